@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/digest.h"
+
+#include <sodium.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <new>
+#include <vector>
+
+namespace airlock {
+
+static_assert(sizeof(crypto_hash_sha512_state) <= 208);
+static_assert(sizeof(crypto_generichash_state) <= 384);
+
+namespace {
+constexpr char kHexDigits[] = "0123456789abcdef";
+
+int hexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+template <class Hash>
+Result<std::array<std::uint8_t, kDigestBytes>> hashFile(FdRef file) {
+  Hash hash;
+  std::vector<std::uint8_t> buffer(256 * 1024);
+  off_t offset = 0;
+  for (;;) {
+    const ssize_t got = ::pread(file.get(), buffer.data(), buffer.size(), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failErrno("read");
+    if (got == 0) return hash.finish();
+    hash.update({buffer.data(), static_cast<std::size_t>(got)});
+    offset += got;
+  }
+}
+}  // namespace
+
+std::string toHex(std::span<const std::uint8_t> bytes) {
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const std::uint8_t byte : bytes) {
+    text += kHexDigits[byte >> 4];
+    text += kHexDigits[byte & 15];
+  }
+  return text;
+}
+
+bool fromHex(std::string_view hex, std::span<std::uint8_t> bytes) {
+  if (hex.size() != bytes.size() * 2) return false;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const int high = hexValue(hex[2 * i]);
+    const int low = hexValue(hex[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
+  }
+  return true;
+}
+
+template <class Tag>
+Result<Digest<Tag>> Digest<Tag>::fromBytes(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() != kDigestBytes) return fail(ErrorKind::Invalid, "a digest has 64 bytes");
+  Digest digest;
+  std::ranges::copy(bytes, digest.bytes_.begin());
+  return digest;
+}
+
+template <class Tag>
+Result<Digest<Tag>> Digest<Tag>::parse(std::string_view text) {
+  const auto dash = text.find('-');
+  Digest digest;
+  if (dash == std::string_view::npos || text.substr(0, dash) != Tag::algorithm ||
+      !fromHex(text.substr(dash + 1), digest.bytes_)) {
+    return refuse(ErrorKind::Invalid, "E_DIGEST",
+                  "not a digest: expected " + std::string(Tag::algorithm) + "- and 128 hex digits");
+  }
+  return digest;
+}
+
+template <class Tag>
+std::string Digest<Tag>::hex() const {
+  return toHex(bytes_);
+}
+template <class Tag>
+std::string Digest<Tag>::text() const {
+  return std::string(Tag::algorithm) + "-" + hex();
+}
+template <class Tag>
+std::string Digest<Tag>::shortText(std::size_t hexDigits) const {
+  return std::string(Tag::algorithm) + "-" + hex().substr(0, hexDigits);
+}
+template <class Tag>
+bool Digest<Tag>::isZero() const {
+  return std::ranges::all_of(bytes_, [](std::uint8_t byte) { return byte == 0; });
+}
+
+template class Digest<ImageIdTag>;
+template class Digest<BlobTag>;
+template class Digest<TreeTag>;
+template class Digest<ContentTag>;
+
+Sha512::Sha512() : state_{} {
+  crypto_hash_sha512_init(reinterpret_cast<crypto_hash_sha512_state*>(state_.data()));
+}
+void Sha512::update(std::span<const std::uint8_t> bytes) {
+  crypto_hash_sha512_update(reinterpret_cast<crypto_hash_sha512_state*>(state_.data()),
+                            bytes.data(), bytes.size());
+}
+std::array<std::uint8_t, kDigestBytes> Sha512::finish() {
+  std::array<std::uint8_t, kDigestBytes> out;
+  crypto_hash_sha512_final(reinterpret_cast<crypto_hash_sha512_state*>(state_.data()), out.data());
+  return out;
+}
+
+Blake2b::Blake2b() : state_{} {
+  // sodium_init chooses the AVX2 code; it is idempotent, and its failure leaves the portable code in use.
+  static_cast<void>(!sodium_init());
+  crypto_generichash_init(reinterpret_cast<crypto_generichash_state*>(state_.data()), nullptr, 0,
+                          kDigestBytes);
+}
+void Blake2b::update(std::span<const std::uint8_t> bytes) {
+  crypto_generichash_update(reinterpret_cast<crypto_generichash_state*>(state_.data()),
+                            bytes.data(), bytes.size());
+}
+std::array<std::uint8_t, kDigestBytes> Blake2b::finish() {
+  std::array<std::uint8_t, kDigestBytes> out;
+  crypto_generichash_final(reinterpret_cast<crypto_generichash_state*>(state_.data()), out.data(),
+                           kDigestBytes);
+  return out;
+}
+
+ContentDigest digestOf(std::span<const std::uint8_t> bytes) {
+  Sha512 hash;
+  hash.update(bytes);
+  return ContentDigest(hash.finish());
+}
+ContentDigest digestOf(std::string_view bytes) {
+  return digestOf({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+Result<std::array<std::uint8_t, kDigestBytes>> blake2bOfFile(FdRef file) {
+  return hashFile<Blake2b>(file);
+}
+Result<ContentDigest> sha512OfFile(FdRef file) {
+  return ContentDigest(TRY(hashFile<Sha512>(file)));
+}
+
+}  // namespace airlock

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// SHA-512 and BLAKE2b-512 digests with a type for what they name.  Anyone may use it; libsodium computes.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace airlock {
+
+inline constexpr std::size_t kDigestBytes = 64;
+
+// A digest of one kind of thing.  Two kinds do not compare, and none is printed short by accident.
+template <class Tag>
+class Digest {
+ public:
+  Digest() = default;
+  explicit Digest(const std::array<std::uint8_t, kDigestBytes>& bytes) : bytes_(bytes) {}
+  static Result<Digest> fromBytes(std::span<const std::uint8_t> bytes);
+  // "sha512-<128 hex>" for an ImageId, "blake2b-<128 hex>" for the others; exact, lower case.
+  static Result<Digest> parse(std::string_view text);
+
+  const std::array<std::uint8_t, kDigestBytes>& bytes() const { return bytes_; }
+  std::string hex() const;
+  std::string text() const;                     // algorithm-hex, whole
+  std::string shortText(std::size_t hexDigits) const;  // algorithm-first digits: for display only
+  bool isZero() const;
+
+  auto operator<=>(const Digest&) const = default;
+
+ private:
+  std::array<std::uint8_t, kDigestBytes> bytes_{};
+};
+
+struct ImageIdTag { static constexpr std::string_view algorithm = "sha512"; };
+struct BlobTag { static constexpr std::string_view algorithm = "blake2b"; };
+struct TreeTag { static constexpr std::string_view algorithm = "blake2b"; };
+struct ContentTag { static constexpr std::string_view algorithm = "sha512"; };
+
+using ImageId = Digest<ImageIdTag>;       // SHA-512 of the uncompressed tar (appc spec, "Image ID")
+using BlobDigest = Digest<BlobTag>;       // BLAKE2b-512 of an image file as it was downloaded
+using TreeDigest = Digest<TreeTag>;       // BLAKE2b-512 of an EROFS image: `b2sum` prints the same
+using ContentDigest = Digest<ContentTag>; // SHA-512 of anything else: a manifest, a policy, a program
+
+extern template class Digest<ImageIdTag>;
+extern template class Digest<BlobTag>;
+extern template class Digest<TreeTag>;
+extern template class Digest<ContentTag>;
+
+// A running hash.
+class Sha512 {
+ public:
+  Sha512();
+  void update(std::span<const std::uint8_t> bytes);
+  std::array<std::uint8_t, kDigestBytes> finish();
+
+ private:
+  alignas(64) std::array<std::uint8_t, 208> state_;  // crypto_hash_sha512_state
+};
+class Blake2b {
+ public:
+  Blake2b();
+  void update(std::span<const std::uint8_t> bytes);
+  std::array<std::uint8_t, kDigestBytes> finish();
+
+ private:
+  alignas(64) std::array<std::uint8_t, 384> state_;  // crypto_generichash_state
+};
+
+ContentDigest digestOf(std::span<const std::uint8_t> bytes);
+ContentDigest digestOf(std::string_view bytes);
+
+// Digest of a whole regular file, read with pread from offset 0; the file offset does not move.
+Result<std::array<std::uint8_t, kDigestBytes>> blake2bOfFile(FdRef file);
+Result<ContentDigest> sha512OfFile(FdRef file);
+
+std::string toHex(std::span<const std::uint8_t> bytes);
+// Exact lower-case hex of `bytes.size() * 2` digits, or false.
+bool fromHex(std::string_view hex, std::span<std::uint8_t> bytes);
+
+}  // namespace airlock
