@@ -51,6 +51,7 @@ inline constexpr std::size_t kApps = 16;
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
 inline constexpr std::size_t kMounts = 64;
+inline constexpr std::size_t kImageAccountsBytes = 1 * MiB;    // /etc/passwd or /etc/group of an image (P10)
 inline constexpr std::uint32_t kPodUids = 65536;               // uids of one pod
 inline constexpr std::uint32_t kFirstPodUid = 0x78000000;      // see docs/decisions/0010
 inline constexpr std::uint32_t kPodUidSlots = 1024;
