@@ -55,11 +55,14 @@ Result<void> checkEnterDescriptors() {
   return closeFrom(ipc::kStderrFd + 1);
 }
 
-Result<std::vector<sock_filter>> readFilter(Fd file) {
-  const Sealed sealed =
-      TRY(Sealed::check(std::move(file), std::size_t{BPF_MAXINSNS} * sizeof(sock_filter)));
-  const std::string bytes = TRY(sealed.read());
-  if (bytes.empty() || bytes.size() % sizeof(sock_filter) != 0) {
+Result<std::string> readFilterBytes(Fd file) {
+  constexpr std::size_t limit = std::size_t{BPF_MAXINSNS} * sizeof(sock_filter);
+  return TRY(Sealed::check(std::move(file), limit)).read();
+}
+
+Result<std::vector<sock_filter>> parseFilter(std::string_view bytes) {
+  if (bytes.empty() || bytes.size() % sizeof(sock_filter) != 0 ||
+      bytes.size() / sizeof(sock_filter) > BPF_MAXINSNS) {
     return refuse(ErrorKind::Invalid, "E_FILTER", "a seccomp program must be whole instructions");
   }
   std::vector<sock_filter> filter(bytes.size() / sizeof(sock_filter));

@@ -4,6 +4,8 @@
 
 #include <linux/filter.h>
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -23,7 +25,9 @@ Result<void> checkRunDescriptors(const ipc::PodSpec& spec);
 // The same for an enter: leash, spec, enter spec, standard streams.
 Result<void> checkEnterDescriptors();
 
-// The further seccomp program of an app, from a sealed memfd: whole instructions, at most BPF_MAXINSNS.
-Result<std::vector<sock_filter>> readFilter(Fd file);
+// The bytes of an app's further seccomp program, from the sealed memfd of the contract.
+Result<std::string> readFilterBytes(Fd file);
+// The program: whole instructions, at least one, at most BPF_MAXINSNS; the kernel checks the rest.  E_FILTER.
+Result<std::vector<sock_filter>> parseFilter(std::string_view bytes);
 
 }  // namespace airlock::stage1
