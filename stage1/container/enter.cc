@@ -33,8 +33,8 @@ Result<const ipc::AppSpec*> findApp(const ipc::PodSpec& spec, const AppName& nam
 Result<Streams> openStreams(Leash& leash, FdRef root, const ipc::EnterSpec& enter, Fd& terminal) {
   Streams streams{ipc::kStdinFd, ipc::kStdoutFd, ipc::kStderrFd, false};
   if (!enter.terminal) return streams;
-  Fd terminals =
-      TRY(sys::openBeneath(root, TRY(BeneathPath::parse("dev/pts")), O_PATH | O_DIRECTORY));
+  const BeneathPath path = TRY(BeneathPath::parse("dev/pts"));
+  Fd terminals = TRY(sys::openBeneath(root, path, O_PATH | O_DIRECTORY));
   Fd master = TRY(openTerminal(terminals));
   terminal = TRY(openPeer(master));
   if (!leash.send({.kind = ipc::LeashEvent::Kind::Terminal, .app = enter.app.text(), .status = 0,
@@ -56,8 +56,9 @@ Result<int> enter(Leash& leash) {
 
   const std::string path = appRootPath(app.name);
   Fd root = TRY(sys::openPath(path, O_PATH | O_DIRECTORY));
-  const LaunchPlan plan = TRY(planLaunch(
-      root, {app, wanted.exec, wanted.environment, wanted.terminal, path, TRY(appFilter(app))}));
+  LaunchRequest request{
+      app, wanted.exec, wanted.environment, wanted.terminal, path, TRY(appFilter(app))};
+  const LaunchPlan plan = TRY(planLaunch(root, std::move(request)));
   Fd terminal;
   const Streams streams = TRY(openStreams(leash, root, wanted, terminal));
   StartedApp started = TRY(startApp(plan, streams));

@@ -46,7 +46,8 @@ Result<Fd> ownMountPoint(FdRef appRoot, const char* name) {
   if (::mkdirat(appRoot.get(), name, 0755) != 0 && errno != EEXIST) {
     return failErrno(std::string("make /") + name + " in the image, which has none");
   }
-  auto directory = sys::openBeneath(appRoot, TRY(Component::parse(name)), O_PATH | O_DIRECTORY);
+  const Component component = TRY(Component::parse(name));
+  auto directory = sys::openBeneath(appRoot, component, O_PATH | O_DIRECTORY);
   if (directory) return directory;
   return refuse(ErrorKind::Invalid, "E_ROOT",
                 std::string("/") + name + " of the image is not a directory: " +
@@ -59,7 +60,8 @@ Result<PodTree> PodTree::make() {
   PodTree tree(TRY(newTmpfs({.mode = "0700", .size = "1m", .attributes = MOUNT_ATTR_NOEXEC})));
   TRY(sys::moveMount(tree.root_, currentDirectory(), "/"));
   for (const char* name : {"apps", "volumes", "filters", "empty"}) {
-    TRY(sys::makeDirectory(tree.root_, TRY(Component::parse(name)), 0700));
+    const Component directory = TRY(Component::parse(name));
+    TRY(sys::makeDirectory(tree.root_, directory, 0700));
   }
   tree.empty_ = TRY(newTmpfs({.size = "4k", .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC}));
   TRY(sys::moveMount(tree.empty_, tree.root_, "empty"));
@@ -87,7 +89,8 @@ Result<void> PodTree::attach(const ipc::PodSpec& spec) {
 }
 
 Result<Fd> PodTree::attachRoot(const ipc::AppSpec& app, Fd mount) {
-  Fd apps = TRY(sys::openBeneath(root_, TRY(Component::parse("apps")), O_PATH | O_DIRECTORY));
+  const Component directory = TRY(Component::parse("apps"));
+  Fd apps = TRY(sys::openBeneath(root_, directory, O_PATH | O_DIRECTORY));
   const Component name = TRY(Component::parse(app.name.text()));
   TRY(sys::makeDirectory(apps, name, 0700));
   Fd target = TRY(sys::openBeneath(apps, name, O_PATH | O_DIRECTORY));
@@ -111,7 +114,8 @@ Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app,
     if (sys_.valid()) TRY(cloneOnto(sys_, sys));
   }
 
-  Devices devices = TRY(mountDevices(TRY(ownMountPoint(appRoot, "dev"))));
+  Fd dev = TRY(ownMountPoint(appRoot, "dev"));
+  Devices devices = TRY(mountDevices(std::move(dev)));
   if (first) {
     shm_ = TRY(mountSharedMemory(devices.directory));
     mqueue_ = TRY(mountMessageQueues(devices.directory));

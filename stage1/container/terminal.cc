@@ -17,7 +17,8 @@ Result<Fd> openTerminal(FdRef terminals) {
   if (info.f_type != DEVPTS_SUPER_MAGIC) {
     return refuse(ErrorKind::Invalid, "E_DEVICE", "/dev/pts of the app is not a devpts");
   }
-  Fd master = TRY(sys::openBeneath(terminals, TRY(Component::parse("ptmx")), O_RDWR | O_NOCTTY));
+  const Component multiplexer = TRY(Component::parse("ptmx"));
+  Fd master = TRY(sys::openBeneath(terminals, multiplexer, O_RDWR | O_NOCTTY));
   const int unlocked = 0;
   if (::ioctl(master.get(), TIOCSPTLCK, &unlocked) != 0) return failErrno("unlock the terminal");
   return master;
