@@ -29,8 +29,8 @@ namespace airlock::conformance {
 
 namespace {
 
-constexpr std::uint64_t kPodNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
-                                         CLONE_NEWUTS | CLONE_NEWCGROUP;
+constexpr std::uint64_t kPodNamespaces =
+    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
 template <class T>
 T need(Result<T> result) {
@@ -77,7 +77,8 @@ void writeMap(pid_t pid, const char* name) {
                      "0 " + std::to_string(kHostBase) + " 65536\n"));
 }
 
-// Puts descriptors[i] at number 3 + i, closes the rest and execs.  A negative one leaves its number closed.
+// Puts descriptors[i] at number 3 + i, closes the rest and execs.  A negative one leaves its number
+// closed.
 [[noreturn]] void become(int program, const std::vector<int>& descriptors, const char* entry,
                          const std::vector<std::string>& environment) {
   constexpr int scratch = 300;
@@ -123,7 +124,9 @@ std::string drain(const Fd& fd) {
   }
 }
 
-int codeOf(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+int codeOf(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 }  // namespace
 
@@ -142,9 +145,10 @@ ImageRoot::ImageRoot() : mount_(newMount("0755")) {
   directory("/bin").directory("/etc");
   copyInto(mount_, "/bin/busybox", "bin/busybox");
   copyInto(mount_, AIRLOCK_BINARY_DIR "/tests/stage1_probe", "bin/probe");
-  for (const char* name : {"sh", "cat", "echo", "sleep", "id", "ls", "kill", "env", "pwd", "grep", "true",
-                           "false", "tty", "readlink", "stat", "touch", "mkdir", "mknod", "ip",
-                           "hostname", "umount", "mount", "test", "chmod", "wc", "head", "dd", "cut"}) {
+  for (const char* name :
+       {"sh",     "cat",   "echo", "sleep",    "id",   "ls",    "kill",  "env",   "pwd", "grep",
+        "true",   "false", "tty",  "readlink", "stat", "touch", "mkdir", "mknod", "ip",  "hostname",
+        "umount", "mount", "test", "chmod",    "wc",   "head",  "dd",    "cut"}) {
     link(std::string("/bin/") + name, "busybox");
   }
 }
@@ -171,6 +175,10 @@ ImageRoot& ImageRoot::owner(const std::string& path, std::uint32_t podUid, std::
         path.c_str());
   return *this;
 }
+ImageRoot& ImageRoot::mode(const std::string& path, mode_t mode) {
+  check(::fchmodat(mount_.get(), path.c_str() + 1, mode, 0) == 0, path.c_str());
+  return *this;
+}
 ImageRoot& ImageRoot::fifo(const std::string& path) {
   check(::mknodat(mount_.get(), path.c_str() + 1, S_IFIFO | 0644, 0) == 0, path.c_str());
   return owner(path, 0, 0);
@@ -185,8 +193,8 @@ Fd emptyMount() { return newMount("0755"); }
 
 std::uint64_t defaultCapabilities() {
   std::uint64_t mask = 0;
-  for (const int number : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FSETID, CAP_FOWNER, CAP_SETGID, CAP_SETUID,
-                           CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_KILL}) {
+  for (const int number : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FSETID, CAP_FOWNER, CAP_SETGID,
+                           CAP_SETUID, CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_KILL}) {
     mask |= std::uint64_t{1} << number;
   }
   return mask;
@@ -221,9 +229,10 @@ Stage1 startPod(PodRequest request) {
   Fd lock = need(sys::openPath("/dev/null", O_RDONLY));
   Fd program = openStage1();
   std::vector<Sealed> filters;
-  for (const std::string& filter : request.filters) filters.push_back(need(Sealed::make("bpf", filter)));
-  std::vector<int> descriptors{leash.second.get(),  stage1.statusDir_.get(), spec.fd().get(),
-                               lock.get(),          input.readEnd.get(),     output.writeEnd.get(),
+  for (const std::string& filter : request.filters)
+    filters.push_back(need(Sealed::make("bpf", filter)));
+  std::vector<int> descriptors{leash.second.get(),   stage1.statusDir_.get(), spec.fd().get(),
+                               lock.get(),           input.readEnd.get(),     output.writeEnd.get(),
                                errors.writeEnd.get()};
   for (const ImageRoot& root : request.roots) descriptors.push_back(root.mount().get());
   for (const Fd& volume : request.volumes) descriptors.push_back(volume.get());
@@ -241,7 +250,8 @@ Stage1 startPod(PodRequest request) {
     if (::read(go.readEnd.get(), &byte, 1) != 1) ::_exit(124);
     becomePodRoot();
     std::vector<std::string> environment;
-    for (const auto& [name, value] : request.hostEnvironment) environment.push_back(name + "=" + value);
+    for (const auto& [name, value] : request.hostEnvironment)
+      environment.push_back(name + "=" + value);
     become(program.get(), descriptors, "run", environment);
   }
   stage1.pid_ = static_cast<pid_t>(pid);
@@ -271,8 +281,8 @@ Stage1 Stage1::enter(const ipc::EnterSpec& wanted) const {
   Sealed what = need(Sealed::make("enter", need(ipc::encode(wanted))));
   Fd program = openStage1();
   Fd target = need(sys::pidfdOpen(pid_));
-  const std::vector<int> descriptors{leash.second.get(),    -1,
-                                     spec.fd().get(),       what.fd().get(),
+  const std::vector<int> descriptors{leash.second.get(), -1,
+                                     spec.fd().get(),    what.fd().get(),
                                      in.readEnd.get(),   out.writeEnd.get(),
                                      err.writeEnd.get()};
   const pid_t pid = ::fork();

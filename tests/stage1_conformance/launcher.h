@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starts a stage1 as the helper does: namespaces, uid map, descriptors, nothing else.  The conformance tests only.
-// Everything it makes is a detached mount, a socket or a process of its own: nothing is left behind.
+// Starts a stage1 as the helper does: namespaces, uid map, descriptors, nothing else.  The
+// conformance tests only. Everything it makes is a detached mount, a socket or a process of its
+// own: nothing is left behind.
 #pragma once
 
 #include <sys/types.h>
@@ -23,7 +24,8 @@ std::string stage1Path();
 // The reason why the tests cannot run here, or nothing.
 std::optional<std::string> missingNeed();
 
-// A file system as an image's tree would be: Debian's static busybox and the probe in /bin, owned by the pod's root.
+// A file system as an image's tree would be: Debian's static busybox and the probe in /bin, owned
+// by the pod's root.
 class ImageRoot {
  public:
   ImageRoot();
@@ -31,6 +33,7 @@ class ImageRoot {
   ImageRoot& file(const std::string& path, const std::string& content, mode_t mode = 0644);
   ImageRoot& link(const std::string& path, const std::string& target);
   ImageRoot& owner(const std::string& path, std::uint32_t podUid, std::uint32_t podGid);
+  ImageRoot& mode(const std::string& path, mode_t mode);
   ImageRoot& fifo(const std::string& path);
   ImageRoot& remove(const std::string& path);
   FdRef mount() const { return mount_.ref(); }
@@ -43,8 +46,8 @@ Fd emptyMount();
 
 struct PodRequest {
   ipc::PodSpec spec;
-  std::vector<ImageRoot> roots;    // one for each app
-  std::vector<Fd> volumes;         // one for each volume
+  std::vector<ImageRoot> roots;      // one for each app
+  std::vector<Fd> volumes;           // one for each volume
   std::vector<std::string> filters;  // BPF of each app with hasExtraFilter
   std::vector<std::pair<std::string, std::string>> hostEnvironment;  // which must not arrive
 };
@@ -65,11 +68,12 @@ class Stage1 {
   // Collects until the leash ends, then the streams and the exit code.
   void finish();
   void waitFor(ipc::LeashEvent::Kind kind);
-  std::string readLine();             // of standard output
+  std::string readLine();               // of standard output
   void write(const std::string& text);  // to standard input
   void command(const ipc::LeashCommand& command);
   void dropLeash() { leash_.reset(); }
-  std::string status(const std::string& app) const;  // of the status directory; "" when there is none
+  std::string status(
+      const std::string& app) const;  // of the status directory; "" when there is none
   const ipc::LeashEvent* event(ipc::LeashEvent::Kind kind) const;
 
   // Starts the entry point `enter` in this pod.

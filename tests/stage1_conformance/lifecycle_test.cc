@@ -114,7 +114,8 @@ TEST_F(Lifecycle, TheEndOfTheLeashStopsThePod) {
 }
 
 TEST_F(Lifecycle, SignalsArePassedOn) {
-  Stage1 pod = startPod(shellPod("trap 'echo got; exit 0' USR1; echo up; while :; do sleep 0.05; done"));
+  Stage1 pod =
+      startPod(shellPod("trap 'echo got; exit 0' USR1; echo up; while :; do sleep 0.05; done"));
   EXPECT_EQ(pod.readLine(), "up");
   pod.command({.kind = ipc::LeashCommand::Kind::Signal, .signal = SIGUSR1});
   EXPECT_EQ(pod.readLine(), "got");
@@ -143,7 +144,8 @@ TEST_F(Lifecycle, ABareNameIsLookedForInThePathOfTheApp) {
   PodRequest request = shellPod("");
   request.spec.apps[0].exec = {"nothing"};
   request.spec.apps[0].environment = {{"PATH", "/usr/bin:/bin"}};
-  EXPECT_THAT(failureOf(std::move(request)), HasSubstr("unable to find \"nothing\" in \"/usr/bin:/bin\""));
+  EXPECT_THAT(failureOf(std::move(request)),
+              HasSubstr("unable to find \"nothing\" in \"/usr/bin:/bin\""));
   request = shellPod("");
   request.spec.apps[0].exec = {"echo", "found"};
   EXPECT_EQ(runPod(std::move(request)).output, "found\n");
@@ -159,7 +161,8 @@ TEST_F(Lifecycle, AMissingInterpreterIsNamed) {
   PodRequest request = shellPod("");
   request.roots[0].file("/script", "#!/no/such/thing -x\n", 0755);
   request.spec.apps[0].exec = {"/script"};
-  EXPECT_THAT(failureOf(std::move(request)), HasSubstr("interpreter \"/no/such/thing\" is not in the image"));
+  EXPECT_THAT(failureOf(std::move(request)),
+              HasSubstr("interpreter \"/no/such/thing\" is not in the image"));
 }
 
 TEST_F(Lifecycle, AProgramThatMayNotBeRunIsNamed) {
@@ -170,7 +173,8 @@ TEST_F(Lifecycle, AProgramThatMayNotBeRunIsNamed) {
 }
 
 TEST_F(Lifecycle, ATerminalIsThePodsOwn) {
-  PodRequest request = shellPod("tty; stat -c '%t %u' /dev/console; echo x > /dev/console; echo y > /dev/tty; id -u");
+  PodRequest request = shellPod(
+      "tty; stat -c '%t %u' /dev/console; echo x > /dev/console; echo y > /dev/tty; id -u");
   request.spec.terminal = true;
   request.spec.apps[0].user = "1000";
   request.spec.apps[0].group = "1000";
@@ -204,7 +208,8 @@ TEST_F(Lifecycle, TheEnvironmentHasWhatTheContractSays) {
 }
 
 TEST_F(Lifecycle, HostNameAndLoopbackArePrivate) {
-  PodRequest request = shellPod("hostname; ip -o addr show lo | grep -c 127.0.0.1; ls /sys/class/net; cat /etc/hosts");
+  PodRequest request = shellPod(
+      "hostname; ip -o addr show lo | grep -c 127.0.0.1; ls /sys/class/net; cat /etc/hosts");
   const std::string name = "airlock-" + request.spec.id.text();
   Stage1 pod = runPod(std::move(request));
   EXPECT_THAT(pod.output, ::testing::StartsWith(name + "\n1\nlo\n"));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs inside a pod and says what it may do: one line for each attempt, "NAME ERRNO".  Static, as images are.
+// Runs inside a pod and says what it may do: one line for each attempt, "NAME ERRNO".  Static, as
+// images are.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +90,8 @@ void firstProcess() {
   tell("exe", ::readlink("/proc/1/exe", target, sizeof target));
 }
 
-// Looks at the descriptors of every other process until there is a file /tmp/stop; "SAW" when one has more than 0 to 2.
+// Looks at the descriptors of every other process until there is a file /tmp/stop; "SAW" when one
+// has more than 0 to 2.
 void watch() {
   std::puts("watching");
   std::fflush(stdout);
