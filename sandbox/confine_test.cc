@@ -67,7 +67,7 @@ std::vector<Forbidden> forbiddenToAll() {
       {"init_module", [] { ::syscall(SYS_init_module, nullptr, 0, nullptr); }},
       {"listen", [] { ::listen(0, 1); }},
       {"accept", [] { ::accept(0, nullptr, nullptr); }},
-      {"mknod", [] { ::mknod("/tmp/x", S_IFIFO, 0); }},
+      {"mknod", [] { ::mknod("/nonexistent/x", S_IFIFO, 0); }},
       {"syslog", [] { ::syscall(SYS_syslog, 0, nullptr, 0); }},
       {"unknown_call", [] { ::syscall(1000); }},
   };
@@ -103,17 +103,20 @@ TEST(Confine, ComputingRolesDieOfFilesSocketsProcessesAndCode) {
   const std::vector<Forbidden> calls = {
       {"openat", [] { ::open("/etc/passwd", O_RDONLY); }},
       {"openat2", [] { ::syscall(SYS_openat2, AT_FDCWD, "/", nullptr, 0); }},
-      {"creat", [] { ::syscall(SYS_creat, "/tmp/x", 0); }},
+      {"creat", [] { ::syscall(SYS_creat, "/nonexistent/x", 0); }},
       {"stat", [] { ::syscall(SYS_stat, "/etc/passwd", nullptr); }},
       {"newfstatat", [] { ::syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", nullptr, 0); }},
-      {"unlink", [] { ::unlink("/tmp/x"); }},
+      {"unlink", [] { ::unlink("/nonexistent/x"); }},
       {"socket", [] { ::socket(AF_INET, SOCK_STREAM, 0); }},
       {"socket_unix", [] { ::socket(AF_UNIX, SOCK_STREAM, 0); }},
       {"connect", [] { ::connect(0, nullptr, 0); }},
       {"execve", [] { ::execl("/bin/true", "true", nullptr); }},
       {"execveat", [] { ::syscall(SYS_execveat, 0, "", nullptr, nullptr, AT_EMPTY_PATH); }},
       {"fork", [] { ::fork(); }},
-      {"vfork", [] { ::syscall(SYS_vfork); }},
+      {"vfork",
+       [] {
+         if (::syscall(SYS_vfork) == 0) ::_exit(0);
+       }},
       {"kill", [] { ::kill(::getppid(), 0); }},
       {"code",
        [] { ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }},
@@ -285,6 +288,64 @@ TEST(Confine, ScopesKeepAbstractSocketsOutsideUnreachable) {
   });
   EXPECT_EQ(status.code, EPERM) << status.text();
   ::close(server);
+}
+
+// A key ring, a message and its detached signature, made by the gpg of this machine.
+struct Signed {
+  std::string home;
+  Signed() {
+    char directory[] = "/tmp/airlock-sandbox-XXXXXX";
+    home = ::mkdtemp(directory);
+    const std::string gpg = "gpg --homedir " + home + " --batch --quiet ";
+    const std::string script =
+        "exec 2>/dev/null; cd " + home + " && echo text >message && " + gpg +
+        "--passphrase '' --quick-gen-key a@example.com ed25519 sign never && " + gpg +
+        "--detach-sign message && " + gpg + "--export >key; gpgconf --homedir " + home +
+        " --kill all; rm -rf S.* private-keys-v1.d";
+    static_cast<void>(!std::system(script.c_str()));
+  }
+  ~Signed() { std::filesystem::remove_all(home); }
+};
+
+// Exit code of gpgv as the role authenticate runs it.
+ExitStatus verifySignature(const std::string& home) {
+  return confined({.filter = policies::kAuthenticate,
+                   .paths = {{.path = "/usr", .access = kReadExecute},
+                             {.path = "/lib", .access = kReadExecute, .optional = true},
+                             {.path = "/lib64", .access = kReadExecute, .optional = true},
+                             {.path = "/etc", .access = kRead},
+                             {.path = "/dev/null", .access = kReadFile | kWriteFile},
+                             {.path = home, .access = kReadWrite}},
+                   .limits = {{RLIMIT_NOFILE, 64}}},
+                  [&] {
+                    ::close(2);
+                    const std::string key = home + "/key";
+                    const std::string message = home + "/message";
+                    return ::execl("/usr/bin/gpgv", "gpgv", "--homedir", home.c_str(), "--keyring",
+                                   key.c_str(), (message + ".sig").c_str(), message.c_str(),
+                                   nullptr);
+                  });
+}
+
+TEST(Confine, AuthenticateRunsTheRealGpg) {
+  if (::access("/usr/bin/gpgv", X_OK) != 0) GTEST_SKIP() << "needs gpgv";
+  const Signed data;
+  EXPECT_TRUE(verifySignature(data.home).clean());
+  std::ofstream(data.home + "/message") << "other text";
+  EXPECT_EQ(verifySignature(data.home).code, 1);
+}
+
+TEST(Confine, AuthenticateHasNoNetworkAndNoNamespaces) {
+  const ExitStatus status = confined({.filter = policies::kAuthenticate}, [] {
+    if (::socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EAFNOSUPPORT) return 1;
+    if (::socket(AF_NETLINK, SOCK_RAW, 0) >= 0 || errno != EAFNOSUPPORT) return 2;
+    return 0;
+  });
+  EXPECT_TRUE(status.clean()) << status.text();
+  EXPECT_EQ(confined({.filter = policies::kAuthenticate},
+                     [] { return ::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0) >= 0; })
+                .signal,
+            SIGSYS);
 }
 
 TEST(Confine, SaysWhatIsEnforced) {
