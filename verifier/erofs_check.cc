@@ -412,7 +412,8 @@ Result<void> Checker::checkDirectory(FdRef image, std::uint32_t index) {
   int dots = 0;
   for (std::uint64_t at = 0; at * kBlockBytes < directory.size; ++at) {
     const bool last = (at + 1) * kBlockBytes >= directory.size;
-    const auto entries = TRY(entriesOf(TRY(contentBlock(image, directory, at)), last));
+    const auto block = TRY(contentBlock(image, directory, at));
+    const auto entries = TRY(entriesOf(block, last));
     if (used + sizeof(erofs::Dirent) + entries.front().name.size() <= kBlockBytes) {
       return notCanonical("a directory block is not full");
     }
