@@ -258,11 +258,20 @@ TEST(Confine, FetchStartsThreadsButNoProcessAndNoOtherSockets) {
     if (::socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EAFNOSUPPORT) return 3;
     if (::socket(AF_NETLINK, SOCK_RAW, 9) >= 0 || errno != EAFNOSUPPORT) return 4;
     if (::socket(AF_NETLINK, SOCK_RAW, 0) < 0) return 5;
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return 7;
     if (::mmap(nullptr, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
       return 6;
     return 0;
   });
   EXPECT_TRUE(status.clean()) << status.text();
+  EXPECT_EQ(confined({.filter = policies::kFetch},
+                     [] {
+                       int pair[2];
+                       return ::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
+                     })
+                .signal,
+            SIGSYS);
   EXPECT_EQ(confined({.filter = policies::kFetch}, [] { return ::kill(::getppid(), 0); }).signal,
             SIGSYS);
   EXPECT_EQ(
@@ -379,8 +388,10 @@ TEST(Confine, CapabilitiesThatAreKeptStay) {
   const ExitStatus status = inChild([] {
     const Result<CapabilityState> state = keepOnlyCapabilities(kKept);
     if (!state) return 1;
-    return state->effective == kKept && state->permitted == kKept && state->bounding == kKept ? 0
-                                                                                              : 2;
+    return state->effective == kKept && state->permitted == kKept && state->bounding == kKept &&
+                   state->inheritable == 0
+               ? 0
+               : 2;
   });
   EXPECT_TRUE(status.clean()) << status.text();
 }
