@@ -62,13 +62,13 @@ std::span<const sock_filter> filterOf(Role role) {
   switch (role) {
     case Role::Authenticate:
     case Role::InspectKey:
-      return sandbox::kAuthenticate;
+      return sandbox::policies::kAuthenticate;
     case Role::Inflate:
-      return sandbox::kInflate;
+      return sandbox::policies::kInflate;
     case Role::Unpack:
-      return sandbox::kUnpack;
+      return sandbox::policies::kUnpack;
     case Role::Check:
-      return sandbox::kCheck;
+      return sandbox::policies::kCheck;
   }
   std::unreachable();
 }
@@ -87,8 +87,10 @@ std::vector<sandbox::PathAccess> pathsOf(Role role) {
 Result<ipc::VerifyReply> run(const ipc::AuthenticateJob& job, ipc::FdTable& fds) {
   const Fd data = TRY(fds.take(0));
   const Fd signatureFile = TRY(fds.take(1));
-  const Sealed bundle = TRY(Sealed::check(TRY(fds.take(2)), limits::kSealedBytes));
-  const auto keys = TRY(ipc::decodeKeyBundle(TRY(bundle.read())));
+  Fd bundleFile = TRY(fds.take(2));
+  const Sealed bundle = TRY(Sealed::check(std::move(bundleFile), limits::kSealedBytes));
+  const std::string bundleBytes = TRY(bundle.read());
+  const auto keys = TRY(ipc::decodeKeyBundle(bundleBytes));
   const std::string signature =
       TRY(inContext(sys::readAll(signatureFile, limits::kSignatureBytes), "signature"));
   return TRY(authenticate(data, signature, keys, job.notBefore, kKeyHome));
@@ -118,7 +120,8 @@ Result<ipc::VerifyReply> run(const ipc::CheckJob&, ipc::FdTable& fds) {
 
 Result<ipc::VerifyReply> run(const ipc::InspectKeyJob&, ipc::FdTable& fds) {
   const Fd file = TRY(fds.take(0));
-  return TRY(inspectKey(TRY(sys::readAll(file, limits::kKeyFileBytes)), kKeyHome));
+  const std::string content = TRY(sys::readAll(file, limits::kKeyFileBytes));
+  return TRY(inspectKey(content, kKeyHome));
 }
 
 }  // namespace

@@ -250,7 +250,7 @@ extern "C" ssize_t airlockReadSigned(void* handle, void* buffer, size_t size) {
   return -1;
 }
 
-// GnuPG's word on each of the packets in `signatures`, which are `count`.
+// GnuPG's word on each of the packets in `signatures`, which are `count`; on fewer when the last of them is bad.
 Result<std::vector<const _gpgme_signature*>> runVerify(gpgme_ctx_t context,
                                                        const std::string& signatures,
                                                        std::size_t count, Source& source) {
@@ -270,7 +270,10 @@ Result<std::vector<const _gpgme_signature*>> runVerify(gpgme_ctx_t context,
   if (result != nullptr) {
     for (gpgme_signature_t one = result->signatures; one != nullptr; one = one->next) reported.push_back(one);
   }
-  if (reported.size() != count) {
+  // In batch mode gpg ends at a bad signature; that one decides the whole anyway (S05).
+  const bool stopped = !reported.empty() && reported.size() < count &&
+                       ::gpgme_err_code(reported.back()->status) == GPG_ERR_BAD_SIGNATURE;
+  if (reported.size() != count && !stopped) {
     TRY(check(error, "verify with gpg"));
     return refuse(ErrorKind::Invalid, "E_SIG_KIND",
                   "gpg judged " + std::to_string(reported.size()) + " of " + std::to_string(count) +
@@ -332,6 +335,10 @@ Result<std::vector<ipc::SignatureVerdict>> verifyOpenPgp(const std::string& home
   const auto reported = TRY(runVerify(context.get(), packets, open.size(), data));
   for (std::size_t at = 0; at < open.size(); ++at) {
     ipc::SignatureVerdict& verdict = verdicts[open[at]];
+    if (at >= reported.size()) {
+      verdict.code = "E_SIG_UNCHECKED";
+      continue;
+    }
     const std::optional<Found> issuer = findKey(ring, signatures[open[at]].issuer);
     verdict.code = judge(*reported[at], ring, *issuer);
     if (verdict.code != "good") continue;

@@ -24,7 +24,7 @@ namespace airlock::verifier {
 Result<void> prepareGnuPg(const std::string& home, std::int64_t notBefore);
 
 // One verdict for each of `signatures`, in their order; `data` is read once, to its end, if any of them can be checked
-// at all.  An error is a trusted key that is not what its fingerprint says (E_KEY), or GnuPG not doing its work.
+// at all.  Behind a signature that is bad the others are E_SIG_UNCHECKED, because gpg stops there.  An error is a trusted key that is not what its fingerprint says (E_KEY), or GnuPG not doing its work.
 // After prepareGnuPg().
 Result<std::vector<ipc::SignatureVerdict>> verifyOpenPgp(const std::string& home,
                                                          std::span<const ipc::TrustedKey> keys,
