@@ -2,6 +2,7 @@
 #include "store/pod_dir.h"
 
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -219,6 +220,13 @@ Result<void> PodDirectory::remove(const PodId& id) const {
   auto removed = sys::removeTree(garbage, podName(id));
   if (!removed && removed.error().kind() == ErrorKind::Missing) return {};  // another gc was first
   return removed;
+}
+
+Result<void> PodDirectory::removeEmbryo(const PodId& id) const {
+  constexpr std::int64_t kYoungMilliseconds = 60'000;  // between mkdir and lock a living one looks dead, for an instant
+  const std::int64_t changed = TRY(changedAt("embryo", id));
+  if (::time(nullptr) - changed < kYoungMilliseconds / 1000) return {};
+  return remove(id);
 }
 
 Result<std::int64_t> PodDirectory::changedAt(std::string_view folder, const PodId& id) const {

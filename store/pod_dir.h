@@ -49,6 +49,8 @@ class PodDirectory {
   // Marks an exited pod; false when it runs, or another process is at it.
   Result<bool> mark(const PodId& id) const;         // run -> exited-garbage
   Result<void> remove(const PodId& id) const;       // from any state, not running; the caller unmounted nothing: there is nothing
+  // An embryo that nobody holds: left by a starter that died before it wrote anything down.
+  Result<void> removeEmbryo(const PodId& id) const;
   Result<std::vector<PodId>> in(std::string_view folder) const;
   Result<std::int64_t> changedAt(std::string_view folder, const PodId& id) const;  // ctime, seconds
 
