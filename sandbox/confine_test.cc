@@ -116,7 +116,7 @@ TEST(Confine, ComputingRolesDieOfFilesSocketsProcessesAndCode) {
       {"fork", [] { ::fork(); }},
       {"vfork",
        [] {
-         if (::syscall(SYS_vfork) == 0) ::_exit(0);
+         if (::vfork() == 0) ::_exit(0);
        }},
       {"kill", [] { ::kill(::getppid(), 0); }},
       {"code",
