@@ -77,6 +77,7 @@ TEST(Json, J04_OnlyCleanUnicodeIsAccepted) {
   EXPECT_THAT(refusal(R"({"x\u0000y":1})"), HasSubstr("NUL"));
   EXPECT_FALSE(accepts(std::string_view("\"a\0b\"", 5)));
   EXPECT_FALSE(accepts(std::string_view("{}\0", 3)));
+  EXPECT_FALSE(accepts(std::string_view("{}\0{\"a\":1}", 10)));
   EXPECT_TRUE(accepts(R"("\ud83d\ude00 ü")"));
 }
 
