@@ -4,10 +4,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
+#include <span>
 
 #include "base/syscall.h"
 #include "verifier/erofs_check.h"
+#include "verifier/erofs_format.h"
 
 namespace airlock::verifier::testing {
 
@@ -26,6 +31,24 @@ void put(std::string& header, std::size_t at, std::string_view text) {
 
 }  // namespace
 
+void fixChecksum(std::string& tar, std::size_t at) {
+  tar.replace(at + 148, 8, 8, ' ');
+  std::uint64_t sum = 0;
+  for (const char c : std::string_view(tar).substr(at, 512)) sum += static_cast<unsigned char>(c);
+  tar.replace(at + 148, 7, octal(sum, 7));
+}
+
+std::string resigned(std::string image) {
+  if (image.size() < erofs::kBlockBytes) return image;
+  const std::span block(reinterpret_cast<std::uint8_t*>(image.data()), erofs::kBlockBytes);
+  const auto place = block.subspan(erofs::kSuperOffset);
+  const auto checksum = place.subspan(offsetof(erofs::SuperBlock, checksum), 4);
+  std::ranges::fill(checksum, std::uint8_t{0});
+  const std::uint32_t value = erofs::crc32c(place);
+  std::memcpy(checksum.data(), &value, sizeof value);
+  return image;
+}
+
 TarBuilder TarBuilder::image() { return TarBuilder().file("manifest", "{}").directory("rootfs/"); }
 
 TarBuilder& TarBuilder::add(const RawEntry& entry) {
@@ -36,13 +59,11 @@ TarBuilder& TarBuilder::add(const RawEntry& entry) {
   put(header, 116, octal(0, 8));
   put(header, 124, entry.rawSize.empty() ? octal(entry.content.size(), 12) : entry.rawSize);
   put(header, 136, entry.rawMtime.empty() ? octal(entry.mtime, 12) : entry.rawMtime);
-  put(header, 148, "        ");
   header[156] = entry.type;
   put(header, 157, std::string_view(entry.linkName).substr(0, 100));
   put(header, 257, entry.magic);
-  std::uint64_t sum = entry.goodChecksum ? 0 : 1;
-  for (const char c : header) sum += static_cast<unsigned char>(c);
-  put(header, 148, octal(sum, 7));
+  fixChecksum(header, 0);
+  if (!entry.goodChecksum) header[148] = header[148] == '0' ? '1' : '0';
   bytes_ += header + entry.content;
   bytes_.resize((bytes_.size() + 511) / 512 * 512);
   return *this;

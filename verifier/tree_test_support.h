@@ -58,6 +58,11 @@ std::string paxRecord(std::string_view key, std::string_view value);
 // A number as GNU tar writes what octal cannot hold: big-endian with the top bit set.
 std::string base256(std::uint64_t value, std::size_t width);
 
+// Writes the right checksum into the header at this place of an archive.
+void fixChecksum(std::string& tar, std::size_t at);
+// The image with the right checksum in its superblock, where it has one.
+std::string resigned(std::string image);
+
 Fd memoryFile(std::string_view content);
 std::string contentOf(FdRef file);
 
