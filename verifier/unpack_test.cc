@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <clocale>
 #include <thread>
 
 #include "base/limits.h"
@@ -533,6 +534,24 @@ TEST(Unpack, T19_NamesAreBytes) {
                         .file("x", "x")
                         .whole()),
             "accepted");
+}
+
+TEST(Unpack, T19_SameBytesInEveryLocale) {
+  const std::string tar = image()
+                              .file("rootfs/latin1-\xe9", "x")
+                              .pax(paxRecord("path", "rootfs/\xc3\xa9I\xc4\xb1"))
+                              .file("x", "x")
+                              .pax(paxRecord("linkpath", "\xff\xc3\xa9"))
+                              .symlink("rootfs/link", "x")
+                              .whole();
+  const std::string expected = testing::contentOf(unpack(tar).image);
+  EXPECT_NE(expected.find("latin1-\xe9"), std::string::npos);
+  EXPECT_NE(expected.find("\xff\xc3\xa9"), std::string::npos);
+  for (const char* locale : {"C.UTF-8", "tr_TR.UTF-8", "tr_TR"}) {
+    if (std::setlocale(LC_ALL, locale) == nullptr) continue;  // not on every machine
+    EXPECT_EQ(testing::contentOf(unpack(tar).image), expected) << locale;
+  }
+  std::setlocale(LC_ALL, "C");
 }
 
 }  // namespace
