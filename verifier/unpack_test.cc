@@ -126,7 +126,7 @@ TEST(Unpack, SymlinksUpTo4095Bytes) {
         .symlink("rootfs/a", "x")
         .whole();
   };
-  for (const std::size_t size : {1, 4031, 4032, 4033, 4095})
+  for (const std::size_t size : {1u, 4031u, 4032u, 4033u, 4095u})
     EXPECT_EQ(verdict(link(size)), "accepted") << size;
   EXPECT_EQ(verdict(link(4096)), "E_SYMLINK");
 }
@@ -312,7 +312,7 @@ TEST(Unpack, T08_DevicesAndOtherTypes) {
 }
 
 TEST(Unpack, T09_SetuidBitsAreMetadata) {
-  for (const std::uint64_t mode : {04755, 02755, 01777, 07777}) {
+  for (const std::uint64_t mode : {04755u, 02755u, 01777u, 07777u}) {
     EXPECT_EQ(verdict(image().add({.name = "rootfs/a", .content = "x", .mode = mode}).whole()),
               "accepted");
   }
