@@ -47,6 +47,10 @@ inline constexpr std::size_t kNameBytes = 255;
 inline constexpr std::size_t kXattrsPerFile = 64;
 inline constexpr std::size_t kXattrBytes = 4000;               // all of one file: fits an EROFS inode's block
 inline constexpr std::uint32_t kImageIdMax = 65534;            // uid and gid in an image (T11)
+inline constexpr std::uint64_t kTreeXattrBytes = 16 * MiB;     // all of one image
+inline constexpr std::uint64_t kTreeInlineBytes = 32 * MiB;    // ends of files that unpack keeps in memory
+inline constexpr std::uint64_t kTimeMax = 253'402'300'799;     // 9999-12-31: an mtime in an image, in seconds
+inline constexpr std::size_t kTarHeaderBytes = 64 * KiB;       // a pax or GNU extension header (T13)
 inline constexpr std::size_t kTrailingZeros = 1 * MiB;         // padding after the end of a tar (T17)
 
 // JSON (image/json.h)
