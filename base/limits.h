@@ -24,6 +24,7 @@ inline constexpr std::size_t kPolicySummaryBytes = 16 * KiB;
 inline constexpr std::size_t kLabels = 64;
 inline constexpr std::size_t kLayers = 32;
 inline constexpr std::size_t kPcrBanks = 8;
+inline constexpr std::uint32_t kPcrMax = 23;
 inline constexpr std::size_t kPrograms = 32;            // that the engine consists of
 inline constexpr std::size_t kTrustEntries = 512;       // (scope, fingerprint) pairs that are measured
 inline constexpr std::size_t kKeyParts = 64;            // subkeys or user ids of one key
