@@ -23,9 +23,9 @@ const Banks kTwoBanks{{kSha256, Bytes(32)}, {kSha384, Bytes(48)}};
 std::vector<std::string> goodLog() {
   const ipc::MeasureJob job = test::podJob();
   EngineContext context{.mode = ipc::MeasureMode::Require, .anchor = "hardware"};
-  const std::vector<Event> events{engineEvent(job.engine, context), policyEvent(job.engine),
-                                  trustEvent(job.engine), imageEvent(job.images[0]),
-                                  jobEvent(*job.event), capEvent("shutdown")};
+  const std::vector<Event> events{
+      engineEvent(job.engine, context), policyEvent(job.engine), trustEvent(job.engine),
+      imageEvent(job.images[0]),        jobEvent(*job.event),    capEvent("shutdown")};
   std::vector<std::string> elements;
   for (const Event& event : events) {
     elements.push_back(
@@ -226,7 +226,8 @@ TEST(EventLog, StateFileOnlyCountsWhenItFitsTheLog) {
   for (const std::string& element : goodLog()) ASSERT_TRUE(log->append(state, element));
   ASSERT_TRUE(log->saveState(state));
   directory.write("state", replaced(directory.read("state"), "\"records\":6", "\"records\":9"));
-  EXPECT_EQ(log->load()->chain.records, 9U);  // the length fits: it is believed, the register decides
+  EXPECT_EQ(log->load()->chain.records,
+            9U);  // the length fits: it is believed, the register decides
   EXPECT_EQ(log->reload()->chain.records, 6U);
   directory.write("state", replaced(directory.read("state"), "\"bytes\":", "\"bytes\":1"));
   EXPECT_EQ(log->load()->chain.records, 6U);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// airlock-measure: one job on descriptor 3, one answer, end.  Started by the helper before every start of a pod, so
-// what it links and does at start-up is time that a user waits.
+// airlock-measure: one job on descriptor 3, one answer, end.  Started by the helper before every
+// start of a pod, so what it links and does at start-up is time that a user waits.
 #include <csignal>
 #include <cstdlib>
 #include <string>
@@ -26,9 +26,8 @@ constexpr rlim_t kProcessorSeconds = 60;
 // Before the job is decoded: its texts come from images.
 Result<void> confine(FdRef directory, FdRef device) {
   sandbox::Confinement confinement;
-  confinement.filter = sandbox::kMeasureFilter;
-  confinement.paths = {
-      {.path = {}, .descriptor = directory.get(), .access = sandbox::kReadWrite}};
+  confinement.filter = sandbox::policies::kMeasure;
+  confinement.paths = {{.path = {}, .descriptor = directory.get(), .access = sandbox::kReadWrite}};
   confinement.keep = {ipc::kChannelFd, directory.get()};
   if (device.valid()) confinement.keep.push_back(device.get());
   confinement.environment = faultVariables();
@@ -60,9 +59,9 @@ Result<void> serve() {
   auto message = TRY(channel.receive(kJobMilliseconds));
   if (!message) return {};  // the helper changed its mind
   auto measured = work(std::move(*message));
-  const ipc::MeasureReply reply = measured
-                                      ? ipc::MeasureReply(std::move(*measured))
-                                      : ipc::MeasureReply(ipc::Failure{std::move(measured.error())});
+  const ipc::MeasureReply reply =
+      measured ? ipc::MeasureReply(std::move(*measured))
+               : ipc::MeasureReply(ipc::Failure{std::move(measured.error())});
   const std::string bytes = TRY(ipc::encode(reply));
   return channel.send(bytes);
 }

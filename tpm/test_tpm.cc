@@ -91,11 +91,11 @@ Swtpm::Swtpm(const std::string& banks) {
           " --overwrite 2>&1");
   }
   directory_.write("relay.py", kRelay);
-  child_.emplace(start("/usr/bin/swtpm",
-                       {"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + state, "--server",
-                        "type=unixio,path=" + directory_.path() + "/s", "--ctrl",
-                        "type=unixio,path=" + directory_.path() + "/c", "--flags",
-                        "not-need-init,startup-clear"}));
+  child_.emplace(start(
+      "/usr/bin/swtpm",
+      {"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + state, "--server",
+       "type=unixio,path=" + directory_.path() + "/s", "--ctrl",
+       "type=unixio,path=" + directory_.path() + "/c", "--flags", "not-need-init,startup-clear"}));
   for (int i = 0; i < 500 && !directory_.has("s"); ++i) ::poll(nullptr, 0, 10);
 }
 Swtpm::~Swtpm() = default;

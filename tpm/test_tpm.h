@@ -34,7 +34,8 @@ class TemporaryDirectory {
 // A software TPM with its own state, started up, on a socket of its own.
 class Swtpm {
  public:
-  explicit Swtpm(const std::string& banks = "");  // as swtpm_setup --pcr-banks; empty: its default, sha256
+  explicit Swtpm(
+      const std::string& banks = "");  // as swtpm_setup --pcr-banks; empty: its default, sha256
   ~Swtpm();
   Fd connect() const;
   void signal(int number);
@@ -48,8 +49,8 @@ class Swtpm {
 };
 
 struct RunOptions {
-  std::string fault;                // AIRLOCK_FAULT
-  std::optional<Fd> device;         // instead of a new connection
+  std::string fault;         // AIRLOCK_FAULT
+  std::optional<Fd> device;  // instead of a new connection
 };
 // An answer, or what the process left: E_DIED when it ended without one.
 Result<ipc::Measured> runMeasure(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
