@@ -19,7 +19,7 @@
 namespace airlock::sandbox {
 
 struct Confinement {
-  std::span<const sock_filter> filter;  // from "sandbox/policies/NAME.bpf.h"; must not be empty
+  std::span<const sock_filter> filter;  // policies::kNAME of "sandbox/policies/NAME.bpf.h"
   std::vector<PathAccess> paths;  // what stays reachable by path; empty = no file system at all
   std::vector<int> keep;  // descriptors that stay open beside 0, 1 and 2; all others are closed
   std::vector<std::string> environment;  // names of variables that stay; all others are removed
