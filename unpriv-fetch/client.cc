@@ -35,7 +35,8 @@ bool isRedirect(long status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-// What the callbacks of one hop share.  They are called from C: an error is kept here and reported when curl returns.
+// What the callbacks of one hop share.  They are called from C: an error is kept here and reported
+// when curl returns.
 struct Hop {
   CURL* easy = nullptr;
   const Body* body = nullptr;
@@ -44,8 +45,8 @@ struct Hop {
   bool proxied = false;
   std::size_t* headerBytes = nullptr;
   bool begun = false;
-  bool unwanted = false;          // the rest of the body does not matter
-  std::optional<Error> error;     // of ours: the server broke a rule, or the body's taker failed
+  bool unwanted = false;       // the rest of the body does not matter
+  std::optional<Error> error;  // of ours: the server broke a rule, or the body's taker failed
   std::optional<Error> refusedAddress;
   std::array<char, CURL_ERROR_SIZE> curlText{};
 };
@@ -96,7 +97,8 @@ std::size_t onHeader(char* bytes, std::size_t, std::size_t count, void* user) {
   *hop.headerBytes += count;
   if (*hop.headerBytes > limits::kHeaderBytes) {
     hop.error = Error(ErrorKind::Invalid, "the server sent more than " +
-                      std::to_string(limits::kHeaderBytes / limits::KiB) + " KiB of header");
+                                              std::to_string(limits::kHeaderBytes / limits::KiB) +
+                                              " KiB of header");
     hop.error = std::move(*hop.error).withCode("E_LIMIT");
     return 0;
   }
@@ -104,16 +106,17 @@ std::size_t onHeader(char* bytes, std::size_t, std::size_t count, void* user) {
   return count;
 }
 
-// Judges the address that is about to be connected to: the last moment, after all name look-ups (test F12).
+// Judges the address that is about to be connected to: the last moment, after all name look-ups
+// (test F12).
 curl_socket_t onSocket(void* user, curlsocktype, curl_sockaddr* address) {
   Hop& hop = *static_cast<Hop*>(user);
   const Reach reach = hop.proxied ? reachOf(hop.response.url.host()) : reachOf(address->addr);
   if (reach < hop.namedBy) {
-    hop.refusedAddress =
-        Error(ErrorKind::Denied, "a server on " + text(hop.namedBy) + " sends us to " +
-                                     quoted(hop.response.url.host()) + ", which is on " + text(reach))
-            .withCode("E_ADDRESS")
-            .withHint("if you trust that address, fetch from it by its own URL");
+    hop.refusedAddress = Error(ErrorKind::Denied,
+                               "a server on " + text(hop.namedBy) + " sends us to " +
+                                   quoted(hop.response.url.host()) + ", which is on " + text(reach))
+                             .withCode("E_ADDRESS")
+                             .withHint("if you trust that address, fetch from it by its own URL");
     return CURL_SOCKET_BAD;
   }
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -124,7 +127,8 @@ std::string host(const Hop& hop) { return quoted(hop.response.url.host()); }
 // The sentence for an error of curl's; its own text may hold what the server sent.
 Error curlError(const Hop& hop, CURLcode code) {
   const std::string detail =
-      printable(hop.curlText[0] != '\0' ? hop.curlText.data() : ::curl_easy_strerror(code)).substr(0, 256);
+      printable(hop.curlText[0] != '\0' ? hop.curlText.data() : ::curl_easy_strerror(code))
+          .substr(0, 256);
   const auto error = [&](ErrorKind kind, std::string_view symbol, const std::string& what) {
     return Error(kind, what + ": " + detail).withCode(symbol);
   };
@@ -151,7 +155,8 @@ Error curlError(const Hop& hop, CURLcode code) {
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
     case CURLE_GOT_NOTHING:
-      return error(ErrorKind::Failed, "E_SHORT", "the connection to " + host(hop) + " ended before the answer did");
+      return error(ErrorKind::Failed, "E_SHORT",
+                   "the connection to " + host(hop) + " ended before the answer did");
     case CURLE_UNSUPPORTED_PROTOCOL:
       return error(ErrorKind::Denied, "E_SCHEME", "refused to ask " + host(hop));
     case CURLE_OUT_OF_MEMORY:  // curl's answer to one header line of more than 100 KB, too
@@ -160,7 +165,8 @@ Error curlError(const Hop& hop, CURLcode code) {
     case CURLE_BAD_CONTENT_ENCODING:
       return error(ErrorKind::Invalid, "E_ENCODING", "the answer of " + host(hop) + " is encoded");
     default:
-      return error(ErrorKind::Failed, "E_HTTP", "the answer of " + host(hop) + " is not understood");
+      return error(ErrorKind::Failed, "E_HTTP",
+                   "the answer of " + host(hop) + " is not understood");
   }
 }
 
@@ -184,7 +190,8 @@ struct Client::State {
 
 namespace {
 
-// curl_easy_setopt fails only for an option that the library was built without; then nothing may go out.
+// curl_easy_setopt fails only for an option that the library was built without; then nothing may go
+// out.
 class Options {
  public:
   explicit Options(CURL* easy) : easy_(easy) {}
@@ -194,7 +201,8 @@ class Options {
   }
   Result<void> done() const {
     if (code_ == CURLE_OK) return {};
-    return fail(ErrorKind::Unsupported, std::string("this libcurl lacks an option: ") + ::curl_easy_strerror(code_));
+    return fail(ErrorKind::Unsupported,
+                std::string("this libcurl lacks an option: ") + ::curl_easy_strerror(code_));
   }
 
  private:
@@ -210,7 +218,8 @@ void setTls(Options& options, const ClientOptions& client) {
   options.set(CURLOPT_SSL_VERIFYHOST, 2 * check);
   options.set(CURLOPT_PROXY_SSL_VERIFYPEER, check);
   options.set(CURLOPT_PROXY_SSL_VERIFYHOST, 2 * check);
-  curl_blob bundle{const_cast<char*>(client.caBundle.data()), client.caBundle.size(), CURL_BLOB_COPY};
+  curl_blob bundle{const_cast<char*>(client.caBundle.data()), client.caBundle.size(),
+                   CURL_BLOB_COPY};
   options.set(CURLOPT_CAINFO_BLOB, &bundle);
   options.set(CURLOPT_PROXY_CAINFO_BLOB, &bundle);
   // The directory that the library was built with would be trusted beside the bundle.
@@ -227,7 +236,8 @@ void setHttp(Options& options, bool allowHttp) {
   options.set(CURLOPT_REDIR_PROTOCOLS_STR, schemes);
   options.set(CURLOPT_FOLLOWLOCATION, 0L);  // each redirect is ours to judge
   options.set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-  options.set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));  // one parser less than with h2
+  options.set(CURLOPT_HTTP_VERSION,
+              static_cast<long>(CURL_HTTP_VERSION_1_1));  // one parser less than with h2
   options.set(CURLOPT_HTTP09_ALLOWED, 0L);
   options.set(CURLOPT_HTTPGET, 1L);
   options.set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
@@ -254,8 +264,9 @@ Result<void> Client::State::prepare(const Request& request, Hop& hop, const List
   setTls(set, options);
   setLimits(set, request.large);
   hop.proxied = !options.proxy.empty() && !bypassesProxy(hop.response.url.host(), options.noProxy);
-  set.set(CURLOPT_PROXY, hop.proxied ? options.proxy.c_str() : "");  // "": not what the environment says
-  set.set(CURLOPT_NOPROXY, "");                                      // decided above
+  set.set(CURLOPT_PROXY,
+          hop.proxied ? options.proxy.c_str() : "");  // "": not what the environment says
+  set.set(CURLOPT_NOPROXY, "");                       // decided above
   set.set(CURLOPT_HTTPHEADER, headers.get());
   set.set(CURLOPT_ERRORBUFFER, hop.curlText.data());
   set.set(CURLOPT_WRITEFUNCTION, &onBody);
@@ -269,7 +280,8 @@ Result<void> Client::State::prepare(const Request& request, Hop& hop, const List
 
 Result<void> Client::State::perform(const Request& request, Hop& hop) {
   if (hop.response.url.https() && !options.skipTlsCheck && options.caBundle.empty()) {
-    return refuse(ErrorKind::Missing, "E_TLS", "this system has no certificate authorities to check " + host(hop) + " with",
+    return refuse(ErrorKind::Missing, "E_TLS",
+                  "this system has no certificate authorities to check " + host(hop) + " with",
                   "install ca-certificates, or name a CA file");
   }
   List headers;
@@ -295,9 +307,11 @@ Result<Url> Client::State::redirectTarget(const Hop& hop) const {
   const char* location = nullptr;
   ::curl_easy_getinfo(easy.get(), CURLINFO_REDIRECT_URL, &location);
   if (location == nullptr) {
-    return refuse(ErrorKind::Invalid, "E_REDIRECT", quoted(hop.response.url.text()) + " redirects to nowhere");
+    return refuse(ErrorKind::Invalid, "E_REDIRECT",
+                  quoted(hop.response.url.text()) + " redirects to nowhere");
   }
-  Url target = TRY(inContext(Url::parse(location, options.allowHttp), "redirect of " + quoted(hop.response.url.text())));
+  Url target = TRY(inContext(Url::parse(location, options.allowHttp),
+                             "redirect of " + quoted(hop.response.url.text())));
   return target;
 }
 
@@ -320,39 +334,43 @@ Result<Response> Client::get(const Request& request, const Body& body) {
   Url url = request.url;
   Reach namedBy = request.namedBy;
   for (long redirects = 0; redirects <= limits::kRedirects; ++redirects) {
-    Hop hop{.body = &body, .response = {.url = url}, .namedBy = namedBy, .headerBytes = &headerBytes};
+    Hop hop{
+        .body = &body, .response = {.url = url}, .namedBy = namedBy, .headerBytes = &headerBytes};
     TRY(state_->perform(request, hop));
     if (!isRedirect(hop.response.status)) return std::move(hop.response);
     url = TRY(state_->redirectTarget(hop));
     namedBy = std::max(namedBy, hop.response.reach);
   }
   return refuse(ErrorKind::Invalid, "E_REDIRECT",
-                quoted(request.url.text()) + " redirects more than " + std::to_string(limits::kRedirects) + " times");
+                quoted(request.url.text()) + " redirects more than " +
+                    std::to_string(limits::kRedirects) + " times");
 }
 
 std::unexpected<Error> badStatus(const Response& response) {
-  const ErrorKind kind = response.status == 404 || response.status == 410 ? ErrorKind::Missing : ErrorKind::Failed;
+  const ErrorKind kind =
+      response.status == 404 || response.status == 410 ? ErrorKind::Missing : ErrorKind::Failed;
   return refuse(kind, "E_HTTP",
-                "bad HTTP status code: " + std::to_string(response.status) + " from " + quoted(response.url.text()));
+                "bad HTTP status code: " + std::to_string(response.status) + " from " +
+                    quoted(response.url.text()));
 }
 
 Result<Document> getDocument(Client& client, const Request& request, std::size_t most) {
   std::string text;
   const auto tooLong = [&] {
-    return refuse(ErrorKind::Invalid, "E_LIMIT",
-                  quoted(request.url.text()) + " is longer than " + std::to_string(most) + " bytes");
+    return refuse(
+        ErrorKind::Invalid, "E_LIMIT",
+        quoted(request.url.text()) + " is longer than " + std::to_string(most) + " bytes");
   };
-  const Body body{
-      .begin = [&](const Response& response) -> Result<bool> {
-        if (response.status != 200) return false;
-        if (TRY(bodyLength(response.headers)).value_or(0) > most) return tooLong();
-        return true;
-      },
-      .take = [&](std::string_view bytes) -> Result<void> {
-        if (bytes.size() > most - text.size()) return tooLong();
-        text += bytes;
-        return {};
-      }};
+  const Body body{.begin = [&](const Response& response) -> Result<bool> {
+                    if (response.status != 200) return false;
+                    if (TRY(bodyLength(response.headers)).value_or(0) > most) return tooLong();
+                    return true;
+                  },
+                  .take = [&](std::string_view bytes) -> Result<void> {
+                    if (bytes.size() > most - text.size()) return tooLong();
+                    text += bytes;
+                    return {};
+                  }};
   Response response = TRY(client.get(request, body));
   return Document{std::move(response), std::move(text)};
 }

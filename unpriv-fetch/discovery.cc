@@ -52,12 +52,14 @@ class Walk {
   }
 
  private:
-  Result<bool> ask(const std::string& address, const std::function<Result<bool>(const Page&)>& use) {
+  Result<bool> ask(const std::string& address,
+                   const std::function<Result<bool>(const Page&)>& use) {
     lastConcernedTheHost_ = false;
     Result<Page> page = getPage(client_, address);
     if (page) {
       if (TRY(use(*page))) return true;
-      reasons_ += (reasons_.empty() ? "" : "; ") + address + " has no " + tagName_ + " meta tag for it";
+      reasons_ +=
+          (reasons_.empty() ? "" : "; ") + address + " has no " + tagName_ + " meta tag for it";
       return false;
     }
     reasons_ += (reasons_.empty() ? "" : "; ") + page.error().message();
@@ -68,8 +70,10 @@ class Walk {
 
   std::unexpected<Error> failed(std::string_view code, ErrorKind kind) const {
     constexpr std::size_t kMostReasons = 2 * limits::KiB;
-    return refuse(kind, code, "discovery failed for \"" + name_.text() + "\": " + reasons_.substr(0, kMostReasons),
-                  "check the name and the server, or give a URL that ends in .aci");
+    return refuse(
+        kind, code,
+        "discovery failed for \"" + name_.text() + "\": " + reasons_.substr(0, kMostReasons),
+        "check the name and the server, or give a URL that ends in .aci");
   }
 
   Client& client_;
@@ -82,32 +86,38 @@ class Walk {
 
 }  // namespace
 
-Result<Endpoint> discoverImage(Client& client, const ImageName& name, const std::vector<Label>& labels) {
+Result<Endpoint> discoverImage(Client& client, const ImageName& name,
+                               const std::vector<Label>& labels) {
   std::optional<Endpoint> found;
   const bool allowHttp = client.options().allowHttp;
-  TRY(Walk(client, name, "ac-discovery").run([&](const Page& page) -> Result<bool> {
-    const std::vector<image::ImageEndpoint> endpoints = image::imageEndpoints(page.tags, name, labels);
+  const auto use = [&](const Page& page) -> Result<bool> {
+    const std::vector<image::ImageEndpoint> endpoints =
+        image::imageEndpoints(page.tags, name, labels);
     if (endpoints.empty()) return false;
-    found = Endpoint{.image = {TRY(Url::parse(endpoints.front().aci, allowHttp)), page.reach},
-                     .signature = {TRY(Url::parse(endpoints.front().signature, allowHttp)), page.reach}};
+    found = Endpoint{
+        .image = {TRY(Url::parse(endpoints.front().aci, allowHttp)), page.reach},
+        .signature = {TRY(Url::parse(endpoints.front().signature, allowHttp)), page.reach}};
     return true;
-  }));
+  };
+  TRY(Walk(client, name, "ac-discovery").run(use));
   return std::move(*found);
 }
 
 Result<std::vector<Named>> discoverKeys(Client& client, const ImageName& prefix) {
   std::vector<Named> found;
-  TRY(Walk(client, prefix, "ac-discovery-pubkeys").run([&](const Page& page) -> Result<bool> {
+  const auto use = [&](const Page& page) -> Result<bool> {
     const std::vector<std::string> urls = image::keyUrls(page.tags, prefix);
     if (urls.size() > limits::kKeyUrls) {
       return refuse(ErrorKind::Invalid, "E_LIMIT",
-                    "the discovery page for \"" + prefix.text() + "\" names " + std::to_string(urls.size()) + " keys");
+                    "the discovery page for \"" + prefix.text() + "\" names " +
+                        std::to_string(urls.size()) + " keys");
     }
     for (const std::string& url : urls) {
       found.push_back({TRY(Url::parse(url, client.options().allowHttp)), page.reach});
     }
     return !urls.empty();
-  }));
+  };
+  TRY(Walk(client, prefix, "ac-discovery-pubkeys").run(use));
   return found;
 }
 

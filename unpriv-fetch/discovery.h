@@ -23,11 +23,12 @@ struct Endpoint {
   Named signature;
 };
 
-// The first endpoint of the first page, from https://NAME?ac-discovery=1 upwards, that has one for this name and these
-// labels; plain http is asked after https, and only with allowHttp (test F02).
-// E_DISCOVERY with one reason per page; E_TLS, E_CONNECT or E_TIMEOUT when the host itself cannot be talked to, where
-// asking it for more pages would lead nowhere.
-Result<Endpoint> discoverImage(Client& client, const ImageName& name, const std::vector<Label>& labels);
+// The first endpoint of the first page, from https://NAME?ac-discovery=1 upwards, that has one for
+// this name and these labels; plain http is asked after https, and only with allowHttp (test F02).
+// E_DISCOVERY with one reason per page; E_TLS, E_CONNECT or E_TIMEOUT when the host itself cannot
+// be talked to, where asking it for more pages would lead nowhere.
+Result<Endpoint> discoverImage(Client& client, const ImageName& name,
+                               const std::vector<Label>& labels);
 
 // All key URLs of the first page that has one for this prefix; at most limits::kKeyUrls (E_LIMIT).
 Result<std::vector<Named>> discoverKeys(Client& client, const ImageName& prefix);

@@ -17,7 +17,8 @@ constexpr std::string_view kImageLabel = "Downloading ACI";
 
 Result<void> writeAt(FdRef file, std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t written =
+        ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return failErrno("write the image");
     bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -27,14 +28,16 @@ Result<void> writeAt(FdRef file, std::string_view bytes, std::uint64_t offset) {
 }
 
 Result<void> cut(FdRef file, std::uint64_t length) {
-  if (::ftruncate(file.get(), static_cast<off_t>(length)) != 0) return failErrno("cut the image file");
+  if (::ftruncate(file.get(), static_cast<off_t>(length)) != 0)
+    return failErrno("cut the image file");
   return {};
 }
 
 // The file of an image as it grows, over several requests.
 class Partial {
  public:
-  Partial(const ImageDownload& job, FdRef file, Events& events) : job_(job), file_(file), events_(events) {}
+  Partial(const ImageDownload& job, FdRef file, Events& events)
+      : job_(job), file_(file), events_(events) {}
 
   // What the next request must ask for.
   std::vector<std::string> requestHeaders() const;
@@ -70,17 +73,18 @@ class Partial {
   Events& events_;
   std::uint64_t position_ = 0;
   std::optional<std::uint64_t> total_;
-  std::string tag_;            // of the version that the bytes before position_ are of
+  std::string tag_;  // of the version that the bytes before position_ are of
   std::int64_t maxAge_ = 0;
-  bool ranges_ = false;        // the server said that it can send parts
-  bool mustRestart_ = false;   // the part that we have is of no use
+  bool ranges_ = false;       // the server said that it can send parts
+  bool mustRestart_ = false;  // the part that we have is of no use
   bool notModified_ = false;
 };
 
 std::vector<std::string> Partial::requestHeaders() const {
   std::vector<std::string> headers;
   if (isTag(job_.cachedTag)) {
-    headers.push_back((isEntityTag(job_.cachedTag) ? "If-None-Match: " : "If-Modified-Since: ") + job_.cachedTag);
+    headers.push_back((isEntityTag(job_.cachedTag) ? "If-None-Match: " : "If-Modified-Since: ") +
+                      job_.cachedTag);
   }
   if (position_ > 0) {
     headers.push_back("Range: bytes=" + std::to_string(position_) + "-");
@@ -91,8 +95,8 @@ std::vector<std::string> Partial::requestHeaders() const {
 
 std::unexpected<Error> Partial::tooLarge() const {
   return refuse(ErrorKind::Invalid, "E_LIMIT",
-                "the image at " + quoted(job_.from.url.text()) + " is larger than " + std::to_string(job_.mostBytes) +
-                    " bytes",
+                "the image at " + quoted(job_.from.url.text()) + " is larger than " +
+                    std::to_string(job_.mostBytes) + " bytes",
                 "allow more if you trust the server");
 }
 
@@ -128,7 +132,8 @@ Result<bool> Partial::beginWhole(const Response& response) {
 
 Result<bool> Partial::beginRest(const Response& response) {
   if (position_ == 0) {
-    return refuse(ErrorKind::Invalid, "E_RANGE", quoted(response.url.text()) + " sent a part of the image, unasked");
+    return refuse(ErrorKind::Invalid, "E_RANGE",
+                  quoted(response.url.text()) + " sent a part of the image, unasked");
   }
   const ContentRange range = TRY(contentRange(response.headers));
   const std::string tag = versionTag(response.headers);
@@ -140,8 +145,8 @@ Result<bool> Partial::beginRest(const Response& response) {
   }
   if (range.first != position_) {
     return refuse(ErrorKind::Invalid, "E_RANGE",
-                  quoted(response.url.text()) + " sent the image from byte " + std::to_string(range.first) +
-                      " on, not from " + std::to_string(position_));
+                  quoted(response.url.text()) + " sent the image from byte " +
+                      std::to_string(range.first) + " on, not from " + std::to_string(position_));
   }
   if (range.total > job_.mostBytes) return tooLarge();
   ranges_ = true;
@@ -163,8 +168,8 @@ Result<void> Partial::take(std::string_view bytes) {
 Result<void> Partial::finish() {
   if (total_ && position_ != *total_) {
     return refuse(ErrorKind::Failed, "E_SHORT",
-                  quoted(job_.from.url.text()) + " ended after " + std::to_string(position_) + " of " +
-                      std::to_string(*total_) + " bytes");
+                  quoted(job_.from.url.text()) + " ended after " + std::to_string(position_) +
+                      " of " + std::to_string(*total_) + " bytes");
   }
   TRY(cut(file_, position_));
   return events_.progress(kImageLabel, position_, position_, true);
@@ -178,7 +183,8 @@ bool holdsPart(const ImageDownload& job, const struct stat& status) {
 
 }  // namespace
 
-Result<Downloaded> downloadImage(Client& client, const ImageDownload& job, FdRef file, Events& events) {
+Result<Downloaded> downloadImage(Client& client, const ImageDownload& job, FdRef file,
+                                 Events& events) {
   Partial partial(job, file, events);
   if (holdsPart(job, TRY(sys::status(file)))) partial.startAt(job.resumeFrom, job.resumeTag);
   const Body body{.begin = [&](const Response& response) { return partial.begin(response); },
@@ -186,18 +192,25 @@ Result<Downloaded> downloadImage(Client& client, const ImageDownload& job, FdRef
   bool restarted = false;
   bool resumed = false;
   for (;;) {
-    const Result<Response> response = client.get(
-        {.url = job.from.url, .namedBy = job.from.by, .headers = partial.requestHeaders(), .large = true}, body);
+    const Result<Response> response = client.get({.url = job.from.url,
+                                                  .namedBy = job.from.by,
+                                                  .headers = partial.requestHeaders(),
+                                                  .large = true},
+                                                 body);
     if (!response) {
-      const bool again = response.error().code() == "E_SHORT" && partial.canResume() && !std::exchange(resumed, true);
+      const bool again = response.error().code() == "E_SHORT" && partial.canResume() &&
+                         !std::exchange(resumed, true);
       if (!again) return fail(response.error());
-      TRY(events.note("connection lost after " + std::to_string(partial.position()) + " bytes, resuming"));
+      TRY(events.note("connection lost after " + std::to_string(partial.position()) +
+                      " bytes, resuming"));
       continue;
     }
-    if (partial.notModified()) return Downloaded{.tag = job.cachedTag, .maxAge = partial.age(), .notModified = true};
+    if (partial.notModified())
+      return Downloaded{.tag = job.cachedTag, .maxAge = partial.age(), .notModified = true};
     if (!partial.mustRestart()) break;
     if (std::exchange(restarted, true)) {
-      return refuse(ErrorKind::Invalid, "E_RANGE", quoted(job.from.url.text()) + " keeps changing while it is fetched");
+      return refuse(ErrorKind::Invalid, "E_RANGE",
+                    quoted(job.from.url.text()) + " keeps changing while it is fetched");
     }
     TRY(events.note("cannot use cached partial download, resource updated"));
     partial.restart();
@@ -206,8 +219,10 @@ Result<Downloaded> downloadImage(Client& client, const ImageDownload& job, FdRef
   return Downloaded{.tag = partial.tag(), .maxAge = partial.age(), .bytes = partial.position()};
 }
 
-Result<SmallFile> downloadSmall(Client& client, const Named& from, std::size_t mostBytes, FdRef file) {
-  const Document document = TRY(getDocument(client, {.url = from.url, .namedBy = from.by}, mostBytes));
+Result<SmallFile> downloadSmall(Client& client, const Named& from, std::size_t mostBytes,
+                                FdRef file) {
+  const Document document =
+      TRY(getDocument(client, {.url = from.url, .namedBy = from.by}, mostBytes));
   if (document.response.status == 202) return SmallFile{.deferred = true};
   if (document.response.status != 200) return badStatus(document.response);
   TRY(sys::writeAll(file, document.text));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Downloads into a descriptor: an image, which may be cached, resumed and large, or a small file.  The fetcher only.
+// Downloads into a descriptor: an image, which may be cached, resumed and large, or a small file.
+// The fetcher only.
 #pragma once
 
 #include <cstdint>
@@ -28,19 +29,22 @@ struct Downloaded {
   bool notModified = false;
 };
 
-// Writes the image to `file` from offset 0 on, or goes on at `resumeFrom` when the server still has that version: what
-// is in the file then is the whole, exactly.  One broken connection is resumed at once where the server can do that.
-// An error leaves in the file what came; E_SHORT says that the rest may come later.
-// E_RANGE: the server answered a request for the rest with another part.  E_LIMIT: more than mostBytes (test F07:
-// not one byte more is written).  E_HTTP: another status.
-Result<Downloaded> downloadImage(Client& client, const ImageDownload& job, FdRef file, Events& events);
+// Writes the image to `file` from offset 0 on, or goes on at `resumeFrom` when the server still has
+// that version: what is in the file then is the whole, exactly.  One broken connection is resumed
+// at once where the server can do that. An error leaves in the file what came; E_SHORT says that
+// the rest may come later. E_RANGE: the server answered a request for the rest with another part.
+// E_LIMIT: more than mostBytes (test F07: not one byte more is written).  E_HTTP: another status.
+Result<Downloaded> downloadImage(Client& client, const ImageDownload& job, FdRef file,
+                                 Events& events);
 
-// Appends the whole of a small document to `file`; its length.  `deferred` instead of an error for status 202, with
-// which a server asks to come back for the signature when the image has been fetched (rkt does so).
+// Appends the whole of a small document to `file`; its length.  `deferred` instead of an error for
+// status 202, with which a server asks to come back for the signature when the image has been
+// fetched (rkt does so).
 struct SmallFile {
   std::uint64_t bytes = 0;
   bool deferred = false;
 };
-Result<SmallFile> downloadSmall(Client& client, const Named& from, std::size_t mostBytes, FdRef file);
+Result<SmallFile> downloadSmall(Client& client, const Named& from, std::size_t mostBytes,
+                                FdRef file);
 
 }  // namespace airlock::fetch

@@ -19,7 +19,8 @@ class Events {
 
   Result<void> send(const ipc::FetchEvent& event);
   Result<void> note(std::string text) { return send(ipc::FetchNote{std::move(text)}); }
-  // At most one in 100 ms; `last` is sent always, so that a bar can be finished.  `total` 0: unknown.
+  // At most one in 100 ms; `last` is sent always, so that a bar can be finished.  `total` 0:
+  // unknown.
   Result<void> progress(std::string_view label, std::uint64_t done, std::uint64_t total, bool last);
 
  private:

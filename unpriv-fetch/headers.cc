@@ -21,21 +21,22 @@ std::string_view trim(std::string_view text) {
 
 std::string lowerCase(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
+  std::ranges::transform(out, out.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
 std::unexpected<Error> badRange(std::string_view value) {
   return refuse(ErrorKind::Invalid, "E_RANGE",
-                "the server answered the request for the rest of the file with Content-Range " + quoted(value));
+                "the server answered the request for the rest of the file with Content-Range " +
+                    quoted(value));
 }
 
 }  // namespace
 
 std::optional<std::uint64_t> decimal(std::string_view text) {
-  if (text.empty() || !std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
+  if (text.empty() || !std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; }))
+    return std::nullopt;
   std::uint64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -71,16 +72,19 @@ Result<std::optional<std::uint64_t>> bodyLength(const Headers& headers) {
   for (const std::string_view value : headers.all("content-length")) {
     const std::optional<std::uint64_t> number = decimal(value);
     if (!number) {
-      return refuse(ErrorKind::Invalid, "E_SHORT", "the server says the length is " + quoted(value));
+      return refuse(ErrorKind::Invalid, "E_SHORT",
+                    "the server says the length is " + quoted(value));
     }
     if (length && *length != *number) {
       return refuse(ErrorKind::Invalid, "E_SHORT",
-                    "the server gives two lengths, " + std::to_string(*length) + " and " + std::to_string(*number));
+                    "the server gives two lengths, " + std::to_string(*length) + " and " +
+                        std::to_string(*number));
     }
     length = number;
   }
   if (length && headers.find("transfer-encoding")) {
-    return refuse(ErrorKind::Invalid, "E_SHORT", "the server gives a length beside a transfer coding");
+    return refuse(ErrorKind::Invalid, "E_SHORT",
+                  "the server gives a length beside a transfer coding");
   }
   return length;
 }
@@ -88,14 +92,16 @@ Result<std::optional<std::uint64_t>> bodyLength(const Headers& headers) {
 Result<void> refuseEncodings(const Headers& headers) {
   for (const std::string_view value : headers.all("content-encoding")) {
     if (value.empty() || lowerCase(value) == "identity") continue;
-    return refuse(ErrorKind::Invalid, "E_ENCODING",
-                  "the server sent the content encoded as " + quoted(value) + ", which was not asked for");
+    return refuse(
+        ErrorKind::Invalid, "E_ENCODING",
+        "the server sent the content encoded as " + quoted(value) + ", which was not asked for");
   }
   const std::vector<std::string_view> codings = headers.all("transfer-encoding");
   for (const std::string_view value : codings) {
     if (codings.size() == 1 && lowerCase(value) == "chunked") continue;
-    return refuse(ErrorKind::Invalid, "E_ENCODING",
-                  "the server sent the transfer coding " + quoted(value) + ", which was not asked for");
+    return refuse(
+        ErrorKind::Invalid, "E_ENCODING",
+        "the server sent the transfer coding " + quoted(value) + ", which was not asked for");
   }
   return {};
 }
@@ -107,13 +113,15 @@ Result<ContentRange> contentRange(const Headers& headers) {
   constexpr std::string_view kUnit = "bytes ";
   const std::size_t dash = value.find('-');
   const std::size_t slash = value.find('/');
-  if (!value.starts_with(kUnit) || dash == std::string_view::npos || slash == std::string_view::npos || slash < dash) {
+  if (!value.starts_with(kUnit) || dash == std::string_view::npos ||
+      slash == std::string_view::npos || slash < dash) {
     return badRange(value);
   }
   const auto first = decimal(value.substr(kUnit.size(), dash - kUnit.size()));
   const auto last = decimal(value.substr(dash + 1, slash - dash - 1));
   const auto total = decimal(value.substr(slash + 1));
-  if (!first || !last || !total || *first > *last || *total == 0 || *last != *total - 1) return badRange(value);
+  if (!first || !last || !total || *first > *last || *total == 0 || *last != *total - 1)
+    return badRange(value);
   const std::optional<std::uint64_t> length = TRY(bodyLength(headers));
   if (length && *length != *total - *first) return badRange(value);
   return ContentRange{*first, *total};

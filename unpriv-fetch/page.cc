@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r\n\f";
 constexpr std::array<std::string_view, 4> kEmptyElements{"meta", "link", "base", "!doctype"};
-constexpr std::array<std::string_view, 6> kElementsWithContent{"title", "style", "script", "noscript", "template", "noframes"};
+constexpr std::array<std::string_view, 6> kElementsWithContent{"title",    "style",    "script",
+                                                               "noscript", "template", "noframes"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
@@ -25,7 +26,8 @@ bool contains(std::span<const std::string_view> names, std::string_view name) {
 
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 
-// The name of the tag at the front of `text` ("<meta …" is "meta", "</head>" is "/head"), in lower case.
+// The name of the tag at the front of `text` ("<meta …" is "meta", "</head>" is "/head"), in lower
+// case.
 std::string tagName(std::string_view text) {
   std::string name;
   for (const char c : text.substr(1, limits::kHeadTagBytes)) {
@@ -35,7 +37,8 @@ std::string tagName(std::string_view text) {
   return name;
 }
 
-// Length of the tag at the front of `text`, over quoted values; nullopt when it does not end in time.
+// Length of the tag at the front of `text`, over quoted values; nullopt when it does not end in
+// time.
 std::optional<std::size_t> tagLength(std::string_view text) {
   char quote = '\0';
   for (std::size_t i = 0; i < std::min(text.size(), limits::kHeadTagBytes); ++i) {
@@ -54,7 +57,8 @@ std::optional<std::size_t> tagLength(std::string_view text) {
 // Where "</NAME" stands in `text`, without regard to case.
 std::size_t findEnd(std::string_view text, const std::string& name) {
   const std::string wanted = "</" + name;
-  const auto found = std::ranges::search(text, wanted, [](char a, char b) { return lower(a) == b; });
+  const auto found =
+      std::ranges::search(text, wanted, [](char a, char b) { return lower(a) == b; });
   return static_cast<std::size_t>(found.begin() - text.begin());
 }
 
@@ -92,7 +96,8 @@ struct Scan {
   }
 };
 
-// Everything of one parse, freed at once: gumbo_destroy_output would recurse as deep as the page says.
+// Everything of one parse, freed at once: gumbo_destroy_output would recurse as deep as the page
+// says.
 class Arena {
  public:
   static void* allocate(void* user, std::size_t bytes) {
@@ -152,7 +157,8 @@ std::vector<image::MetaTag> metaTags(std::string_view page) {
     const auto* node = static_cast<const GumboNode*>(item);
     if (node->type != GUMBO_NODE_ELEMENT || node->v.element.tag != GUMBO_TAG_META) continue;
     std::string name = attribute(node->v.element, "name");
-    if (name.starts_with("ac-")) tags.push_back({std::move(name), attribute(node->v.element, "content")});
+    if (name.starts_with("ac-"))
+      tags.push_back({std::move(name), attribute(node->v.element, "content")});
   }
   return tags;
 }

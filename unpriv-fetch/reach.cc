@@ -20,7 +20,8 @@ struct Range4 {
 constexpr std::uint32_t quad(unsigned a, unsigned b, unsigned c, unsigned d) {
   return a << 24 | b << 16 | c << 8 | d;
 }
-// IANA's registry of special-purpose IPv4 addresses (RFC 6890); the documentation networks are nobody's and stay World.
+// IANA's registry of special-purpose IPv4 addresses (RFC 6890); the documentation networks are
+// nobody's and stay World.
 constexpr auto kRanges4 = std::to_array<Range4>({
     {quad(0, 0, 0, 0), 8, Reach::Machine},
     {quad(127, 0, 0, 0), 8, Reach::Machine},
@@ -52,9 +53,11 @@ bool startsWith(const in6_addr& address, std::initializer_list<std::uint8_t> pre
 Reach reachOf6(const in6_addr& address) {
   const std::uint8_t* bytes = address.s6_addr;
   if (IN6_IS_ADDR_UNSPECIFIED(&address) || IN6_IS_ADDR_LOOPBACK(&address)) return Reach::Machine;
-  if (IN6_IS_ADDR_V4MAPPED(&address) || IN6_IS_ADDR_V4COMPAT(&address)) return reachOf4(fourBytes(bytes + 12));
-  if (startsWith(address, {0x00, 0x64, 0xff, 0x9b})) return reachOf4(fourBytes(bytes + 12));  // NAT64, RFC 6052
-  if (startsWith(address, {0x20, 0x02})) return reachOf4(fourBytes(bytes + 2));               // 6to4, RFC 3056
+  if (IN6_IS_ADDR_V4MAPPED(&address) || IN6_IS_ADDR_V4COMPAT(&address))
+    return reachOf4(fourBytes(bytes + 12));
+  if (startsWith(address, {0x00, 0x64, 0xff, 0x9b}))
+    return reachOf4(fourBytes(bytes + 12));                                      // NAT64, RFC 6052
+  if (startsWith(address, {0x20, 0x02})) return reachOf4(fourBytes(bytes + 2));  // 6to4, RFC 3056
   if (bytes[0] == 0xff || IN6_IS_ADDR_LINKLOCAL(&address)) return Reach::Link;
   if ((bytes[0] & 0xfe) == 0xfc || IN6_IS_ADDR_SITELOCAL(&address)) return Reach::Site;
   return Reach::World;
@@ -80,7 +83,8 @@ Reach reachOf(const std::string& host) {
   in_addr four;
   if (::inet_aton(host.c_str(), &four) != 0) return reachOf4(ntohl(four.s_addr));
   in6_addr six;
-  if (::inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), &six) == 1) return reachOf6(six);
+  if (::inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), &six) == 1)
+    return reachOf6(six);
   std::string name = host;
   if (name.ends_with('.')) name.pop_back();
   if (name == "localhost" || name.ends_with(".localhost")) return Reach::Machine;

@@ -32,9 +32,8 @@ std::optional<std::string> part(CURLU* url, CURLUPart which) {
 
 std::string lowerCase(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
+  std::ranges::transform(out, out.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -43,7 +42,8 @@ bool printableAscii(std::string_view text) {
 }
 
 std::unexpected<Error> notAUrl(std::string_view text, std::string_view why) {
-  return refuse(ErrorKind::Invalid, "E_URL", quoted(text) + " is no URL to fetch from: " + std::string(why));
+  return refuse(ErrorKind::Invalid, "E_URL",
+                quoted(text) + " is no URL to fetch from: " + std::string(why));
 }
 
 }  // namespace
@@ -55,8 +55,8 @@ Result<Url> Url::parse(std::string_view text, bool allowHttp) {
   if (!parsed) return fail(ErrorKind::Failed, "no memory for a URL");
   Url url;
   url.text_ = text;
-  const CURLUcode code = ::curl_url_set(parsed.get(), CURLUPART_URL, url.text_.c_str(),
-                                        CURLU_NON_SUPPORT_SCHEME);
+  const CURLUcode code =
+      ::curl_url_set(parsed.get(), CURLUPART_URL, url.text_.c_str(), CURLU_NON_SUPPORT_SCHEME);
   if (code != CURLUE_OK) return notAUrl(text, ::curl_url_strerror(code));
   const std::string scheme = lowerCase(part(parsed.get(), CURLUPART_SCHEME).value_or(""));
   if (scheme != "https" && scheme != "http") {
@@ -64,17 +64,20 @@ Result<Url> Url::parse(std::string_view text, bool allowHttp) {
                   quoted(text) + " has the scheme " + quoted(scheme) + ": only https is fetched");
   }
   if (scheme == "http" && !allowHttp) {
-    return refuse(ErrorKind::Denied, "E_SCHEME", quoted(text) + " is plain http, which anyone on the way can change",
+    return refuse(ErrorKind::Denied, "E_SCHEME",
+                  quoted(text) + " is plain http, which anyone on the way can change",
                   "use https, or allow it with --insecure-options=http");
   }
   if (part(parsed.get(), CURLUPART_USER) || part(parsed.get(), CURLUPART_PASSWORD)) {
-    return refuse(ErrorKind::Invalid, "E_CREDENTIALS", "a URL of host " +
-                  quoted(part(parsed.get(), CURLUPART_HOST).value_or("")) + " has a user name or password in it",
+    return refuse(ErrorKind::Invalid, "E_CREDENTIALS",
+                  "a URL of host " + quoted(part(parsed.get(), CURLUPART_HOST).value_or("")) +
+                      " has a user name or password in it",
                   "leave out what stands before the @");
   }
   url.https_ = scheme == "https";
   url.host_ = lowerCase(part(parsed.get(), CURLUPART_HOST).value_or(""));
-  if (url.host_.starts_with('[') && url.host_.ends_with(']')) url.host_ = url.host_.substr(1, url.host_.size() - 2);
+  if (url.host_.starts_with('[') && url.host_.ends_with(']'))
+    url.host_ = url.host_.substr(1, url.host_.size() - 2);
   if (url.host_.empty()) return notAUrl(text, "it names no host");
   url.path_ = part(parsed.get(), CURLUPART_PATH).value_or("/");
   return url;
@@ -82,7 +85,8 @@ Result<Url> Url::parse(std::string_view text, bool allowHttp) {
 
 Result<Url> Url::ofSignature() const {
   if (!path_.ends_with(".aci")) {
-    return refuse(ErrorKind::Invalid, "E_URL", quoted(text_) + " does not end in .aci, so where its signature lies is unknown",
+    return refuse(ErrorKind::Invalid, "E_URL",
+                  quoted(text_) + " does not end in .aci, so where its signature lies is unknown",
                   "name it with --signature=URL");
   }
   const std::size_t end = text_.find_first_of("?#");

@@ -13,7 +13,8 @@ class Url {
  public:
   // libcurl's own parser decides, so that what is checked here is what is connected to.
   // E_URL: no URL, too long, or not printable ASCII (a unicode host must come in its xn-- form).
-  // E_SCHEME: not https, and not http with `allowHttp` (tests F01, F02).  E_CREDENTIALS: user@ (F03).
+  // E_SCHEME: not https, and not http with `allowHttp` (tests F01, F02).  E_CREDENTIALS: user@
+  // (F03).
   static Result<Url> parse(std::string_view text, bool allowHttp);
 
   const std::string& text() const { return text_; }  // as it was written
@@ -21,8 +22,8 @@ class Url {
   const std::string& path() const { return path_; }  // starts with '/'
   bool https() const { return https_; }
 
-  // Where the signature of a directly named image lies: the path's .aci becomes .aci.asc and the query goes, as rkt
-  // does it.  E_URL when the path does not end in .aci.
+  // Where the signature of a directly named image lies: the path's .aci becomes .aci.asc and the
+  // query goes, as rkt does it.  E_URL when the path does not end in .aci.
   Result<Url> ofSignature() const;
 
  private:
@@ -33,8 +34,8 @@ class Url {
   bool https_ = false;
 };
 
-// True when `host` is to be reached without the proxy: `list` is a no_proxy list (host names that cover their
-// subdomains, a leading dot is ignored, "*" is everything).
+// True when `host` is to be reached without the proxy: `list` is a no_proxy list (host names that
+// cover their subdomains, a leading dot is ignored, "*" is everything).
 bool bypassesProxy(std::string_view host, std::string_view list);
 
 }  // namespace airlock::fetch
