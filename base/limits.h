@@ -21,9 +21,9 @@ inline constexpr std::size_t kSealedBytes = 4 * MiB;    // a sealed memfd that t
 inline constexpr std::size_t kArgumentBytes = 32 * KiB; // one argument, or one value of the environment
 inline constexpr std::size_t kPodManifestBytes = 48 * KiB;     // of what `cat-manifest` shows
 inline constexpr std::size_t kPolicySummaryBytes = 16 * KiB;
-inline constexpr std::size_t kLabels = 64;
 inline constexpr std::size_t kLayers = 32;
 inline constexpr std::size_t kPcrBanks = 8;
+inline constexpr std::uint32_t kPcrMax = 23;
 inline constexpr std::size_t kPrograms = 32;            // that the engine consists of
 inline constexpr std::size_t kTrustEntries = 512;       // (scope, fingerprint) pairs that are measured
 inline constexpr std::size_t kKeyParts = 64;            // subkeys or user ids of one key
@@ -52,7 +52,7 @@ inline constexpr std::size_t kXattrsPerFile = 64;
 inline constexpr std::size_t kXattrBytes = 4000;               // all of one file: fits an EROFS inode's block
 inline constexpr std::uint32_t kImageIdMax = 65534;            // uid and gid in an image (T11)
 inline constexpr std::uint64_t kTreeXattrBytes = 16 * MiB;     // all of one image
-inline constexpr std::uint64_t kTreeInlineBytes = 64 * MiB;    // ends of files that unpack keeps in memory
+inline constexpr std::uint64_t kTreeInlineBytes = 32 * MiB;    // ends of files that unpack keeps in memory
 inline constexpr std::uint64_t kTimeMax = 253'402'300'799;     // 9999-12-31: an mtime in an image, in seconds
 inline constexpr std::size_t kTarHeaderBytes = 64 * KiB;       // a pax or GNU extension header (T13)
 inline constexpr std::size_t kTrailingZeros = 1 * MiB;         // padding after the end of a tar (T17)
@@ -75,6 +75,7 @@ inline constexpr std::size_t kJsonDepth = 32;
 inline constexpr std::size_t kJsonValues = 65'536;             // of one document, containers included
 
 // Manifests (image/manifest.h)
+inline constexpr std::size_t kLabels = 64;                     // also dependencies, ports and isolators of one manifest
 inline constexpr std::size_t kAnnotations = 1024;
 inline constexpr std::uint64_t kMemoryLimitMinimum = 4096;     // bytes: rkt refuses less, and no process starts in it
 inline constexpr std::size_t kQuantityBytes = 64;              // text of one resource quantity
@@ -83,12 +84,18 @@ inline constexpr std::size_t kReferenceBytes = 4 * KiB;        // an image as na
 // Network (unpriv-fetch)
 inline constexpr std::size_t kDiscoveryPageBytes = 512 * KiB;
 inline constexpr std::size_t kHeaderBytes = 64 * KiB;
+inline constexpr std::size_t kHeadTagBytes = 4 * KiB;          // one tag in the head of a discovery page
 inline constexpr long kRedirects = 5;
+inline constexpr std::size_t kUrlBytes = 3 * KiB;
+inline constexpr std::size_t kTagBytes = 256;                  // an ETag that is worth remembering
+inline constexpr std::size_t kKeyUrls = 16;                    // keys that one discovery page may name
+inline constexpr std::size_t kCaBundleBytes = 4 * MiB;
 
 // Pods
 inline constexpr std::size_t kApps = 16;
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
+inline constexpr std::size_t kImageAccountsBytes = 1 * MiB;    // /etc/passwd or /etc/group of an image (P10)
 inline constexpr std::size_t kMounts = 64;                     // of an app; also volumes of a pod
 inline constexpr std::size_t kSupplementaryGids = 256;
 inline constexpr std::size_t kHostnameBytes = 64;              // HOST_NAME_MAX
@@ -98,6 +105,12 @@ inline constexpr std::int32_t kSignalMax = 64;                 // SIGRTMAX
 inline constexpr std::uint32_t kPodUids = 65536;               // uids of one pod
 inline constexpr std::uint32_t kFirstPodUid = 0x78000000;      // see docs/decisions/0010
 inline constexpr std::uint32_t kPodUidSlots = 1024;
+
+// Measurement (tpm)
+inline constexpr std::size_t kEventRecordBytes = 1 * MiB;      // one line: a message's facts, escaped and in base64
+inline constexpr std::size_t kEventLogBytes = 64 * MiB;        // a boot's log: about 10^5 pods
+inline constexpr std::size_t kEventStateBytes = 16 * MiB;      // what is kept so that the log need not be read again
+inline constexpr std::size_t kEventLogArchives = 1000;         // logs of earlier boots under one name
 
 // Policy
 inline constexpr std::size_t kPolicyFileBytes = 256 * KiB;

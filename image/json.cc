@@ -169,6 +169,8 @@ Result<Json> parseJson(std::string_view text, std::size_t maxBytes) {
                       " bytes, more than the limit of " + std::to_string(maxBytes));
   }
   if (text.starts_with("\xef\xbb\xbf")) return refuseAt(text, 0, "a byte order mark");
+  // nlohmann takes a NUL byte for the end of its input and would accept whatever follows it.
+  if (const auto nul = text.find('\0'); nul != text.npos) return refuseAt(text, nul, "a NUL byte");
   const char* reached = text.data();
   const char* const end = text.data() + text.size();
   Builder builder;

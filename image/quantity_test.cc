@@ -47,7 +47,9 @@ TEST(Quantity, IsReadAndWrittenAsKubernetesDoes) {
     const auto quantity = Quantity::parse(row.text);
     ASSERT_TRUE(quantity) << row.text;
     EXPECT_EQ(quantity->units(), row.units) << row.text;
-    if (row.canonical != nullptr) EXPECT_EQ(quantity->text(), row.canonical) << row.text;
+    if (row.canonical != nullptr) {
+      EXPECT_EQ(quantity->text(), row.canonical) << row.text;
+    }
     const auto again = Quantity::parse(quantity->text());
     ASSERT_TRUE(again) << quantity->text();
     EXPECT_EQ(again->text(), quantity->text());

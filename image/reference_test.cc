@@ -92,15 +92,16 @@ TEST(Reference, MalformedNamesAreRefused) {
       {"app,os=plan9", "bad os"},
       {"app,arch=z80", "bad arch"},
       {"App", "ACIdentifier must contain only"},
-      {"example.com/app/../root", "must not have empty"},
       {"example.com//app", "must not have empty"},
       {"app,name=x", "invalid label name"},
       {"cimd:appc:v=1:a", "malformed distribution"},
       {"cimd:x:v=0:a", "unknown type"},
+      {"cimd:appc:v=0:a?b=c%2Cd", "':', ',' or control characters"},
       {"cimd:appc:v=0:a?b=%zz", "malformed escape"},
   };
   for (const auto& [text, why] : rows) EXPECT_THAT(refusal(text), HasSubstr(why)) << text;
   EXPECT_FALSE(parse(std::string(100'000, 'a')));
+  EXPECT_FALSE(parseNamedImage("example.com/app/../root"));
   EXPECT_FALSE(parse("app:\x1b[2J"));
 }
 
