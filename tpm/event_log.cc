@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -305,6 +306,9 @@ Result<void> EventLog::append(LogState& state, const std::string& line) {
   TRY(state.add(record, line.size()));
   const Fd file =
       TRY(sys::openBeneath(directory_, component(kLog), O_WRONLY | O_APPEND | O_CREAT, kFileMode));
+  if (state.bytes == line.size() && ::fchmod(file.get(), kFileMode) != 0) {
+    return failErrno("make the measurement log readable to its group");  // whatever the umask was
+  }
   if (isFaultPoint("torn")) {
     TRY(sys::writeAll(file, std::string_view(line).substr(0, line.size() / 2)));
     dieAt("torn");
