@@ -226,11 +226,5 @@ TEST_F(Fetch, APartThatIsNotInTheFileIsNotContinued) {
   for (const std::string& line : requests()) EXPECT_THAT(line, Not(HasSubstr("\"range\"")));
 }
 
-TEST_F(Fetch, AJobWithNameAndUrlIsRefused) {
-  ipc::FetchImageJob job = nameJob("example.com/app");
-  job.url = scenario("ok");
-  EXPECT_EQ(finish(start(job)).status.code, 1);
-}
-
 }  // namespace
 }  // namespace airlock::fetch

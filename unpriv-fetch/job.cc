@@ -136,13 +136,14 @@ Result<SmallFile> downloadSignature(Client& client, const Named& from, FdRef fil
   TRY(events.note("downloading signature from " + from.url.text()));
   Result<SmallFile> done = downloadSmall(client, from, limits::kSignatureBytes, file);
   if (!done) {
-    Error error = std::move(done.error());
-    if (error.code() == "E_HTTP" && error.kind() == ErrorKind::Missing) {
-      error = std::move(error).withHint(
-          "the image has no signature at that place: name it with --signature, or fetch "
-          "without one with --insecure-options=image");
+    Error& error = done.error();
+    if (error.code() != "E_HTTP" || error.kind() != ErrorKind::Missing) {
+      return fail(std::move(error).in("signature"));
     }
-    return fail(std::move(error).in("signature"));
+    return fail(std::move(error)
+                    .in("signature")
+                    .withHint("name its place with --signature, or fetch without one with "
+                              "--insecure-options=image"));
   }
   if (!done->deferred) TRY(events.progress(kSignatureLabel, done->bytes, done->bytes, true));
   return done;

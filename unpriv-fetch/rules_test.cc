@@ -50,6 +50,25 @@ TEST(FetchUrl, ASignatureLiesBesideItsImage) {
   EXPECT_EQ(of("https://example.com/a.tar"), "E_URL");
 }
 
+TEST(FetchUrl, ALocationMayBeRelative) {
+  const Url base = Url::parse("https://example.com:8443/a/b?c", false).value();
+  const std::pair<const char*, const char*> table[] = {
+      {"/x", "https://example.com:8443/x"},
+      {"x", "https://example.com:8443/a/x"},
+      {"//other.example/x", "https://other.example/x"},
+      {"https://other.example/x", "https://other.example/x"},
+      {"?d", "https://example.com:8443/a/b?d"},
+  };
+  for (const auto& [location, target] : table)
+    EXPECT_EQ(base.resolve(location, false).value().text(), target) << location;
+  for (const char* location :
+       {"http://example.com/", "file:///etc/shadow", "data:text/plain,x", "javascript:x"}) {
+    EXPECT_EQ(base.resolve(location, false).error().code(), "E_SCHEME") << location;
+  }
+  EXPECT_FALSE(base.resolve("a b", false));
+  EXPECT_FALSE(base.resolve("//u@other.example/", false));
+}
+
 TEST(FetchUrl, NoProxyCoversSubdomains) {
   EXPECT_TRUE(bypassesProxy("example.com", "other.org, .example.com"));
   EXPECT_TRUE(bypassesProxy("a.example.com", "example.com"));
