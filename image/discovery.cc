@@ -48,12 +48,14 @@ std::optional<std::string> valueOf(std::string_view variable, const ImageName& n
 }
 
 bool isCleanUrl(std::string_view url) {
-  const std::string_view scheme = url.substr(0, std::min(url.find("://"), url.size()));
-  if ((scheme != "https" && scheme != "http") || url.size() > limits::kTextBytes) return false;
+  const auto colon = url.find("://");
+  if (colon == url.npos || url.size() > limits::kTextBytes) return false;
+  const std::string_view scheme = url.substr(0, colon);
+  if (scheme != "https" && scheme != "http") return false;
   const bool printableOnly = std::ranges::all_of(url, [](char c) {
     return c > 0x20 && c < 0x7f && !std::string_view("\"<>\\^`{|}").contains(c);
   });
-  const std::string_view rest = url.substr(scheme.size() + 3);
+  const std::string_view rest = url.substr(colon + 3);
   const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   return printableOnly && !authority.empty() && authority.find('@') == authority.npos;
 }

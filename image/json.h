@@ -16,9 +16,9 @@ namespace airlock::image {
 using Json = nlohmann::ordered_json;
 
 // Reads one RFC 8259 value that fills `text`.  Refused (E_JSON, with line and column): more than
-// maxBytes, a BOM, invalid UTF-8, NUL in a string, nesting beyond limits::kJsonDepth, more than
-// limits::kJsonValues values, a key that an object has twice, "-0", and whole numbers that do not
-// fit int64 (others would become doubles unseen). Never recurses, whatever the input.
+// maxBytes, a BOM or NUL byte, invalid UTF-8, NUL in a string, nesting beyond limits::kJsonDepth,
+// more than limits::kJsonValues values, a key that an object has twice, "-0", and whole numbers
+// that do not fit int64 (others would become doubles unseen). Never recurses, whatever the input.
 Result<Json> parseJson(std::string_view text, std::size_t maxBytes);
 
 enum class JsonStyle {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -100,6 +102,35 @@ TEST(Json, J06_SizesAreLimited) {
   }
   EXPECT_THAT(parseJson(keys + "}", 16 * limits::MiB).error().message(), HasSubstr("too many"));
   EXPECT_THAT(parseJson(items + "]", 16 * limits::MiB).error().message(), HasSubstr("too many"));
+}
+
+struct CloseProcess {
+  void operator()(FILE* stream) const { pclose(stream); }
+};
+
+TEST(Json, J12_AgreesWithAnotherParserOnDamagedDocuments) {
+  const std::string command =
+      "/usr/bin/python3 " AIRLOCK_SOURCE_DIR "/image/json_oracle.py 1 10000 " AIRLOCK_SOURCE_DIR
+      "/fuzz/corpus/*_json/*.json";
+  const std::unique_ptr<FILE, CloseProcess> oracle(popen(command.c_str(), "re"));
+  ASSERT_NE(oracle, nullptr);
+  int documents = 0;
+  int accepted = 0;
+  std::size_t size = 0;
+  std::size_t rewrittenSize = 0;
+  for (; fscanf(oracle.get(), "%d %zu %zu", &accepted, &size, &rewrittenSize) == 3; ++documents) {
+    ASSERT_EQ(fgetc(oracle.get()), '\n');
+    std::string text(size, '\0');
+    std::string rewritten(rewrittenSize, '\0');
+    ASSERT_EQ(fread(text.data(), 1, size, oracle.get()), size);
+    ASSERT_EQ(fread(rewritten.data(), 1, rewrittenSize, oracle.get()), rewrittenSize);
+    const auto ours = parseJson(text, limits::kManifestBytes);
+    ASSERT_EQ(ours.has_value(), accepted == 1) << text;
+    if (ours) {
+      ASSERT_EQ(*ours, parseJson(rewritten, limits::kManifestBytes).value()) << text;
+    }
+  }
+  EXPECT_EQ(documents, 10000);
 }
 
 TEST(Json, ErrorsNameThePlace) {

@@ -101,8 +101,10 @@ Result<NamedImage> finish(ImageName name, std::vector<Label> labels) {
   if (labels.size() > limits::kLabels) return bad("too many labels");
   for (const Label& label : labels) {
     if (label.value.empty()) return bad("label " + airlock::quoted(label.name) + " has no value");
-    if (hasControl(label.value)) {
-      return bad("label " + airlock::quoted(label.name) + " has control characters in its value");
+    // ':' and ',' could not be written in a name: the caller could not repeat what it was told.
+    if (hasControl(label.value) || label.value.find_first_of(":,") != label.value.npos) {
+      return bad("label " + airlock::quoted(label.name) +
+                 " has ':', ',' or control characters in its value");
     }
   }
   addHostLabels(labels);
@@ -214,11 +216,9 @@ Result<ImageReference> parseImageReference(
 std::string referenceText(const NamedImage& image) {
   std::string text = image.name.text();
   const auto version = std::ranges::find(image.labels, "version", &Label::name);
-  const auto plain = [](std::string_view value) { return value.find_first_of(":,") == value.npos; };
-  const bool short_ = version != image.labels.end() && plain(version->value);
-  if (short_) text += ":" + version->value;
+  if (version != image.labels.end()) text += ":" + version->value;
   for (const Label& label : image.labels) {
-    const bool implied = (label.name == "version" && short_) ||
+    const bool implied = label.name == "version" ||
                          (label.name == "os" && label.value == "linux") ||
                          (label.name == "arch" && label.value == hostArchitecture());
     if (!implied) text += "," + label.name + "=" + label.value;

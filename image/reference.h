@@ -48,7 +48,8 @@ Result<ImageReference> parseImageReference(
 // NAME[:VERSION][,label=value]*; labels that are missing of os and arch are added from the host.
 Result<NamedImage> parseNamedImage(std::string_view text);
 
-// The shortest text that parseNamedImage reads back as `image`: host's os and arch are left out.
+// The shortest text that parseNamedImage reads back with the same labels; the host's os and arch
+// are left out.
 std::string referenceText(const NamedImage& image);
 
 }  // namespace airlock::image

@@ -96,6 +96,7 @@ TEST(Reference, MalformedNamesAreRefused) {
       {"app,name=x", "invalid label name"},
       {"cimd:appc:v=1:a", "malformed distribution"},
       {"cimd:x:v=0:a", "unknown type"},
+      {"cimd:appc:v=0:a?b=c%2Cd", "':', ',' or control characters"},
       {"cimd:appc:v=0:a?b=%zz", "malformed escape"},
   };
   for (const auto& [text, why] : rows) EXPECT_THAT(refusal(text), HasSubstr(why)) << text;

@@ -84,7 +84,8 @@ bool isSemVerTail(std::string_view text) {
 }  // namespace
 
 Result<void> checkSemVer(std::string_view text) {
-  if (text.empty()) return bad("acVersion must be set");
+  // 0.0.0 is appc's empty version.
+  if (text.empty() || text == "0.0.0") return bad("acVersion must be set");
   const auto notDotted = [&] { return bad(printable(text) + " is not in dotted-tri format"); };
   if (text.size() > limits::kNameBytes) return bad("acVersion is too long");
   std::string_view core = text;
@@ -96,7 +97,6 @@ Result<void> checkSemVer(std::string_view text) {
     if (!isSemVerTail(core.substr(dash + 1))) return notDotted();
     core = core.substr(0, dash);
   }
-  bool zero = true;
   for (int part = 0; part < 3; ++part) {
     const auto dot = part < 2 ? core.find('.') : core.size();
     if (dot == core.npos) return notDotted();
@@ -105,11 +105,8 @@ Result<void> checkSemVer(std::string_view text) {
         (number.size() > 1 && number[0] == '0')) {
       return notDotted();
     }
-    zero = zero && number == "0";
     core.remove_prefix(part < 2 ? dot + 1 : dot);
   }
-  // appc's empty version: a manifest that says it says nothing.
-  if (zero && text == "0.0.0") return bad("acVersion must be set");
   return {};
 }
 
