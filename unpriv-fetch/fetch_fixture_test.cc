@@ -267,10 +267,11 @@ std::vector<ipc::FetchProgress> Outcome::progress() const {
 }
 
 std::optional<ipc::FetchFound> Outcome::found() const {
+  std::optional<ipc::FetchFound> latest;
   for (const ipc::FetchEvent& event : events) {
-    if (const auto* one = std::get_if<ipc::FetchFound>(&event)) return *one;
+    if (const auto* one = std::get_if<ipc::FetchFound>(&event)) latest = *one;
   }
-  return std::nullopt;
+  return latest;
 }
 
 }  // namespace airlock::fetch

@@ -188,7 +188,8 @@ TEST_F(Fetch, WhatCameBeforeABreakStaysForLater) {
   ipc::FetchImageJob later = imageJob(scenario("ok"));
   later.knownUrl = later.url;
   later.resumeFrom = broken.output.size();
-  later.resumeTag = "\"version-1\"";
+  ASSERT_TRUE(broken.found());
+  later.resumeTag = broken.found()->tag;
   const Outcome outcome = fetch(later, broken.output);
   EXPECT_EQ(outcome.output, imageBytes());
   EXPECT_EQ(outcome.image()->bytes, imageBytes().size());

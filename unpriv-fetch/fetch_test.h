@@ -40,7 +40,7 @@ struct Outcome {
   const ipc::FetchedKeys* keys() const { return std::get_if<ipc::FetchedKeys>(&last); }
   std::vector<std::string> notes() const;
   std::vector<ipc::FetchProgress> progress() const;
-  std::optional<ipc::FetchFound> found() const;
+  std::optional<ipc::FetchFound> found() const;  // the last one
 };
 
 // Name of a door of the server for a URL: "" is https on 443.
