@@ -18,3 +18,14 @@ function(airlock_seccomp_policy out name)
     VERBATIM)
   set(${out} ${${out}} "${header}" PARENT_SCOPE)
 endfunction()
+
+# The names and numbers of all calls, for filters that are made at run time: sandbox/policies/call_names.h
+function(airlock_call_names out)
+  set(header "${CMAKE_BINARY_DIR}/sandbox/policies/call_names.h")
+  add_custom_command(
+    OUTPUT "${header}"
+    COMMAND ${CMAKE_COMMAND} -E make_directory "${CMAKE_BINARY_DIR}/sandbox/policies"
+    COMMAND seccompile --names "${header}"
+    DEPENDS seccompile VERBATIM)
+  set(${out} ${${out}} "${header}" PARENT_SCOPE)
+endfunction()

@@ -37,7 +37,7 @@ bool setSets(Capabilities keep) {
   const Capabilities permitted = join(data.half[0].permitted, data.half[1].permitted) & keep;
   for (int half = 0; half < 2; ++half) {
     const auto bits = static_cast<std::uint32_t>(permitted >> (32 * half));
-    data.half[half] = {.effective = bits, .permitted = bits, .inheritable = bits};
+    data.half[half] = {.effective = bits, .permitted = bits, .inheritable = 0};
   }
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   return ::syscall(SYS_capset, &header, data.half) == 0;
@@ -81,8 +81,8 @@ Result<CapabilityState> capabilities() {
 Result<CapabilityState> keepOnlyCapabilities(Capabilities keep) {
   if (!keepOnlyCapabilitiesRaw(keep)) return failErrno("give up capabilities");
   const CapabilityState state = TRY(capabilities());
-  const Capabilities held = state.effective | state.permitted | state.inheritable;
-  if ((held & ~keep) != 0 || state.ambient != 0) {
+  if (((state.effective | state.permitted) & ~keep) != 0 || state.inheritable != 0 ||
+      state.ambient != 0) {
     return fail(ErrorKind::Failed, "capabilities are still there after they were given up");
   }
   return state;

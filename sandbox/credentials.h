@@ -26,9 +26,10 @@ struct CapabilityState {
 // What this thread has, asked of the kernel.  capabilities(7)
 Result<CapabilityState> capabilities();
 
-// Gives up everything that is not in `keep`, in all five sets; ambient becomes empty.  Read back.
-// Without CAP_SETPCAP the bounding set cannot shrink: then it stays, which no_new_privs makes
-// harmless (capabilities(7)).
+// Gives up everything that is not in `keep`, in all five sets; ambient and inheritable become empty
+// (a file in an image could pick inheritable ones up: CVE-2022-24769).  Read back. Without
+// CAP_SETPCAP the bounding set cannot shrink: then it stays, which no_new_privs makes harmless
+// (capabilities(7)).
 Result<CapabilityState> keepOnlyCapabilities(Capabilities keep);
 inline Result<CapabilityState> dropAllCapabilities() { return keepOnlyCapabilities(0); }
 // The same between fork and exec; false with errno set.  async-signal-safe

@@ -85,7 +85,10 @@ int landlockAbi() {
 }
 
 Result<LandlockState> restrictTo(std::span<const PathAccess> paths, bool allowTcp) {
-  const int abi = landlockAbi();
+  return restrictAsAbi(landlockAbi(), paths, allowTcp);
+}
+
+Result<LandlockState> restrictAsAbi(int abi, std::span<const PathAccess> paths, bool allowTcp) {
   if (abi == 0) return LandlockState{};
 
   // Binding is never allowed: no process of ours is a TCP server.

@@ -64,4 +64,8 @@ int landlockAbi();
 // landlock(7)
 Result<LandlockState> restrictTo(std::span<const PathAccess> paths, bool allowTcp);
 
+// The same as a kernel with this ABI would do it, which must not be above landlockAbi(): tests
+// force old ones.
+Result<LandlockState> restrictAsAbi(int abi, std::span<const PathAccess> paths, bool allowTcp);
+
 }  // namespace airlock::sandbox

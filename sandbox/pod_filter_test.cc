@@ -166,7 +166,7 @@ TEST(PodFilter, K13_StricterFiltersStackButNoListener) {
   const ExitStatus status = inPod([] {
     constexpr sock_filter kAllow[] = {{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
     const sock_fprog program{1, const_cast<sock_filter*>(kAllow)};
-    for (const long high : {0L, 1L << 32}) {
+    for (const unsigned long high : {0UL, 1UL << 32}) {
       if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | high,
                     &program) >= 0 ||
           errno != EPERM) {

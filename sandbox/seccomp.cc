@@ -12,7 +12,10 @@ namespace airlock::sandbox {
 bool installFilterRaw(const sock_filter* filter, unsigned short length) noexcept {
   // The kernel reads the program only; its structure has no const.
   const sock_fprog program{length, const_cast<sock_filter*>(filter)};
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+  const long result =
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+  if (result > 0) errno = ESRCH;  // the id of a thread that could not follow
+  return result == 0;
 }
 
 Result<void> installFilter(std::span<const sock_filter> filter) {
@@ -24,8 +27,6 @@ Result<void> installFilter(std::span<const sock_filter> filter) {
   if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) {
     return fail(ErrorKind::Denied, "system call filter needs no_new_privs first");
   }
-  // With TSYNC a positive result is the id of a thread that could not follow.
-  errno = ESRCH;
   if (!installFilterRaw(filter.data(), static_cast<unsigned short>(filter.size()))) {
     return failErrno("install the system call filter");
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <seccomp.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <sstream>
 
+#include "sandbox/call_set.h"
 #include "sandbox/child_for_test.h"
 #include "sandbox/policies/authenticate.bpf.h"
 #include "sandbox/policies/check.bpf.h"
@@ -122,7 +124,50 @@ TEST(Seccomp, AProgramTheKernelWouldRefuseIsNotSimulated) {
   }
 }
 
+TEST(CallSet, RemovedCallsAnswerAsAsked) {
+  const auto filter =
+      removeCalls(std::vector<std::string>{"chmod", "no_such_call"}, SECCOMP_RET_ERRNO | EACCES);
+  ASSERT_TRUE(filter);
+  EXPECT_EQ(simulate(*filter, callOf(SYS_chmod)), SECCOMP_RET_ERRNO | EACCES);
+  EXPECT_EQ(simulate(*filter, callOf(SYS_read)), SECCOMP_RET_ALLOW);
+}
+
+TEST(CallSet, OnlyRetainedCallsAndTheStartAndEndStay) {
+  const auto filter = retainCalls(std::vector<std::string>{"read"}, SECCOMP_RET_KILL_PROCESS);
+  ASSERT_TRUE(filter);
+  for (const int number : {SYS_read, SYS_execve, SYS_exit_group, SYS_clone3, 1000}) {
+    EXPECT_EQ(simulate(*filter, callOf(number)), SECCOMP_RET_ALLOW) << number;
+  }
+  for (const int number : {SYS_write, SYS_mount, /* mseal */ 462}) {
+    EXPECT_EQ(simulate(*filter, callOf(number)), SECCOMP_RET_KILL_PROCESS);
+  }
+}
+
+TEST(CallSet, AnImageCannotAddACallToThePod) {
+  const ExitStatus status = inChild([] {
+    const auto filter = retainCalls(
+        std::vector<std::string>{"unshare", "mmap", "munmap", "madvise", "futex", "sigaltstack"},
+        SECCOMP_RET_ERRNO | EACCES);
+    if (!filter || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 1;
+    if (!installFilterRaw(policies::kPod, std::size(policies::kPod))) return 2;
+    if (!installFilterRaw(filter->data(), static_cast<unsigned short>(filter->size()))) return 3;
+    if (errorOf(::syscall(SYS_unshare, 0)) != EPERM) return 4;
+    if (errorOf(::syscall(SYS_clone3, 0, 0)) != ENOSYS) return 5;
+    if (errorOf(::syscall(SYS_chmod, "/nonexistent/x", 0)) != EACCES) return 6;
+    return 0;
+  });
+  EXPECT_TRUE(status.clean()) << status.text();
+}
+
+TEST(CallSet, AnAnswerOfSuccessIsRefused) {
+  for (const std::uint32_t action : {std::uint32_t{SECCOMP_RET_ERRNO}, SECCOMP_RET_ALLOW,
+                                     SECCOMP_RET_USER_NOTIF, SECCOMP_RET_ERRNO | 5000U}) {
+    EXPECT_FALSE(removeCalls({}, action)) << action;
+  }
+}
+
 TEST(Seccomp, AFilterNeedsNoNewPrivileges) {
+  if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) GTEST_SKIP() << "no_new_privs is set already";
   EXPECT_TRUE(inChild([] {
                 const Result<void> installed = installFilter(policies::kPod);
                 return !installed && installed.error().kind() == ErrorKind::Denied ? 0 : 1;

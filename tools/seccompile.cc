@@ -20,6 +20,7 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -277,6 +278,13 @@ Program compileRules(const std::vector<Rule>& rules, std::uint32_t otherwise) {
   return program;
 }
 
+// Above this one every number is unknown to us.
+int newestNumber() {
+  int newest = 0;
+  for (const auto& [name, number] : kNewerCalls) newest = std::max(newest, number);
+  return newest;
+}
+
 // A run of numbers that are decided by the same instructions.
 struct Range {
   std::uint32_t first;
@@ -298,9 +306,9 @@ std::vector<Range> ranges(const Policy& policy, std::uint32_t newest) {
   const std::uint32_t unknown = policy.unknownAction.value_or(otherwise);
   for (std::uint32_t number = 0; number <= newest; ++number) {
     const int key = static_cast<int>(number);
-    char* name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, key);
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, key), &std::free);
     const bool known = name != nullptr || named.contains(key);
-    std::free(name);  // libseccomp hands over a malloc'ed string
     const auto rules = policy.rules.find(key);
     if (rules != policy.rules.end()) {
       add(number, compileRules(rules->second, otherwise));
@@ -333,10 +341,7 @@ Program compileTree(std::span<const Range> parts) {
 Program compile(const Policy& policy) {
   const std::uint32_t architecture =
       seccomp_arch_native();  // libseccomp's token is the AUDIT_ARCH_* value
-  std::uint32_t newest = 0;
-  for (const auto& [name, number] : kNewerCalls) {
-    newest = std::max(newest, static_cast<std::uint32_t>(number));
-  }
+  const auto newest = static_cast<std::uint32_t>(newestNumber());
   Program program{load(offsetof(seccomp_data, arch)), jump(BPF_JEQ, architecture, 1, 0),
                   verdict(SECCOMP_RET_KILL_PROCESS), load(offsetof(seccomp_data, nr))};
   if (architecture == AUDIT_ARCH_X86_64) {  // the x32 calls, and -1
@@ -368,17 +373,45 @@ std::string header(const std::string& name, const Program& program) {
   return out.str();
 }
 
+// Every name that this architecture has, sorted, for filters that are made at run time
+// (sandbox/call_set.h).
+std::string nameTable() {
+  std::map<std::string, int> names = kNewerCalls;
+  for (int number = 0; number <= newestNumber(); ++number) {
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number), &std::free);
+    if (name) names.emplace(name.get(), number);
+  }
+  std::ostringstream out;
+  out << "// SPDX-License-Identifier: Apache-2.0\n// Made by seccompile --names.\n#pragma once\n\n"
+      << "#include <cstdint>\n#include <string_view>\n\nnamespace airlock::sandbox::policies {\n\n"
+      << "struct CallName {\n  std::string_view name;\n  int number;\n};\n\n"
+      << "inline constexpr std::uint32_t kCallArchitecture = " << seccomp_arch_native()
+      << "U;\ninline constexpr CallName kCallNames[] = {\n";
+  for (const auto& [name, number] : names) out << "    {\"" << name << "\", " << number << "},\n";
+  out << "};\n\n}  // namespace airlock::sandbox::policies\n";
+  return out.str();
+}
+
+void writeHeader(const char* path, const std::string& text) {
+  std::ofstream out(path, std::ios::trunc);
+  if (!(out << text << std::flush)) stop(path, "not writable");
+}
+
 int run(int argc, char** argv) {
-  if (argc != 3 && argc != 4) stop("seccompile", "usage: seccompile POLICY HEADER [EXTRA-POLICY]");
+  if (argc == 3 && std::string(argv[1]) == "--names") {
+    writeHeader(argv[2], nameTable());
+    return 0;
+  }
+  if (argc != 3 && argc != 4)
+    stop("seccompile", "usage: seccompile POLICY HEADER [EXTRA-POLICY] | --names HEADER");
   Policy policy;
   const std::filesystem::path source = argv[1];
   readPolicy(policy, source);
   if (!policy.defaultAction) stop(source.string(), "no default");
   policy.extra = true;
   if (argc == 4) readPolicy(policy, argv[3]);
-  const std::string text = header(source.stem().string(), compile(policy));
-  std::ofstream out(argv[2], std::ios::trunc);
-  if (!(out << text << std::flush)) stop(argv[2], "not writable");
+  writeHeader(argv[2], header(source.stem().string(), compile(policy)));
   return 0;
 }
 
