@@ -86,9 +86,8 @@ Result<std::string> encode(std::size_t most, Write write, Check check) {
   return bytes;
 }
 
-// --- values out of a message
-// ------------------------------------------------------------------------------------- A value
-// that is well framed and not allowed.
+// --- values out of a message ---
+// A value that is well framed and not allowed.
 std::unexpected<Error> badValue(std::string_view field, std::string_view why);
 
 Result<std::string> readText(capnp::Text::Reader text, std::string_view field,
