@@ -60,6 +60,10 @@ Result<Fd> openBeneath(FdRef dir, const BeneathPath& path, int flags, mode_t mod
   return openat2(dir, path.c_str(), flags, mode, kBeneath);
 }
 
+Result<Fd> openInRoot(FdRef root, const std::string& path, int flags, mode_t mode) {
+  return openat2(root, path.c_str(), flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
 Result<Fd> openPath(const std::string& path, int flags, mode_t mode) {
   return owned(retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }), "open " + path);
 }
@@ -188,6 +192,31 @@ Result<void> writeAll(FdRef fd, std::string_view text) {
   return writeAll(fd, std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
+Result<void> writeAt(FdRef file, std::span<const std::uint8_t> bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t put = retry([&] {
+      return ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    });
+    if (put < 0) return failErrno("pwrite");
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+    offset += static_cast<std::uint64_t>(put);
+  }
+  return {};
+}
+Result<std::size_t> readAt(FdRef file, std::span<std::uint8_t> buffer, std::uint64_t offset) {
+  std::size_t total = 0;
+  while (total < buffer.size()) {
+    const auto rest = buffer.subspan(total);
+    const ssize_t got = retry([&] {
+      return ::pread(file.get(), rest.data(), rest.size(), static_cast<off_t>(offset + total));
+    });
+    if (got < 0) return failErrno("pread");
+    if (got == 0) break;
+    total += static_cast<std::size_t>(got);
+  }
+  return total;
+}
+
 Result<std::string> readAll(FdRef fd, std::size_t limit) {
   const bool seekable = ::lseek(fd.get(), 0, SEEK_CUR) >= 0;
   std::string text;
@@ -278,6 +307,11 @@ Result<Fd> openTree(FdRef dir, const char* path, unsigned flags) {
 Result<void> moveMount(FdRef mount, FdRef dir, const char* path) {
   return done(::syscall(SYS_move_mount, mount.get(), "", dir.get(), path, MOVE_MOUNT_F_EMPTY_PATH),
               std::string("mount on ") + path);
+}
+Result<void> moveMountOnto(FdRef mount, FdRef target) {
+  return done(::syscall(SYS_move_mount, mount.get(), "", target.get(), "",
+                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+              "attach a mount");
 }
 Result<void> mountSetattr(FdRef mount, unsigned flags, const mount_attr& attributes) {
   return done(::syscall(SYS_mount_setattr, mount.get(), "", flags | AT_EMPTY_PATH, &attributes,
