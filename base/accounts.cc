@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -63,6 +64,18 @@ Result<std::optional<gid_t>> findGroup(std::string_view name) {
     return found.has_value();
   }));
   return found;
+}
+
+Result<std::vector<gid_t>> groupsListing(std::string_view userName) {
+  std::vector<gid_t> groups;
+  TRY(eachLine("/etc/group", [&](const std::vector<std::string_view>& fields) {
+    if (fields.size() < 4) return false;
+    const auto gid = number(fields[2]);
+    const auto members = split(fields[3], ',');
+    if (gid && std::ranges::find(members, userName) != members.end()) groups.push_back(*gid);
+    return false;
+  }));
+  return groups;
 }
 
 std::string userName(uid_t uid) {

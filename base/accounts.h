@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -20,6 +21,8 @@ struct Account {
 // std::nullopt: no such user.  The files are root's, so a line that does not parse is skipped, as glibc does.
 Result<std::optional<Account>> findUser(std::string_view name);
 Result<std::optional<gid_t>> findGroup(std::string_view name);
+// The groups whose member list in /etc/group has this name.
+Result<std::vector<gid_t>> groupsListing(std::string_view userName);
 // The name of a uid for messages; its number when there is none.
 std::string userName(uid_t uid);
 

@@ -18,6 +18,17 @@ inline constexpr std::size_t kMessageDescriptors = 32;
 inline constexpr int kMessageNesting = 16;
 inline constexpr std::size_t kTextBytes = 4 * KiB;      // one Text field, unless its struct says otherwise
 inline constexpr std::size_t kSealedBytes = 4 * MiB;    // a sealed memfd that travels beside a message
+inline constexpr std::size_t kArgumentBytes = 32 * KiB; // one argument, or one value of the environment
+inline constexpr std::size_t kPodManifestBytes = 48 * KiB;     // of what `cat-manifest` shows
+inline constexpr std::size_t kPolicySummaryBytes = 16 * KiB;
+inline constexpr std::size_t kLayers = 32;
+inline constexpr std::size_t kPcrBanks = 8;
+inline constexpr std::uint32_t kPcrMax = 23;
+inline constexpr std::size_t kPrograms = 32;            // that the engine consists of
+inline constexpr std::size_t kTrustEntries = 512;       // (scope, fingerprint) pairs that are measured
+inline constexpr std::size_t kKeyParts = 64;            // subkeys or user ids of one key
+inline constexpr std::size_t kReasons = 64;             // lines of an explanation or a list of problems
+inline constexpr std::size_t kFetchedKeys = 64;
 
 // Images
 inline constexpr std::uint64_t kImageBytes = 16 * GiB;         // one image file as downloaded
@@ -44,6 +55,14 @@ inline constexpr std::size_t kTrailingZeros = 1 * MiB;         // padding after 
 
 // JSON (image/json.h)
 inline constexpr std::size_t kJsonDepth = 32;
+inline constexpr std::size_t kJsonValues = 65'536;             // of one document, containers included
+
+// Manifests (image/manifest.h)
+inline constexpr std::size_t kLabels = 64;                     // also dependencies, ports and isolators of one manifest
+inline constexpr std::size_t kAnnotations = 1024;
+inline constexpr std::uint64_t kMemoryLimitMinimum = 4096;     // bytes: rkt refuses less, and no process starts in it
+inline constexpr std::size_t kQuantityBytes = 64;              // text of one resource quantity
+inline constexpr std::size_t kReferenceBytes = 4 * KiB;        // an image as named on a command line
 
 // Network (unpriv-fetch)
 inline constexpr std::size_t kDiscoveryPageBytes = 512 * KiB;
@@ -54,7 +73,12 @@ inline constexpr long kRedirects = 5;
 inline constexpr std::size_t kApps = 16;
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
-inline constexpr std::size_t kMounts = 64;
+inline constexpr std::size_t kMounts = 64;                     // of an app; also volumes of a pod
+inline constexpr std::size_t kSupplementaryGids = 256;
+inline constexpr std::size_t kHostnameBytes = 64;              // HOST_NAME_MAX
+inline constexpr std::uint32_t kModeMax = 07777;
+inline constexpr std::int32_t kOomScoreMax = 1000;             // either sign (proc(5))
+inline constexpr std::int32_t kSignalMax = 64;                 // SIGRTMAX
 inline constexpr std::uint32_t kPodUids = 65536;               // uids of one pod
 inline constexpr std::uint32_t kFirstPodUid = 0x78000000;      // see docs/decisions/0010
 inline constexpr std::uint32_t kPodUidSlots = 1024;

@@ -65,6 +65,15 @@ std::string quoted(std::string_view untrusted) {
 
 std::string printable(std::string_view untrusted) { return escape(untrusted, ""); }
 
+bool isUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 void log(LogLevel level, std::string_view process, std::string_view message) {
   std::string line = "level=";
   switch (level) {

@@ -13,6 +13,8 @@ namespace airlock {
 std::string quoted(std::string_view untrusted);
 // The same escapes without quotes and without the cut, for tables and messages.
 std::string printable(std::string_view untrusted);
+// Well-formed UTF-8 (RFC 3629) throughout.
+bool isUtf8(std::string_view text);
 
 enum class LogLevel { Info, Warn, Error };
 // `process` is the short name of the program: helper, fetch, verify, measure, stage1.

@@ -87,11 +87,14 @@ inline void takeValue(std::expected<void, Error>&&) {}
 }  // namespace airlock
 
 // Evaluates to the value of a Result, or returns its error from the enclosing function.
-#define TRY(...)                                                              \
-  __extension__({                                                             \
-    auto try_result_ = (__VA_ARGS__);                                         \
-    if (!try_result_) [[unlikely]] {                                          \
-      return std::unexpected(std::move(try_result_.error()));                 \
-    }                                                                         \
-    ::airlock::detail::takeValue(std::move(try_result_));                     \
+#define TRY(...) AIRLOCK_TRY_NAMED(AIRLOCK_TRY_JOIN(try_result_, __COUNTER__), __VA_ARGS__)
+#define AIRLOCK_TRY_JOIN(a, b) AIRLOCK_TRY_JOIN_NOW(a, b)
+#define AIRLOCK_TRY_JOIN_NOW(a, b) a##b
+#define AIRLOCK_TRY_NAMED(name, ...)                       \
+  __extension__({                                          \
+    auto name = (__VA_ARGS__);                             \
+    if (!name) [[unlikely]] {                              \
+      return std::unexpected(std::move(name.error()));     \
+    }                                                      \
+    ::airlock::detail::takeValue(std::move(name));         \
   })

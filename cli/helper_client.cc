@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/helper_client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/syscall.h"
+#include "ipc/peer.h"
+
+namespace airlock::cli {
+
+namespace {
+
+constexpr int kAnswerMilliseconds = 600'000;  // an import of the largest image; the helper has its own, shorter ones
+
+std::string socketPath(const Options& options) {
+  return store::runtimeDirectoryOf(options.dir) + "/" + store::kHelperSocketName;
+}
+
+Result<Fd> connectTo(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return fail(ErrorKind::Invalid, path + " is too long for a socket");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  Fd socket = Fd::own(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return failErrno("socket");
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return failErrno("connect to " + path);
+  }
+  // Whoever else could have put a socket there would see our descriptors: only root may serve it.
+  if (TRY(ipc::identifyPeer(socket)).uid != 0) {
+    return refuse(ErrorKind::Denied, "E_HELPER", path + " is not served by root");
+  }
+  return socket;
+}
+
+struct Connection {
+  ipc::Channel channel;
+  std::optional<Child> child;
+};
+
+Result<Connection> startHelper(const Options& options) {
+  const Fd program = TRY(openSibling("airlock-helper"));
+  sys::SocketPair pair = TRY(sys::socketPair());
+  Child child = TRY(spawn({.executable = program,
+                           .arguments = {"airlock-helper", "--child=3", "--dir=" + options.dir,
+                                         "--local-config=" + options.localConfig,
+                                         "--system-config=" + options.systemConfig},
+                           .environment = {},
+                           .descriptors = {{pair.second, ipc::kChannelFd}},
+                           .limits = {},
+                           .noNewPrivileges = false,
+                           .dieWithParent = false}));
+  return Connection{ipc::Channel(std::move(pair.first)), std::move(child)};
+}
+
+Result<Connection> connect(const Options& options) {
+  if (::geteuid() == 0) return startHelper(options);
+  auto socket = connectTo(socketPath(options));
+  if (socket) return Connection{ipc::Channel(*std::move(socket)), std::nullopt};
+  if (socket.error().code() == "E_HELPER") return std::unexpected(std::move(socket.error()));
+  return refuse(ErrorKind::Unsupported, "E_HELPER", "no helper can be reached: " + socket.error().message(),
+                "Ask the administrator to enable airlock-helper.socket (or to run airlock-helper --listen), or use sudo");
+}
+
+}  // namespace
+
+bool helperReachable(const Options& options) {
+  return ::geteuid() == 0 || connectTo(socketPath(options)).has_value();
+}
+
+Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest& request, std::span<const FdRef> fds,
+                               const std::function<void(const ipc::Progress&)>& progress) {
+  const std::string bytes = TRY(ipc::encode(request));
+  Connection connection = TRY(connect(options));
+  TRY(connection.channel.send(bytes, fds));
+  for (;;) {
+    auto message = TRY(connection.channel.receive(kAnswerMilliseconds));
+    if (!message) {
+      return refuse(ErrorKind::Failed, "E_HELPER", "the helper ended without an answer", "See its log");
+    }
+    HelperAnswer answer{TRY(ipc::decodeHelperReply(message->bytes)), {}};
+    if (const auto* step = std::get_if<ipc::Progress>(&answer.reply)) {
+      if (progress) progress(*step);
+      continue;
+    }
+    if (connection.child) static_cast<void>(connection.child->wait());
+    if (auto* failure = std::get_if<ipc::Failure>(&answer.reply)) return std::unexpected(std::move(failure->error));
+    for (std::size_t i = 0; i < message->fds.size(); ++i) answer.fds.push_back(TRY(message->fds.take(i)));
+    return answer;
+  }
+}
+
+}  // namespace airlock::cli

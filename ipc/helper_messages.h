@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the helper can be asked, and its answers.  Sent by the CLI; every field is hostile until the helper has checked
+// it.  No field that the kernel can tell (uid, pid, cgroup), no path and no URL that anything would be opened by.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/names.h"
+#include "base/result.h"
+#include "ipc/failure.h"
+#include "ipc/pod_spec.h"
+
+namespace airlock::ipc {
+
+// Descriptors: 0 the image file or a pipe with its bytes; 1 the signature, when hasSignature.
+struct ImportRequest {
+  std::optional<ImageName> name;   // what was asked for; without it the manifest's own name counts
+  std::vector<Label> labels;       // that the manifest must have
+  std::string origin;              // where it came from, for the record only
+  bool hasSignature = false;
+  bool skipSignature = false;      // --insecure-options=image: only if policy grants it
+};
+
+// Descriptors: 0, 1, 2 the standard streams; then one per Host volume in order; then one sealed BPF program per app
+// with hasExtraFilter.
+struct RunRequest {
+  PodSpec pod;                     // id is ignored
+  std::string podManifest;         // JSON for `cat-manifest`; stored and measured as bytes, never parsed
+};
+
+// Descriptors: 0, 1, 2 the standard streams.
+struct EnterRequest {
+  PodId pod;
+  EnterSpec enter;
+};
+struct StopRequest {
+  PodId pod;
+  bool force = false;
+};
+struct RemovePodRequest {
+  PodId pod;
+};
+struct CollectGarbageRequest {
+  std::uint64_t graceSeconds = 1800;
+  std::uint64_t expirePreparedSeconds = 86400;
+  bool markOnly = false;
+};
+struct RemoveImageRequest {
+  ImageId image;
+};
+struct VerifyImageRequest {
+  ImageId image;
+};
+// "Would it be allowed?": the same decision as the real request takes, and nothing else happens.
+struct ExplainRequest {
+  std::variant<ImportRequest, RunRequest> what;
+  std::optional<std::uint32_t> asUser;  // root may ask for somebody else
+};
+struct ReportRequest {};  // which layers this host enforces, and the TPM register with its log
+
+using HelperRequest =
+    std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest, RemovePodRequest, CollectGarbageRequest,
+                 RemoveImageRequest, VerifyImageRequest, ExplainRequest, ReportRequest>;
+
+// --- replies ------------------------------------------------------------------------------------------------------
+struct Signer {
+  KeyFingerprint fingerprint;
+  std::string userId;              // "Joe Packager <joe@example.com>", from the key; escape before showing
+  bool operator==(const Signer&) const = default;
+};
+struct Imported {
+  ImageId image;
+  ImageName name;
+  std::vector<Label> labels;
+  std::vector<Signer> signers;     // empty: not verified
+  bool alreadyThere = false;
+};
+// A layer of protection and whether it holds, as told to the user and written into the pod's record.
+struct Layer {
+  std::string name;                // "seccomp", "selinux", "cgroup", "measurement", "content", …
+  bool enforced = false;
+  std::string detail;              // why not, or how
+  bool operator==(const Layer&) const = default;
+};
+// Descriptors: 0 a pidfd of the pod's PID 1, 1 the leash.
+struct Started {
+  PodId pod;
+  std::vector<Layer> layers;
+};
+// Descriptors: 0 a pidfd of the entering process, 1 its leash.
+struct Entered {};
+struct Done {};                    // stop, remove
+struct Collected {
+  std::vector<PodId> marked;       // exited, now in exited-garbage
+  std::vector<PodId> waiting;      // still within the grace period
+  std::vector<PodId> removed;
+  std::vector<std::string> problems;  // one line per pod that could not be removed; the others were
+};
+struct ImageVerified {
+  bool treeIntact = false;         // the EROFS image has the digest of its catalog record
+  bool signatureHolds = false;     // the kept file and signature still verify with the keys of today
+  std::string detail;
+};
+struct Explained {
+  bool allowed = false;
+  std::string rule;                // "/etc/airlock/policy.d/20-site.policy:4: allow group:airlock run …"
+  std::vector<std::string> reasons;
+};
+struct PcrBank {
+  std::string algorithm;           // "sha256"
+  std::string value;               // hex
+  bool operator==(const PcrBank&) const = default;
+};
+// Descriptors: 0 the measurement log, open for reading, when hasLog.
+struct Reported {
+  std::vector<Layer> layers;
+  std::string tpm;                 // "hardware", "software" or "none"
+  std::uint32_t pcr = 0;
+  std::vector<PcrBank> banks;
+  std::string measureMode;         // "require", "log", "off"
+  bool hasLog = false;
+};
+struct Progress {
+  std::string step;                // "verify", "unpack", …
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;         // 0: unknown
+};
+
+// Progress may come any number of times; every other reply is the last one.
+using HelperReply = std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected, ImageVerified,
+                                 Explained, Reported>;
+
+Result<std::string> encode(const HelperRequest& request);
+Result<HelperRequest> decodeHelperRequest(std::string_view bytes);
+Result<std::string> encode(const HelperReply& reply);
+Result<HelperReply> decodeHelperReply(std::string_view bytes);
+
+}  // namespace airlock::ipc

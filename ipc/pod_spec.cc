@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/pod_spec.h"
+
+#include <algorithm>
+#include <set>
+
+#include "ipc/shared_fields.h"
+
+namespace airlock::ipc::codec {
+namespace {
+using Environment = std::vector<std::pair<std::string, std::string>>;
+using Data = capnp::Data;
+
+Result<std::vector<std::string>> readExec(capnp::List<Data>::Reader from) {
+  auto exec = TRY(readList(from, limits::kArguments, "exec", [](Data::Reader argument) {
+    return readBytes(argument, "argument", limits::kArgumentBytes);
+  }));
+  if (exec.empty() || exec.front().empty()) return badValue("exec", "is empty");
+  return exec;
+}
+void writeExec(capnp::List<Data>::Builder to, const std::vector<std::string>& exec) {
+  for (capnp::uint i = 0; i < to.size(); ++i) to.set(i, raw(exec[i]));
+}
+
+using Variable = std::pair<std::string, std::string>;
+Result<Environment> readEnvironment(capnp::List<wire::Variable>::Reader from) {
+  return readList(from, limits::kEnvironment, "environment",
+                  [](wire::Variable::Reader variable) -> Result<Variable> {
+                    auto name = TRY(readBytes(variable.getName(), "variable name"));
+                    if (name.empty() || name.contains('=')) {
+                      return badValue("variable name", "is empty or has an equals sign");
+                    }
+                    return Variable(std::move(name), TRY(readBytes(variable.getValue(), "variable",
+                                                                   limits::kArgumentBytes)));
+                  });
+}
+void writeEnvironment(capnp::List<wire::Variable>::Builder to, const Environment& environment) {
+  writeList(to, environment, [](wire::Variable::Builder builder, const auto& variable) {
+    builder.setName(raw(variable.first));
+    builder.setValue(raw(variable.second));
+  });
+}
+
+Result<MountSpec> readMount(wire::MountSpec::Reader from) {
+  MountSpec mount{.volume = TRY(readName<AppName>(from.getVolume(), "mounted volume")),
+                  .target = TRY(readBytes(from.getTarget(), "mount target", limits::kPathBytes)),
+                  .readOnly = from.getReadOnly()};
+  if (!mount.target.starts_with('/')) return badValue("mount target", "is not absolute");
+  return mount;
+}
+
+Result<std::optional<std::int32_t>> readOomScore(wire::AppSpec::Reader from) {
+  const std::int32_t score = from.getOomScoreAdjust();
+  if (!from.getHasOomScoreAdjust()) {
+    if (score != 0) return badValue("OOM score", "is given and said to be absent");
+    return std::nullopt;
+  }
+  if (score < -limits::kOomScoreMax || score > limits::kOomScoreMax) {
+    return badValue("OOM score", "is not between -1000 and 1000");
+  }
+  return score;
+}
+
+Result<std::string> readIdentity(capnp::Text::Reader from, std::string_view field) {
+  auto identity = TRY(readText(from, field, limits::kPathBytes));
+  if (identity.empty()) return badValue(field, "is empty");
+  return identity;
+}
+
+Result<AppSpec> readApp(wire::AppSpec::Reader from) {
+  AppSpec app{.name = TRY(readName<AppName>(from.getName(), "app name")),
+              .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+              .imageName = TRY(readText(from.getImageName(), "image name")),
+              .exec = TRY(readExec(from.getExec())),
+              .environment = TRY(readEnvironment(from.getEnvironment())),
+              .workingDirectory = TRY(
+                  readBytes(from.getWorkingDirectory(), "working directory", limits::kPathBytes)),
+              .user = TRY(readIdentity(from.getUser(), "user")),
+              .group = TRY(readIdentity(from.getGroup(), "group")),
+              .supplementaryGids = TRY(readList(
+                  from.getSupplementaryGids(), limits::kSupplementaryGids, "supplementary gids",
+                  [](std::uint32_t gid) -> Result<std::uint32_t> { return gid; })),
+              .capabilities = from.getCapabilities(),
+              .noNewPrivileges = from.getNoNewPrivileges(),
+              .readOnlyRoot = from.getReadOnlyRoot(),
+              .mounts = TRY(readList(from.getMounts(), limits::kMounts, "mounts", readMount)),
+              .memoryBytes = from.getMemoryBytes(),
+              .cpuMillis = from.getCpuMillis(),
+              .cpuShares = from.getCpuShares(),
+              .oomScoreAdjust = TRY(readOomScore(from)),
+              .hasExtraFilter = from.getHasExtraFilter()};
+  if (!app.workingDirectory.empty() && !app.workingDirectory.starts_with('/')) {
+    return badValue("working directory", "is not absolute");
+  }
+  return app;
+}
+void writeApp(wire::AppSpec::Builder to, const AppSpec& app) {
+  to.setName(text(app.name.text()));
+  to.setImage(raw(app.image));
+  to.setImageName(text(app.imageName));
+  writeExec(to.initExec(count(app.exec)), app.exec);
+  writeEnvironment(to.initEnvironment(count(app.environment)), app.environment);
+  to.setWorkingDirectory(raw(app.workingDirectory));
+  to.setUser(text(app.user));
+  to.setGroup(text(app.group));
+  auto gids = to.initSupplementaryGids(count(app.supplementaryGids));
+  for (capnp::uint i = 0; i < gids.size(); ++i) gids.set(i, app.supplementaryGids[i]);
+  to.setCapabilities(app.capabilities);
+  to.setNoNewPrivileges(app.noNewPrivileges);
+  to.setReadOnlyRoot(app.readOnlyRoot);
+  writeList(to.initMounts(count(app.mounts)), app.mounts,
+            [](wire::MountSpec::Builder builder, const MountSpec& mount) {
+              builder.setVolume(text(mount.volume.text()));
+              builder.setTarget(raw(mount.target));
+              builder.setReadOnly(mount.readOnly);
+            });
+  to.setMemoryBytes(app.memoryBytes);
+  to.setCpuMillis(app.cpuMillis);
+  to.setCpuShares(app.cpuShares);
+  to.setHasOomScoreAdjust(app.oomScoreAdjust.has_value());
+  to.setOomScoreAdjust(app.oomScoreAdjust.value_or(0));
+  to.setHasExtraFilter(app.hasExtraFilter);
+}
+
+Result<VolumeKind> fromWire(wire::VolumeKind kind) {
+  switch (kind) {
+    case wire::VolumeKind::HOST:
+      return VolumeKind::Host;
+    case wire::VolumeKind::EMPTY:
+      return VolumeKind::Empty;
+  }
+  return badValue("volume kind", "is unknown");
+}
+wire::VolumeKind toWire(VolumeKind kind) {
+  return kind == VolumeKind::Host ? wire::VolumeKind::HOST : wire::VolumeKind::EMPTY;
+}
+Result<Network> fromWire(wire::Network network) {
+  switch (network) {
+    case wire::Network::LOOPBACK:
+      return Network::Loopback;
+    case wire::Network::HOST:
+      return Network::Host;
+  }
+  return badValue("network", "is unknown");
+}
+wire::Network toWire(Network network) {
+  return network == Network::Host ? wire::Network::HOST : wire::Network::LOOPBACK;
+}
+
+Result<VolumeSpec> readVolume(wire::VolumeSpec::Reader from) {
+  VolumeSpec volume{.name = TRY(readName<AppName>(from.getName(), "volume name")),
+                    .kind = TRY(fromWire(from.getKind())),
+                    .readOnly = from.getReadOnly(),
+                    .recursive = from.getRecursive(),
+                    .source = TRY(readBytes(from.getSource(), "volume source", limits::kPathBytes)),
+                    .mode = from.getMode(),
+                    .uid = from.getUid(),
+                    .gid = from.getGid()};
+  if (volume.mode > limits::kModeMax) return badValue("volume mode", "is more than 07777");
+  if (volume.uid >= limits::kPodUids || volume.gid >= limits::kPodUids) {
+    return badValue("volume owner", "is outside the pod's ids");
+  }
+  return volume;
+}
+void writeVolume(wire::VolumeSpec::Builder to, const VolumeSpec& volume) {
+  to.setName(text(volume.name.text()));
+  to.setKind(toWire(volume.kind));
+  to.setReadOnly(volume.readOnly);
+  to.setRecursive(volume.recursive);
+  to.setSource(raw(volume.source));
+  to.setMode(volume.mode);
+  to.setUid(volume.uid);
+  to.setGid(volume.gid);
+}
+
+bool isHostname(std::string_view name) {
+  return name.size() <= limits::kHostnameBytes && std::ranges::all_of(name, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '.';
+         });
+}
+
+Result<void> checkWhole(const PodSpec& spec) {
+  if (!isHostname(spec.hostname)) {
+    return badValue("hostname", "is longer than 64 or has other than letters, digits, '-' and '.'");
+  }
+  if (spec.apps.empty()) return badValue("pod", "has no app");
+  if (spec.terminal && spec.apps.size() != 1) {
+    return badValue("terminal", "is asked for in a pod with several apps");
+  }
+  std::set<AppName> volumes;
+  for (const VolumeSpec& volume : spec.volumes) {
+    if (!volumes.insert(volume.name).second) {
+      return badValue("volume " + volume.name.text(), "is there twice");
+    }
+  }
+  std::set<AppName> apps;
+  for (const AppSpec& app : spec.apps) {
+    if (!apps.insert(app.name).second) return badValue("app " + app.name.text(), "is there twice");
+    for (const MountSpec& mount : app.mounts) {
+      if (!volumes.contains(mount.volume)) {
+        return badValue("mount in app " + app.name.text(),
+                        "names the volume " + mount.volume.text() + ", which is not there");
+      }
+    }
+  }
+  return {};
+}
+}  // namespace
+
+Result<PodSpec> readPodSpec(wire::PodSpec::Reader from) {
+  PodSpec spec{.id = TRY(readPodId(from.getId(), "pod id")),
+               .hostname = TRY(readText(from.getHostname(), "hostname")),
+               .network = TRY(fromWire(from.getNetwork())),
+               .terminal = from.getTerminal(),
+               .apps = TRY(readList(from.getApps(), limits::kApps, "apps", readApp)),
+               .volumes = TRY(readList(from.getVolumes(), limits::kMounts, "volumes", readVolume))};
+  TRY(checkWhole(spec));
+  return spec;
+}
+void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec) {
+  to.setId(raw(spec.id));
+  to.setHostname(text(spec.hostname));
+  to.setNetwork(toWire(spec.network));
+  to.setTerminal(spec.terminal);
+  writeList(to.initApps(count(spec.apps)), spec.apps, writeApp);
+  writeList(to.initVolumes(count(spec.volumes)), spec.volumes, writeVolume);
+}
+
+Result<EnterSpec> readEnterSpec(wire::EnterSpec::Reader from) {
+  return EnterSpec{.app = TRY(readName<AppName>(from.getApp(), "app name")),
+                   .exec = TRY(readExec(from.getExec())),
+                   .environment = TRY(readEnvironment(from.getEnvironment())),
+                   .terminal = from.getTerminal()};
+}
+void writeEnterSpec(wire::EnterSpec::Builder to, const EnterSpec& spec) {
+  to.setApp(text(spec.app.text()));
+  writeExec(to.initExec(count(spec.exec)), spec.exec);
+  writeEnvironment(to.initEnvironment(count(spec.environment)), spec.environment);
+  to.setTerminal(spec.terminal);
+}
+
+}  // namespace airlock::ipc::codec
+
+namespace airlock::ipc {
+
+Result<std::string> encode(const PodSpec& spec) {
+  return codec::encode<wire::PodSpec>(
+      limits::kSealedBytes, [&](auto to) { codec::writePodSpec(to, spec); }, decodePodSpec);
+}
+Result<PodSpec> decodePodSpec(std::string_view bytes) {
+  return codec::decode<wire::PodSpec>(bytes, limits::kSealedBytes, codec::readPodSpec);
+}
+
+Result<std::string> encode(const EnterSpec& spec) {
+  return codec::encode<wire::EnterSpec>(
+      limits::kSealedBytes, [&](auto to) { codec::writeEnterSpec(to, spec); }, decodeEnterSpec);
+}
+Result<EnterSpec> decodeEnterSpec(std::string_view bytes) {
+  return codec::decode<wire::EnterSpec>(bytes, limits::kSealedBytes, codec::readEnterSpec);
+}
+
+int Stage1Descriptors::volume(std::size_t index) const {
+  return kFirstMountFd + static_cast<int>(spec.apps.size() + index);
+}
+int Stage1Descriptors::filter(std::size_t app) const {
+  const auto before =
+      std::count_if(spec.apps.begin(), spec.apps.begin() + static_cast<std::ptrdiff_t>(app),
+                    [](const AppSpec& each) { return each.hasExtraFilter; });
+  return volume(spec.volumes.size()) + static_cast<int>(before);
+}
+int Stage1Descriptors::end() const { return filter(spec.apps.size()); }
+
+}  // namespace airlock::ipc

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/records.h"
+
+#include "ipc/schema/records.capnp.h"
+#include "ipc/shared_fields.h"
+
+namespace airlock::ipc::codec {
+namespace {
+Result<CatalogRecord> readCatalog(wire::CatalogRecord::Reader from) {
+  return CatalogRecord{
+      .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+      .name = TRY(readName<ImageName>(from.getName(), "image name")),
+      .labels = TRY(readLabels(from.getLabels())),
+      .tree = TRY(readDigest<TreeDigest>(from.getTree(), "tree digest")),
+      .treeBytes = from.getTreeBytes(),
+      .blob = TRY(readDigest<BlobDigest>(from.getBlob(), "blob digest")),
+      .blobBytes = from.getBlobBytes(),
+      .manifest = TRY(readDigest<ContentDigest>(from.getManifest(), "manifest digest")),
+      .manifestBytes = from.getManifestBytes(),
+      .hasSignature = from.getHasSignature(),
+      .signers = TRY(readSigners(from.getSigners())),
+      .rule = TRY(readText(from.getRule(), "rule")),
+      .origin = TRY(readText(from.getOrigin(), "origin")),
+      .importerUid = from.getImporterUid(),
+      .importedAt = from.getImportedAt(),
+      .verity = from.getVerity(),
+      .latest = from.getLatest()};
+}
+void writeCatalog(wire::CatalogRecord::Builder to, const CatalogRecord& record) {
+  to.setImage(raw(record.image));
+  to.setName(text(record.name.text()));
+  writeLabels(to.initLabels(count(record.labels)), record.labels);
+  to.setTree(raw(record.tree));
+  to.setTreeBytes(record.treeBytes);
+  to.setBlob(raw(record.blob));
+  to.setBlobBytes(record.blobBytes);
+  to.setManifest(raw(record.manifest));
+  to.setManifestBytes(record.manifestBytes);
+  to.setHasSignature(record.hasSignature);
+  writeSigners(to.initSigners(count(record.signers)), record.signers);
+  to.setRule(text(record.rule));
+  to.setOrigin(text(record.origin));
+  to.setImporterUid(record.importerUid);
+  to.setImportedAt(record.importedAt);
+  to.setVerity(record.verity);
+  to.setLatest(record.latest);
+}
+
+Result<PodApp> readPodApp(wire::PodApp::Reader from) {
+  return PodApp{.name = TRY(readName<AppName>(from.getName(), "app name")),
+                .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+                .imageName = TRY(readText(from.getImageName(), "image name"))};
+}
+Result<PodRecord> readPod(wire::PodRecord::Reader from) {
+  return PodRecord{.pod = TRY(readPodId(from.getPod(), "pod id")),
+                   .ownerUid = from.getOwnerUid(),
+                   .firstUid = from.getFirstUid(),
+                   .createdAt = from.getCreatedAt(),
+                   .network = TRY(readText(from.getNetwork(), "network")),
+                   .apps = TRY(readList(from.getApps(), limits::kApps, "apps", readPodApp)),
+                   .layers = TRY(readLayers(from.getLayers())),
+                   .measured = TRY(readText(from.getMeasured(), "measured")),
+                   .rule = TRY(readText(from.getRule(), "rule")),
+                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup"))};
+}
+void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
+  to.setPod(raw(record.pod));
+  to.setOwnerUid(record.ownerUid);
+  to.setFirstUid(record.firstUid);
+  to.setCreatedAt(record.createdAt);
+  to.setNetwork(text(record.network));
+  writeList(to.initApps(count(record.apps)), record.apps,
+            [](wire::PodApp::Builder builder, const PodApp& app) {
+              builder.setName(text(app.name.text()));
+              builder.setImage(raw(app.image));
+              builder.setImageName(text(app.imageName));
+            });
+  writeLayers(to.initLayers(count(record.layers)), record.layers);
+  to.setMeasured(text(shown(record.measured)));
+  to.setRule(text(record.rule));
+  to.setCgroup(raw(record.cgroup));
+}
+}  // namespace
+}  // namespace airlock::ipc::codec
+
+namespace airlock::ipc {
+
+Result<std::string> encode(const CatalogRecord& record) {
+  return codec::encode<wire::CatalogRecord>(
+      limits::kMessageBytes, [&](auto to) { codec::writeCatalog(to, record); },
+      decodeCatalogRecord);
+}
+Result<CatalogRecord> decodeCatalogRecord(std::string_view bytes) {
+  return codec::decode<wire::CatalogRecord>(bytes, limits::kMessageBytes, codec::readCatalog);
+}
+
+Result<std::string> encode(const PodRecord& record) {
+  return codec::encode<wire::PodRecord>(
+      limits::kMessageBytes, [&](auto to) { codec::writePod(to, record); }, decodePodRecord);
+}
+Result<PodRecord> decodePodRecord(std::string_view bytes) {
+  return codec::decode<wire::PodRecord>(bytes, limits::kMessageBytes, codec::readPod);
+}
+
+}  // namespace airlock::ipc

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/samples.h"
+
+namespace airlock::ipc {
+
+namespace {
+AppName appName(const char* text) { return AppName::parse(text).value(); }
+ImageName imageName(const char* text) { return ImageName::parse(text).value(); }
+KeyFingerprint fingerprint(char digit) {
+  return KeyFingerprint::parse(std::string(40, digit)).value();
+}
+const std::vector<Label> kLabels = {{"version", "1.35"}, {"os", "linux"}, {"note", "größer ✓"}};
+const std::vector<Layer> kLayers = {{"seccomp", true, "93 system calls"},
+                                    {"selinux", false, "not in this kernel"}};
+const std::vector<PcrBank> kBanks = {{"sha256", std::string(64, 'a')},
+                                     {"sha384", std::string(96, 'b')}};
+
+Failure sampleFailure() {
+  return Failure{Error(ErrorKind::Denied, "policy says no")
+                     .withCode("E_POLICY")
+                     .withHint("ask the administrator")};
+}
+
+EnterSpec sampleEnterSpec() {
+  return EnterSpec{.app = appName("web"),
+                   .exec = {"/bin/sh", "-c", "echo \xff raw bytes"},
+                   .environment = {{"TERM", "xterm-256color"}},
+                   .terminal = true};
+}
+
+MeasureJob sampleMeasureJob() {
+  MeasureJob job{
+      .mode = MeasureMode::Require,
+      .pcr = 15,
+      .hasTpm = true,
+      .softwareTpm = true,
+      .engine = EngineFacts{.version = "0.1.0",
+                            .programs = {{"airlock-helper", sampleDigest<ContentTag>('a')},
+                                         {"stage1-container", sampleDigest<ContentTag>('b')}},
+                            .bootId = "0f0e1d2c-0000-4000-8000-000000000001",
+                            .policy = sampleDigest<ContentTag>('c'),
+                            .policySummary = std::string(300, 'p'),
+                            .trust = sampleDigest<ContentTag>('d'),
+                            .trusted = {{"example.com/", std::string(40, 'a')}, {"", "root key"}},
+                            .layers = kLayers},
+      .images = {ImageFacts{.image = sampleDigest<ImageIdTag>('e'),
+                            .name = "example.com/app",
+                            .labels = kLabels,
+                            .tree = sampleDigest<TreeTag>('f'),
+                            .content = "verity",
+                            .signers = {std::string(40, 'a')},
+                            .rule = "/etc/airlock/policy.d/10.policy:4",
+                            .origin = "https://example.com/app.aci",
+                            .insecure = true}},
+      .event = std::nullopt,
+      .readOnly = true};
+  return job;
+}
+MeasureJob withEvent(decltype(MeasureJob::event) event) {
+  MeasureJob job = sampleMeasureJob();
+  job.event = std::move(event);
+  return job;
+}
+
+template <class Value, class Decode>
+void add(std::vector<Sample>& list, const char* name, const Value& value, Decode decode) {
+  const auto bytes = [](const auto& each) { return Result<std::string>(encode(each)); };
+  list.push_back({name, bytes(value).value(), [=](std::string_view message) -> Result<std::string> {
+                    return bytes(TRY(decode(message)));
+                  }});
+}
+
+void addVerify(std::vector<Sample>& list) {
+  const auto job = [&](const char* name, const VerifyJob& value) {
+    add(list, name, value, decodeVerifyJob);
+  };
+  job("VerifyJob.authenticate", AuthenticateJob{.notBefore = 1'700'000'000});
+  job("VerifyJob.inflate", InflateJob{.most = 1ULL << 40});
+  job("VerifyJob.unpack", UnpackJob{});
+  job("VerifyJob.check", CheckJob{});
+  job("VerifyJob.inspectKey", InspectKeyJob{});
+  const auto reply = [&](const char* name, const VerifyReply& value) {
+    add(list, name, value, decodeVerifyReply);
+  };
+  reply("VerifyReply.failure", sampleFailure());
+  reply("VerifyReply.authenticated",
+        Authenticated{.accepted = true,
+                      .signatures = {{.code = "good",
+                                      .fingerprint = std::string(40, 'a'),
+                                      .userId = "Joe <joe@example.com>",
+                                      .hash = "SHA512",
+                                      .created = -1},
+                                     {.code = "E_SIG_NOKEY", .fingerprint = "deadbeef"}}});
+  reply("VerifyReply.inflated", Inflated{.filter = "zstd", .bytesIn = 1, .bytesOut = 1ULL << 63});
+  reply("VerifyReply.unpacked",
+        Unpacked{.name = imageName("example.com/app"), .labels = kLabels, .entries = 12});
+  reply("VerifyReply.checked", Checked{});
+  reply("VerifyReply.keyFacts", KeyFacts{.fingerprint = fingerprint('b'),
+                                         .subkeys = {std::string(40, 'c')},
+                                         .userIds = {"A <a@example.com>", "B"}});
+  const std::vector<TrustedKey> keys = {{fingerprint('a'), std::string("\0binary\xff", 8)},
+                                        {fingerprint('b'), "second"}};
+  list.push_back({"KeyBundle", encodeKeyBundle(keys).value(),
+                  [](std::string_view message) -> Result<std::string> {
+                    return encodeKeyBundle(TRY(decodeKeyBundle(message)));
+                  }});
+}
+
+void addPod(std::vector<Sample>& list) {
+  add(list, "PodSpec", samplePodSpec(), decodePodSpec);
+  add(list, "EnterSpec", sampleEnterSpec(), decodeEnterSpec);
+  using Kind = LeashEvent::Kind;
+  for (const Kind kind :
+       {Kind::Ready, Kind::Failed, Kind::Terminal, Kind::AppExited, Kind::PodExited}) {
+    add(list, "LeashEvent",
+        LeashEvent{.kind = kind, .app = "web", .status = 137, .text = "exec: ENOENT"},
+        decodeLeashEvent);
+  }
+  add(list, "LeashCommand.stop", LeashCommand{}, decodeLeashCommand);
+  add(list, "LeashCommand.signal", LeashCommand{.kind = LeashCommand::Kind::Signal, .signal = 15},
+      decodeLeashCommand);
+}
+
+void addRequests(std::vector<Sample>& list) {
+  const auto request = [&](const char* name, const HelperRequest& value) {
+    add(list, name, value, decodeHelperRequest);
+  };
+  const ImportRequest import{.name = imageName("example.com/app"),
+                             .labels = kLabels,
+                             .origin = "https://example.com/app.aci",
+                             .hasSignature = true,
+                             .skipSignature = true};
+  request("HelperRequest.import", import);
+  request("HelperRequest.importAnything", ImportRequest{});
+  request("HelperRequest.run", sampleRunRequest());
+  request("HelperRequest.enter", EnterRequest{.pod = samplePodId(1), .enter = sampleEnterSpec()});
+  request("HelperRequest.stop", StopRequest{.pod = samplePodId(2), .force = true});
+  request("HelperRequest.removePod", RemovePodRequest{.pod = samplePodId(3)});
+  request("HelperRequest.collectGarbage",
+          CollectGarbageRequest{.graceSeconds = 1, .expirePreparedSeconds = 2, .markOnly = true});
+  request("HelperRequest.removeImage", RemoveImageRequest{.image = sampleDigest<ImageIdTag>('r')});
+  request("HelperRequest.verifyImage", VerifyImageRequest{.image = sampleDigest<ImageIdTag>('v')});
+  request("HelperRequest.explainImport", ExplainRequest{.what = import, .asUser = 1000});
+  request("HelperRequest.explainRun",
+          ExplainRequest{.what = sampleRunRequest(), .asUser = std::nullopt});
+  request("HelperRequest.report", ReportRequest{});
+}
+
+void addReplies(std::vector<Sample>& list) {
+  const auto reply = [&](const char* name, const HelperReply& value) {
+    add(list, name, value, decodeHelperReply);
+  };
+  reply("HelperReply.failure", sampleFailure());
+  reply("HelperReply.progress", Progress{.step = "unpack", .done = 5, .total = 10});
+  reply("HelperReply.imported",
+        Imported{.image = sampleDigest<ImageIdTag>('i'),
+                 .name = imageName("example.com/app"),
+                 .labels = kLabels,
+                 .signers = {{fingerprint('a'), "Joe <joe@example.com>"},
+                             {KeyFingerprint::parse("minisign-0123456789abcdef").value(), ""}},
+                 .alreadyThere = true});
+  reply("HelperReply.started", Started{.pod = samplePodId(4), .layers = kLayers});
+  reply("HelperReply.entered", Entered{});
+  reply("HelperReply.done", Done{});
+  reply("HelperReply.collected", Collected{.marked = {samplePodId(5), samplePodId(6)},
+                                           .waiting = {},
+                                           .removed = {samplePodId(7)},
+                                           .problems = {"pod x: device busy"}});
+  reply("HelperReply.imageVerified",
+        ImageVerified{.treeIntact = true, .signatureHolds = true, .detail = "all well"});
+  reply("HelperReply.explained", Explained{.allowed = true, .rule = "a:1", .reasons = {"b", "c"}});
+  reply("HelperReply.reported", Reported{.layers = kLayers,
+                                         .tpm = "software",
+                                         .pcr = 15,
+                                         .banks = kBanks,
+                                         .measureMode = "log",
+                                         .hasLog = true});
+}
+
+void addFetch(std::vector<Sample>& list) {
+  const FetchOptions options{.allowHttp = true,
+                             .skipTlsCheck = true,
+                             .proxy = "http://proxy:3128",
+                             .noProxy = "localhost",
+                             .mostBytes = 1ULL << 34};
+  add(list, "FetchJob.image",
+      FetchJob(FetchImageJob{.options = options,
+                             .hasCaBundle = true,
+                             .name = "example.com/app",
+                             .labels = kLabels,
+                             .wantSignature = false,
+                             .knownUrl = "https://example.com/known.aci",
+                             .resumeFrom = 77,
+                             .resumeTag = "\"abc\xe9\"",
+                             .cachedTag = "W/\"def\""}),
+      decodeFetchJob);
+  add(list, "FetchJob.keys",
+      FetchJob(FetchKeysJob{.options = options,
+                            .hasCaBundle = true,
+                            .prefix = "example.com",
+                            .url = "https://example.com/keys"}),
+      decodeFetchJob);
+  const auto event = [&](const char* name, const FetchEvent& value) {
+    add(list, name, value, decodeFetchEvent);
+  };
+  event("FetchEvent.failure", sampleFailure());
+  event("FetchEvent.note", FetchNote{"remote fetching from URL \"https://example.com\""});
+  event("FetchEvent.found",
+        FetchFound{"https://example.com/a.aci", "https://example.com/a.aci.asc"});
+  event("FetchEvent.progress", FetchProgress{"Downloading ACI", 1, 2});
+  event("FetchEvent.image", FetchedImage{.url = "https://example.com/a.aci",
+                                         .tag = "\"abc\"",
+                                         .maxAge = -1,
+                                         .bytes = 5,
+                                         .notModified = true,
+                                         .hasSignature = true});
+  event("FetchEvent.keys", FetchedKeys{{{"https://example.com/a.gpg", 100}, {"b", 3}}});
+}
+
+void addMeasure(std::vector<Sample>& list) {
+  const auto job = [&](const char* name, const MeasureJob& value) {
+    add(list, name, value, decodeMeasureJob);
+  };
+  job("MeasureJob.none", sampleMeasureJob());
+  job("MeasureJob.pod", withEvent(PodFacts{.pod = samplePodId(8),
+                                           .manifest = sampleDigest<ContentTag>('m'),
+                                           .spec = sampleDigest<ContentTag>('s'),
+                                           .stage1 = "container",
+                                           .stage1Digest = sampleDigest<ContentTag>('t'),
+                                           .apps = {{"web", sampleDigest<ImageIdTag>('w')}},
+                                           .callerUid = 1000,
+                                           .firstUid = 0x78000000,
+                                           .network = "none",
+                                           .volumes = {"data:host:ro"}}));
+  job("MeasureJob.enter", withEvent(EnterFacts{.pod = samplePodId(9),
+                                               .app = "web",
+                                               .arguments = sampleDigest<ContentTag>('g'),
+                                               .callerUid = 7}));
+  job("MeasureJob.abort", withEvent(AbortFacts{.pod = samplePodId(10), .reason = "exec failed"}));
+  add(list, "MeasureReply.failure", MeasureReply(sampleFailure()), decodeMeasureReply);
+  add(list, "MeasureReply.measured",
+      MeasureReply(Measured{.records = 7, .banks = kBanks, .anchor = "software"}),
+      decodeMeasureReply);
+}
+
+void addRecords(std::vector<Sample>& list) {
+  add(list, "CatalogRecord",
+      CatalogRecord{.image = sampleDigest<ImageIdTag>('i'),
+                    .name = imageName("example.com/app"),
+                    .labels = kLabels,
+                    .tree = sampleDigest<TreeTag>('t'),
+                    .treeBytes = 4096,
+                    .blob = sampleDigest<BlobTag>('b'),
+                    .blobBytes = 1000,
+                    .manifest = sampleDigest<ContentTag>('m'),
+                    .manifestBytes = 500,
+                    .hasSignature = true,
+                    .signers = {{fingerprint('a'), "Joe"}},
+                    .rule = "a:1",
+                    .origin = "file",
+                    .importerUid = 1000,
+                    .importedAt = 1'700'000'000'000'000'000,
+                    .verity = true,
+                    .latest = true},
+      decodeCatalogRecord);
+  add(list, "PodRecord",
+      PodRecord{.pod = samplePodId(11),
+                .ownerUid = 1000,
+                .firstUid = 0x78010000,
+                .createdAt = 1'700'000'000'000'000'001,
+                .network = "none",
+                .apps = {{appName("web"), sampleDigest<ImageIdTag>('w'), "example.com/app:1.35"}},
+                .layers = kLayers,
+                .measured = "pcr 15, record 7, software TPM",
+                .rule = "a:1",
+                .cgroup = "/user.slice/x"},
+      decodePodRecord);
+}
+}  // namespace
+
+PodSpec samplePodSpec() {
+  AppSpec web{.name = appName("web"),
+              .image = sampleDigest<ImageIdTag>('w'),
+              .imageName = "example.com/app:1.35",
+              .exec = {"/bin/web", "--flag", "", "\xc3\x28 not UTF-8"},
+              .environment = {{"PATH", "/bin:/usr/bin"}, {"EMPTY", ""}},
+              .workingDirectory = "/srv",
+              .user = "www-data",
+              .group = "/srv",
+              .supplementaryGids = {4, 24},
+              .capabilities = 0xa80425fb,
+              .noNewPrivileges = false,
+              .readOnlyRoot = true,
+              .mounts = {{appName("data"), "/data", true}, {appName("tmp"), "/tmp", false}},
+              .memoryBytes = 1ULL << 30,
+              .cpuMillis = 500,
+              .cpuShares = 2,
+              .oomScoreAdjust = -17,
+              .hasExtraFilter = true};
+  AppSpec side = web;
+  side.name = appName("side-car");
+  side.oomScoreAdjust.reset();
+  side.mounts.clear();
+  return PodSpec{.id = samplePodId(0),
+                 .hostname = "pod-1.example",
+                 .network = Network::Host,
+                 .terminal = false,
+                 .apps = {web, side},
+                 .volumes = {{.name = appName("data"),
+                              .kind = VolumeKind::Host,
+                              .readOnly = true,
+                              .recursive = false,
+                              .source = "/srv/data\xff"},
+                             {.name = appName("tmp"), .mode = 01777, .uid = 33, .gid = 65535}}};
+}
+
+RunRequest sampleRunRequest() {
+  return RunRequest{.pod = samplePodSpec(),
+                    .podManifest = R"({"acVersion":"0.8.11","acKind":"PodManifest"})"};
+}
+
+std::vector<Sample> samples() {
+  std::vector<Sample> list;
+  addVerify(list);
+  addPod(list);
+  addRequests(list);
+  addReplies(list);
+  addFetch(list);
+  addMeasure(list);
+  addRecords(list);
+  return list;
+}
+
+}  // namespace airlock::ipc

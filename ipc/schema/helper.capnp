@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+# What airlock-helper can be asked, and its answers: one connection, one request.
+@0xe60ea2b75c3dbe1f;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("airlock::ipc::wire");
+using Types = import "types.capnp";
+using Pod = import "pod.capnp";
+
+# Sent by the CLI, once per connection.  Hostile until checked.  No field that the kernel can tell (uid, pid, cgroup), no
+# path and no URL that anything would be opened by.  Checked for each: frame, shape, exact number and kind of
+# descriptors, then policy.  On any failure: one Failure, every descriptor closed, no state changed.
+struct HelperRequest {
+  union {
+    unset @0 :Void;           # refused
+    import @1 :ImportRequest;
+    run @2 :RunRequest;
+    enter @3 :EnterRequest;
+    stop @4 :StopRequest;
+    removePod @5 :RemovePodRequest;
+    collectGarbage @6 :CollectGarbageRequest;
+    removeImage @7 :RemoveImageRequest;
+    verifyImage @8 :VerifyImageRequest;
+    explain @9 :ExplainRequest;
+    report @10 :ReportRequest;
+  }
+}
+
+# Descriptors: 0 the image file or a pipe with its bytes; 1 the signature, when hasSignature.  Answer: Imported.
+# Failure leaves the store as it was.
+struct ImportRequest {
+  name @0 :Text;              # what was asked for; "": the manifest's own name counts
+  labels @1 :List(Types.Label);
+  origin @2 :Text;            # for the record only
+  hasSignature @3 :Bool;
+  skipSignature @4 :Bool;     # only if policy grants it
+}
+# Descriptors: 0, 1, 2 the standard streams; then one per Host volume in order; then one sealed BPF program per app with
+# hasExtraFilter.  Answer: Started.  Failure leaves no pod.
+struct RunRequest {
+  pod @0 :Pod.PodSpec;
+  podManifest @1 :Text;       # JSON, at most 48 KiB; stored and measured as bytes, never parsed
+}
+# Descriptors: 0, 1, 2 the standard streams.  Answer: Entered.  Checked: the pod is running and the caller may enter it.
+struct EnterRequest {
+  pod @0 :Data;
+  enter @1 :Pod.EnterSpec;
+}
+# No descriptors.  Answer: Done.
+struct StopRequest {
+  pod @0 :Data;
+  force @1 :Bool;
+}
+# No descriptors.  Answer: Done.  A running pod is refused.
+struct RemovePodRequest {
+  pod @0 :Data;
+}
+# No descriptors.  Answer: Collected.
+struct CollectGarbageRequest {
+  graceSeconds @0 :UInt64;
+  expirePreparedSeconds @1 :UInt64;
+  markOnly @2 :Bool;
+}
+# No descriptors.  Answer: Done.  An image in use is refused.
+struct RemoveImageRequest {
+  image @0 :Data;
+}
+# No descriptors.  Answer: ImageVerified.
+struct VerifyImageRequest {
+  image @0 :Data;
+}
+# "Would it be allowed?": the decision of the real request, and nothing else happens.  No descriptors.  Answer:
+# Explained.  Checked: only root may ask for another user.
+struct ExplainRequest {
+  union {
+    unset @0 :Void;           # refused
+    import @1 :ImportRequest;
+    run @2 :RunRequest;
+  }
+  hasAsUser @3 :Bool;
+  asUser @4 :UInt32;          # 0 when hasAsUser is false
+}
+# No descriptors.  Answer: Reported.
+struct ReportRequest {}
+
+# Sent by the helper; the CLI checks that the other end is root.  Progress any number of times, then one other reply.
+# A broken frame ends the command with an error; the helper's work may still have been done.
+struct HelperReply {
+  union {
+    unset @0 :Void;           # refused
+    failure @1 :Types.Failure;
+    progress @2 :Progress;
+    imported @3 :Imported;
+    started @4 :Started;
+    entered @5 :Entered;
+    done @6 :Done;
+    collected @7 :Collected;
+    imageVerified @8 :ImageVerified;
+    explained @9 :Explained;
+    reported @10 :Reported;
+  }
+}
+
+# No descriptors.
+struct Progress {
+  step @0 :Text;
+  done @1 :UInt64;
+  total @2 :UInt64;           # 0: unknown
+}
+# Answer to ImportRequest.  No descriptors.
+struct Imported {
+  image @0 :Data;
+  name @1 :Text;
+  labels @2 :List(Types.Label);
+  signers @3 :List(Types.Signer);  # empty: not verified
+  alreadyThere @4 :Bool;
+}
+# Answer to RunRequest.  Descriptors: 0 a pidfd of the pod's PID 1, 1 the leash.
+struct Started {
+  pod @0 :Data;
+  layers @1 :List(Types.Layer);
+}
+# Answer to EnterRequest.  Descriptors: 0 a pidfd of the entering process, 1 its leash.
+struct Entered {}
+# Answer to StopRequest, RemovePodRequest and RemoveImageRequest.  No descriptors.
+struct Done {}
+# Answer to CollectGarbageRequest.  No descriptors.  The ids of each list stand one behind the other, 16 bytes each.
+struct Collected {
+  marked @0 :Data;
+  waiting @1 :Data;
+  removed @2 :Data;
+  problems @3 :List(Text);
+}
+# Answer to VerifyImageRequest.  No descriptors.
+struct ImageVerified {
+  treeIntact @0 :Bool;
+  signatureHolds @1 :Bool;
+  detail @2 :Text;
+}
+# Answer to ExplainRequest.  No descriptors.
+struct Explained {
+  allowed @0 :Bool;
+  rule @1 :Text;
+  reasons @2 :List(Text);
+}
+# Answer to ReportRequest.  Descriptors: 0 the measurement log, open for reading, when hasLog.
+struct Reported {
+  layers @0 :List(Types.Layer);
+  tpm @1 :Text;               # "hardware", "software" or "none"
+  pcr @2 :UInt32;
+  banks @3 :List(Types.PcrBank);
+  measureMode @4 :Text;       # "require", "log", "off"
+  hasLog @5 :Bool;
+}

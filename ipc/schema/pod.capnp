@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+# What stage1 is told, and what it says (docs/stage1-contract.md).
+@0xf5cb2262ef363fb8;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("airlock::ipc::wire");
+using Types = import "types.capnp";
+
+# Everything stage1 needs to know about a pod.  Written by the CLI inside a RunRequest (hostile: checked against policy)
+# and again by the helper into the sealed memfd that stage1 gets as fd 5, at most 4 MiB.  Same pod, same bytes: the
+# helper's copy is hashed and measured.  Checked: counts, unique names of apps and volumes, each mount names a volume,
+# absolute targets, a terminal only with a single app.  A violation is E_REQUEST and nothing of the pod exists.
+struct PodSpec {
+  id @0 :Data;                # 16 bytes; ignored in a RunRequest, set by the helper
+  hostname @1 :Text;          # "" means airlock-<UUID>; else at most 64 letters, digits, '-' and '.'
+  network @2 :Network;
+  terminal @3 :Bool;
+  apps @4 :List(AppSpec);     # 1 to 16
+  volumes @5 :List(VolumeSpec);
+}
+enum Network {
+  loopback @0;
+  host @1;                    # only when policy allows
+}
+
+# One app of a PodSpec.
+struct AppSpec {
+  name @0 :Text;
+  image @1 :Data;             # 64 bytes: SHA-512 of the tar
+  imageName @2 :Text;         # for display only
+  exec @3 :List(Data);        # never empty
+  environment @4 :List(Types.Variable);
+  workingDirectory @5 :Data;  # "" or absolute
+  user @6 :Text;              # number, name in the image, or "/path" whose owner is meant
+  group @7 :Text;
+  supplementaryGids @8 :List(UInt32);
+  capabilities @9 :UInt64;    # bounding set, bit n = capability n
+  noNewPrivileges @10 :Bool;
+  readOnlyRoot @11 :Bool;
+  mounts @12 :List(MountSpec);
+  memoryBytes @13 :UInt64;
+  cpuMillis @14 :UInt32;
+  cpuShares @15 :UInt32;
+  hasOomScoreAdjust @16 :Bool;
+  oomScoreAdjust @17 :Int32;  # -1000 to 1000; 0 when hasOomScoreAdjust is false
+  hasExtraFilter @18 :Bool;   # its sealed BPF program comes as a descriptor
+}
+# Where an app sees a volume.  Part of AppSpec.
+struct MountSpec {
+  volume @0 :Text;
+  target @1 :Data;            # absolute; resolved inside the app's root
+  readOnly @2 :Bool;
+}
+# A volume of a PodSpec.  Nothing is opened by `source`: a host volume comes as a descriptor.
+struct VolumeSpec {
+  name @0 :Text;
+  kind @1 :VolumeKind;
+  readOnly @2 :Bool;
+  recursive @3 :Bool;
+  source @4 :Data;            # for display only
+  mode @5 :UInt32;
+  uid @6 :UInt32;             # of the pod
+  gid @7 :UInt32;
+}
+enum VolumeKind {
+  host @0;
+  empty @1;
+}
+
+# What an entering process runs.  Sent by the CLI in an EnterRequest; the helper writes its own copy into the sealed
+# memfd that stage1's enter call gets as fd 6.
+struct EnterSpec {
+  app @0 :Text;
+  exec @1 :List(Data);        # never empty
+  environment @2 :List(Types.Variable);
+  terminal @3 :Bool;
+}
+
+# stage1 -> holder of the leash (fd 3).  Sent by the pod's PID 1: believed only as far as the exit code of the run.
+# Descriptors: one, the master of the pod's terminal, with `terminal`; none otherwise.  A malformed event is treated as
+# the end of the leash.
+struct LeashEvent {
+  kind @0 :Kind;
+  app @1 :Text;
+  status @2 :Int32;           # exit code, or 128 + signal
+  text @3 :Text;
+
+  enum Kind {
+    unset @0;                 # refused
+    ready @1;
+    failed @2;
+    terminal @3;
+    appExited @4;
+    podExited @5;
+  }
+}
+# holder -> stage1.  No descriptors.  A malformed command is treated as `stop`.
+struct LeashCommand {
+  kind @0 :Kind;
+  signal @1 :Int32;           # 1 to 64 with `signal`, else 0
+
+  enum Kind {
+    unset @0;                 # refused
+    stop @1;
+    signal @2;
+  }
+}

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the store keeps on disk about an image and a pod: files, not messages, in the same frame.
+@0xbc05b4411f47c0a2;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("airlock::ipc::wire");
+using Types = import "types.capnp";
+
+# Written by the store's owner alone (root's helper, or a user for an own store), read by everyone.  Digests are checked
+# against the files they name when those are used.  A record that does not decode is reported and its image not used.
+struct CatalogRecord {
+  image @0 :Data;
+  name @1 :Text;
+  labels @2 :List(Types.Label);
+  tree @3 :Data;
+  treeBytes @4 :UInt64;
+  blob @5 :Data;
+  blobBytes @6 :UInt64;
+  manifest @7 :Data;
+  manifestBytes @8 :UInt64;
+  hasSignature @9 :Bool;
+  signers @10 :List(Types.Signer);  # empty: imported without verification
+  rule @11 :Text;
+  origin @12 :Text;
+  importerUid @13 :UInt32;
+  importedAt @14 :Int64;      # nanoseconds since 1970
+  verity @15 :Bool;
+  latest @16 :Bool;
+}
+
+# Written by the helper before the pod starts, read by everyone.  A record that does not decode makes the pod a broken
+# one: listed as such and collected as garbage.
+struct PodRecord {
+  pod @0 :Data;
+  ownerUid @1 :UInt32;
+  firstUid @2 :UInt32;
+  createdAt @3 :Int64;        # nanoseconds since 1970
+  network @4 :Text;
+  apps @5 :List(PodApp);
+  layers @6 :List(Types.Layer);
+  measured @7 :Text;
+  rule @8 :Text;
+  cgroup @9 :Data;            # below the v2 mount, or empty
+}
+# Part of PodRecord.
+struct PodApp {
+  name @0 :Text;
+  image @1 :Data;
+  imageName @2 :Text;
+}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+# One job and one answer per airlock-verify process, over fd 3.
+@0xb7254bf79336d85c;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("airlock::ipc::wire");
+using Types = import "types.capnp";
+
+# Sent once by whoever started the role: the helper, or the CLI for a user's own store.  Checked: one job, the role's
+# own kind, exactly the descriptors named below.  Anything else: the role answers Failure and exits.
+struct VerifyJob {
+  union {
+    unset @0 :Void;           # so that an empty message asks for nothing; refused
+    authenticate @1 :AuthenticateJob;
+    inflate @2 :InflateJob;
+    unpack @3 :UnpackJob;
+    check @4 :CheckJob;
+    inspectKey @5 :InspectKeyJob;
+  }
+}
+
+# Descriptors: 0 the signed file (a pipe with its bytes, or the file), 1 the signature, 2 the sealed KeyBundle.
+struct AuthenticateJob {
+  notBefore @0 :Int64;        # seconds since 1970: the clock is not believed when it says less
+}
+# Descriptors: 0 compressed bytes (file or pipe), 1 a pipe for the inflated ones.
+struct InflateJob {
+  most @0 :UInt64;            # bytes that may come out; one more ends the job with Failure
+}
+# Descriptors: 0 the tar (a pipe), 1 the empty file for the EROFS image, 2 an empty file for the manifest.
+struct UnpackJob {}
+# Descriptors: 0 the EROFS image.
+struct CheckJob {}
+# Descriptors: 0 a key file, OpenPGP or minisign.
+struct InspectKeyJob {}
+
+# Sent once by the role, no descriptors.  Hostile: the role has read foreign bytes.  The receiver checks that the answer
+# is of the job's kind, that fingerprints are among those it gave, and computes every digest itself.  Failure, silence,
+# a broken frame and the wrong kind all end the import with nothing kept.
+struct VerifyReply {
+  union {
+    unset @0 :Void;           # refused
+    failure @1 :Types.Failure;
+    authenticated @2 :Authenticated;
+    inflated @3 :Inflated;
+    unpacked @4 :Unpacked;
+    checked @5 :Checked;
+    keyFacts @6 :KeyFacts;
+  }
+}
+
+# Answer to AuthenticateJob.  accepted: at least one good signature, and no bad one by a trusted key.
+struct Authenticated {
+  accepted @0 :Bool;
+  signatures @1 :List(SignatureVerdict);
+}
+# What one signature is worth.  Part of Authenticated.
+struct SignatureVerdict {
+  code @0 :Text;              # "good", or the E_SIG_… that says why not
+  fingerprint @1 :Text;       # of the primary key where known, else the key id that the signature names
+  userId @2 :Text;
+  hash @3 :Text;
+  created @4 :Int64;          # seconds since 1970
+}
+# Answer to InflateJob.  The receiver has counted and hashed the bytes itself.
+struct Inflated {
+  filter @0 :Text;            # "none", "gzip", "bzip2", "xz", "zstd"
+  bytesIn @1 :UInt64;
+  bytesOut @2 :UInt64;
+}
+# Answer to UnpackJob.  The name is compared with what was asked for; it never becomes a path.
+struct Unpacked {
+  name @0 :Text;
+  labels @1 :List(Types.Label);
+  entries @2 :UInt64;
+}
+# Answer to CheckJob: the image is exactly what our writer would have written.
+struct Checked {}
+# Answer to InspectKeyJob.
+struct KeyFacts {
+  fingerprint @0 :Text;
+  subkeys @1 :List(Text);
+  userIds @2 :List(Text);
+}
+
+# The content of the sealed memfd beside an AuthenticateJob: at most 64 keys and 4 MiB.  Written by the job's sender,
+# its seals are checked by the role before the first read.
+struct KeyBundle {
+  keys @0 :List(TrustedKey);
+}
+# A key trusted for the image in question, as its file has it.  Part of KeyBundle.
+struct TrustedKey {
+  fingerprint @0 :Text;
+  content @1 :Data;           # at most 1 MiB
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/verify_messages.h"
+
+#include "ipc/schema/verify.capnp.h"
+#include "ipc/shared_fields.h"
+
+namespace airlock::ipc::codec {
+
+namespace {
+Result<VerifyJob> readJob(wire::VerifyJob::Reader from) {
+  switch (from.which()) {
+    case wire::VerifyJob::UNSET:
+      break;
+    case wire::VerifyJob::AUTHENTICATE:
+      return AuthenticateJob{.notBefore = from.getAuthenticate().getNotBefore()};
+    case wire::VerifyJob::INFLATE:
+      return InflateJob{.most = from.getInflate().getMost()};
+    case wire::VerifyJob::UNPACK:
+      return UnpackJob{};
+    case wire::VerifyJob::CHECK:
+      return CheckJob{};
+    case wire::VerifyJob::INSPECT_KEY:
+      return InspectKeyJob{};
+  }
+  return badValue("verify job", "is of an unknown kind");
+}
+
+Result<SignatureVerdict> readVerdict(wire::SignatureVerdict::Reader from) {
+  return SignatureVerdict{.code = TRY(readText(from.getCode(), "verdict code")),
+                          .fingerprint = TRY(readText(from.getFingerprint(), "verdict key")),
+                          .userId = TRY(readText(from.getUserId(), "verdict user id")),
+                          .hash = TRY(readText(from.getHash(), "verdict hash")),
+                          .created = from.getCreated()};
+}
+Result<Authenticated> readAuthenticated(wire::Authenticated::Reader from) {
+  return Authenticated{.accepted = from.getAccepted(),
+                       .signatures = TRY(readList(from.getSignatures(), limits::kSignatures,
+                                                  "signatures", readVerdict))};
+}
+Result<Inflated> readInflated(wire::Inflated::Reader from) {
+  return Inflated{.filter = TRY(readText(from.getFilter(), "filter")),
+                  .bytesIn = from.getBytesIn(),
+                  .bytesOut = from.getBytesOut()};
+}
+Result<Unpacked> readUnpacked(wire::Unpacked::Reader from) {
+  return Unpacked{.name = TRY(readName<ImageName>(from.getName(), "image name")),
+                  .labels = TRY(readLabels(from.getLabels())),
+                  .entries = from.getEntries()};
+}
+Result<KeyFacts> readKeyFacts(wire::KeyFacts::Reader from) {
+  return KeyFacts{
+      .fingerprint = TRY(readName<KeyFingerprint>(from.getFingerprint(), "key fingerprint")),
+      .subkeys = TRY(readTexts(from.getSubkeys(), limits::kKeyParts, "subkeys")),
+      .userIds = TRY(readTexts(from.getUserIds(), limits::kKeyParts, "user ids"))};
+}
+
+Result<VerifyReply> readReply(wire::VerifyReply::Reader from) {
+  switch (from.which()) {
+    case wire::VerifyReply::UNSET:
+      break;
+    case wire::VerifyReply::FAILURE:
+      return TRY(readFailure(from.getFailure()));
+    case wire::VerifyReply::AUTHENTICATED:
+      return TRY(readAuthenticated(from.getAuthenticated()));
+    case wire::VerifyReply::INFLATED:
+      return TRY(readInflated(from.getInflated()));
+    case wire::VerifyReply::UNPACKED:
+      return TRY(readUnpacked(from.getUnpacked()));
+    case wire::VerifyReply::CHECKED:
+      return Checked{};
+    case wire::VerifyReply::KEY_FACTS:
+      return TRY(readKeyFacts(from.getKeyFacts()));
+  }
+  return badValue("verify reply", "is of an unknown kind");
+}
+
+void writeAuthenticated(wire::Authenticated::Builder to, const Authenticated& value) {
+  to.setAccepted(value.accepted);
+  writeList(to.initSignatures(count(value.signatures)), value.signatures,
+            [](wire::SignatureVerdict::Builder verdict, const SignatureVerdict& signature) {
+              verdict.setCode(text(signature.code));
+              verdict.setFingerprint(text(signature.fingerprint));
+              verdict.setUserId(text(shown(signature.userId)));
+              verdict.setHash(text(signature.hash));
+              verdict.setCreated(signature.created);
+            });
+}
+void writeInflated(wire::Inflated::Builder to, const Inflated& value) {
+  to.setFilter(text(value.filter));
+  to.setBytesIn(value.bytesIn);
+  to.setBytesOut(value.bytesOut);
+}
+void writeUnpacked(wire::Unpacked::Builder to, const Unpacked& value) {
+  to.setName(text(value.name.text()));
+  writeLabels(to.initLabels(count(value.labels)), value.labels);
+  to.setEntries(value.entries);
+}
+void writeKeyFacts(wire::KeyFacts::Builder to, const KeyFacts& value) {
+  to.setFingerprint(text(value.fingerprint.text()));
+  writeTexts(to.initSubkeys(count(value.subkeys)), value.subkeys);
+  writeShown(to.initUserIds(count(value.userIds)), value.userIds);
+}
+
+Result<TrustedKey> readTrustedKey(wire::TrustedKey::Reader from) {
+  const auto content = from.getContent();
+  if (content.size() > limits::kKeyFileBytes) return badValue("key", "is too large");
+  return TrustedKey{.fingerprint = TRY(readName<KeyFingerprint>(from.getFingerprint(), "key")),
+                    .content = std::string(content.begin(), content.end())};
+}
+
+void writeJob(wire::VerifyJob::Builder to, const VerifyJob& job) {
+  std::visit(Overloaded{[&](const AuthenticateJob& value) {
+                          to.initAuthenticate().setNotBefore(value.notBefore);
+                        },
+                        [&](const InflateJob& value) { to.initInflate().setMost(value.most); },
+                        [&](const UnpackJob&) { to.initUnpack(); },
+                        [&](const CheckJob&) { to.initCheck(); },
+                        [&](const InspectKeyJob&) { to.initInspectKey(); }},
+             job);
+}
+
+void writeReply(wire::VerifyReply::Builder to, const VerifyReply& reply) {
+  std::visit(Overloaded{[&](const Failure& value) { writeFailure(to.initFailure(), value); },
+                        [&](const Authenticated& value) {
+                          writeAuthenticated(to.initAuthenticated(), value);
+                        },
+                        [&](const Inflated& value) { writeInflated(to.initInflated(), value); },
+                        [&](const Unpacked& value) { writeUnpacked(to.initUnpacked(), value); },
+                        [&](const Checked&) { to.initChecked(); },
+                        [&](const KeyFacts& value) { writeKeyFacts(to.initKeyFacts(), value); }},
+             reply);
+}
+
+void writeKeys(wire::KeyBundle::Builder to, const std::vector<TrustedKey>& keys) {
+  writeList(to.initKeys(count(keys)), keys,
+            [](wire::TrustedKey::Builder builder, const TrustedKey& key) {
+              builder.setFingerprint(text(key.fingerprint.text()));
+              builder.setContent(raw(key.content));
+            });
+}
+Result<std::vector<TrustedKey>> readKeys(wire::KeyBundle::Reader from) {
+  return readList(from.getKeys(), limits::kTrustedKeys, "keys", readTrustedKey);
+}
+}  // namespace
+}  // namespace airlock::ipc::codec
+
+namespace airlock::ipc {
+
+Result<std::string> encodeKeyBundle(const std::vector<TrustedKey>& keys) {
+  return codec::encode<wire::KeyBundle>(
+      limits::kSealedBytes, [&](auto to) { codec::writeKeys(to, keys); }, decodeKeyBundle);
+}
+Result<std::vector<TrustedKey>> decodeKeyBundle(std::string_view bytes) {
+  return codec::decode<wire::KeyBundle>(bytes, limits::kSealedBytes, codec::readKeys);
+}
+
+Result<std::string> encode(const VerifyJob& job) {
+  return codec::encode<wire::VerifyJob>(
+      limits::kMessageBytes, [&](auto to) { codec::writeJob(to, job); }, decodeVerifyJob);
+}
+Result<VerifyJob> decodeVerifyJob(std::string_view bytes) {
+  return codec::decode<wire::VerifyJob>(bytes, limits::kMessageBytes, codec::readJob);
+}
+
+Result<std::string> encode(const VerifyReply& reply) {
+  return codec::encode<wire::VerifyReply>(
+      limits::kMessageBytes, [&](auto to) { codec::writeReply(to, reply); }, decodeVerifyReply);
+}
+Result<VerifyReply> decodeVerifyReply(std::string_view bytes) {
+  return codec::decode<wire::VerifyReply>(bytes, limits::kMessageBytes, codec::readReply);
+}
+
+}  // namespace airlock::ipc

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/sealed.h"
+#include "base/syscall.h"
+#include "priv-helper/cgroup.h"
+#include "priv-helper/measure.h"
+#include "priv-helper/pod_file.h"
+#include "priv-helper/pod_process.h"
+#include "priv-helper/server.h"
+
+namespace airlock::helper {
+
+// rkt had three CVEs because what entered a pod was confined less than what started in it.  Here stage1's own function
+// confines both; the helper only brings the process into the pod's namespaces and cgroup.
+Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds) {
+  TRY(fds.expect(3));
+  TRY(server.authoriser.some(Verb::Enter));
+  std::vector<Fd> streams;
+  for (std::size_t i = 0; i < 3; ++i) streams.push_back(TRY(fds.take(i)));
+  const store::Pod pod = TRY(server.pods.find(request.pod));
+  TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid}));
+  const Fd process = TRY(openPodProcess(pod));
+
+  const std::string specBytes = TRY(readSpec(pod));
+  const ipc::PodSpec spec = TRY(ipc::decodePodSpec(specBytes));
+  const std::string enterBytes = TRY(ipc::encode(request.enter));
+  TRY(measure(server, {},
+              ipc::EnterFacts{.pod = request.pod, .app = request.enter.app.text(), .arguments = digestOf(enterBytes),
+                              .callerUid = server.peer.uid}));
+
+  const Fd stage1 = TRY(openSibling("airlock-stage1-container"));
+  const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
+  const Sealed sealedEnter = TRY(Sealed::make("airlock-enter-spec", enterBytes));
+  sys::SocketPair leash = TRY(sys::socketPair());
+  const auto cgroup = TRY(openCgroup(pod.record.cgroup));
+  Child child = TRY(execInside(process, spec.network == ipc::Network::Host,
+                               cgroup ? std::optional(cgroup->ref()) : std::nullopt, stage1,
+                               {{ipc::kLeashFd, leash.second},
+                                {ipc::kSpecFd, sealedSpec.fd()},
+                                {ipc::kLockFd, sealedEnter.fd()},
+                                {ipc::kStdinFd, streams[0]},
+                                {ipc::kStdoutFd, streams[1]},
+                                {ipc::kStderrFd, streams[2]}}));
+  Answer answer{ipc::Entered{}, {}};
+  answer.fds.push_back(TRY(sys::duplicate(child.pidfd())));
+  answer.fds.push_back(std::move(leash.first));
+  child.disown();
+  return answer;
+}
+
+}  // namespace airlock::helper

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "priv-helper/pod_process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "base/limits.h"
+#include "base/syscall.h"
+
+namespace airlock::helper {
+
+namespace {
+
+// The kernel takes 253 descriptors in one message (unix(7), SCM_MAX_FD); a pod has at most this many.
+constexpr std::size_t kMostDescriptors = 160;
+constexpr int kParkingPlace = 512;  // where descriptors wait, above every number of the contract
+constexpr int kStartMilliseconds = 20'000;
+
+struct Handover {
+  std::uint32_t count;
+  std::array<int, kMostDescriptors> numbers;  // in stage1; the program itself comes last and is not counted
+};
+struct StartFailure {
+  int number;
+  char step[40];
+};
+
+// --- async-signal-safe: what runs between clone and exec -----------------------------------------------------------
+
+[[noreturn]] void giveUp(int control, const char* step) {
+  StartFailure failure{};
+  failure.number = errno;
+  std::strncpy(failure.step, step, sizeof failure.step - 1);
+  static_cast<void>(::send(control, &failure, sizeof failure, MSG_NOSIGNAL));
+  ::_exit(127);
+}
+
+void resetSignals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// The pod's root, in its own user namespace: no group of the host's, no identity of the helper's.
+void becomePodRoot(int control) {
+  if (::setgroups(0, nullptr) != 0) giveUp(control, "setgroups");
+  if (::setresgid(0, 0, 0) != 0) giveUp(control, "setresgid");
+  if (::setresuid(0, 0, 0) != 0) giveUp(control, "setresuid");
+}
+
+[[noreturn]] void receiveAndExec(int control, const char* entryPoint) {
+  Handover handover;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * (kMostDescriptors + 1))> buffer;
+  iovec data{&handover, sizeof handover};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = buffer.data();
+  message.msg_controllen = buffer.size();
+  ssize_t got;
+  do {
+    got = ::recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
+  if (got != static_cast<ssize_t>(sizeof handover) || (message.msg_flags & MSG_CTRUNC) != 0) ::_exit(127);
+  std::array<int, kMostDescriptors + 1> fds;
+  std::memcpy(fds.data(), CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int) * (handover.count + 1));
+
+  becomePodRoot(control);
+  // Here, not in clone3: a namespace made there would have the helper's cgroup as its root, not the pod's.
+  if (std::strcmp(entryPoint, "run") == 0 && ::unshare(CLONE_NEWCGROUP) != 0) giveUp(control, "cgroup namespace");
+  resetSignals();
+  ::umask(022);
+  if (::setsid() < 0 && errno != EPERM) giveUp(control, "setsid");
+
+  control = ::fcntl(control, F_DUPFD_CLOEXEC, kParkingPlace);
+  if (control < 0) ::_exit(127);
+  for (std::uint32_t i = 0; i <= handover.count; ++i) {
+    fds[i] = ::fcntl(fds[i], F_DUPFD_CLOEXEC, kParkingPlace);
+    if (fds[i] < 0) giveUp(control, "park a descriptor");
+  }
+  ::syscall(SYS_close_range, 3, kParkingPlace - 1, 0);
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int standard = 0; standard < 3; ++standard) {
+    if (::dup2(null, standard) < 0) giveUp(control, "standard streams");
+  }
+  if (null > 2) ::close(null);
+  for (std::uint32_t i = 0; i < handover.count; ++i) {
+    if (::dup2(fds[i], handover.numbers[i]) < 0) giveUp(control, "place a descriptor");
+  }
+  char name[] = "airlock-stage1";
+  std::array<char, 8> entry{};
+  std::strncpy(entry.data(), entryPoint, entry.size() - 1);
+  char* argv[] = {name, entry.data(), nullptr};
+  char* envp[] = {nullptr};
+  ::syscall(SYS_execveat, fds[handover.count], "", argv, envp, AT_EMPTY_PATH);
+  giveUp(control, "exec stage1");
+}
+
+// --- the helper's side ----------------------------------------------------------------------------------------------
+
+Result<void> handOver(FdRef control, FdRef program, const std::vector<std::pair<int, FdRef>>& descriptors) {
+  if (descriptors.size() > kMostDescriptors) {
+    return refuse(ErrorKind::Invalid, "E_LIMIT", "the pod needs more descriptors than stage1 can be given");
+  }
+  Handover handover{};
+  handover.count = static_cast<std::uint32_t>(descriptors.size());
+  std::array<int, kMostDescriptors + 1> fds;
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    handover.numbers[i] = descriptors[i].first;
+    fds[i] = descriptors[i].second.get();
+  }
+  fds[descriptors.size()] = program.get();
+
+  const std::size_t bytes = sizeof(int) * (descriptors.size() + 1);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * (kMostDescriptors + 1))> buffer{};
+  iovec data{&handover, sizeof handover};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = buffer.data();
+  message.msg_controllen = CMSG_SPACE(bytes);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(bytes);
+  std::memcpy(CMSG_DATA(header), fds.data(), bytes);
+  if (::sendmsg(control.get(), &message, MSG_NOSIGNAL) < 0) return failErrno("hand descriptors to stage1");
+  return {};
+}
+
+// Trap: the caller may freeze or kill its cgroup in between, so silence is a failure too.
+Result<void> waitForExec(FdRef control) {
+  const timeval patience{kStartMilliseconds / 1000, 0};
+  ::setsockopt(control.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  StartFailure failure{};
+  ssize_t got;
+  do {
+    got = ::recv(control.get(), &failure, sizeof failure, 0);
+  } while (got < 0 && errno == EINTR);
+  if (got == 0) return {};  // closed by exec
+  if (got != static_cast<ssize_t>(sizeof failure)) {
+    return refuse(ErrorKind::Failed, "E_START", "stage1 did not start in time");
+  }
+  failure.step[sizeof failure.step - 1] = 0;
+  return fail(Error::fromErrno(failure.number, std::string("start stage1: ") + failure.step).withCode("E_START"));
+}
+
+Result<void> writeMaps(pid_t pid, UidRange range) {
+  const std::string map = "0 " + std::to_string(range.first) + " " + std::to_string(limits::kPodUids) + "\n";
+  for (const char* kind : {"uid_map", "gid_map"}) {
+    const Fd file = TRY(sys::openPath("/proc/" + std::to_string(pid) + "/" + kind, O_WRONLY));
+    TRY(sys::writeAll(file, map));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<WaitingPod> WaitingPod::clone(const Options& options) {
+  sys::SocketPair control = TRY(sys::socketPair());
+  int pidfd = -1;
+  clone_args arguments{};
+  arguments.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  if (!options.hostNetwork) arguments.flags |= CLONE_NEWNET;
+  if (options.cgroup) {
+    arguments.flags |= CLONE_INTO_CGROUP;  // R16: in its cgroup before its first instruction
+    arguments.cgroup = static_cast<std::uint64_t>(options.cgroup->get());
+  }
+  // With CLONE_PARENT the signal must be 0; the kernel then takes ours, SIGCHLD (clone(2)).
+  if (options.childOfCaller) {
+    arguments.flags |= CLONE_PARENT;
+  } else {
+    arguments.exit_signal = SIGCHLD;
+  }
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) return failErrno("clone the pod's first process");
+  if (pid == 0) {
+    ::close(control.first.get());  // so that the helper's death ends the wait
+    receiveAndExec(control.second.get(), "run");
+  }
+  WaitingPod pod(Child(static_cast<pid_t>(pid), Fd::own(pidfd)), std::move(control.first));
+  TRY(inContext(writeMaps(pod.pid(), options.range), "map the pod's users"));
+  return pod;
+}
+
+Result<Child> WaitingPod::exec(FdRef program, const std::vector<std::pair<int, FdRef>>& descriptors) && {
+  TRY(handOver(control_, program, descriptors));
+  TRY(waitForExec(control_));
+  return std::move(child_);
+}
+
+Result<Child> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
+                         const std::vector<std::pair<int, FdRef>>& descriptors) {
+  sys::SocketPair control = TRY(sys::socketPair());
+  sys::Pipe pidPipe = TRY(sys::pipe());
+  int pidfd = -1;
+  clone_args arguments{};
+  arguments.flags = CLONE_PIDFD;
+  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  if (cgroup) {
+    arguments.flags |= CLONE_INTO_CGROUP;  // R03: what enters a pod counts as the pod
+    arguments.cgroup = static_cast<std::uint64_t>(cgroup->get());
+  }
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) return failErrno("clone the entering process");
+  if (pid == 0) {
+    ::close(control.first.get());
+    const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+                       (hostNetwork ? 0 : CLONE_NEWNET);
+    if (::setns(target.get(), spaces) != 0) giveUp(control.second.get(), "join the pod's namespaces");
+    // A pid namespace is joined by children only; this one becomes the helper's own child.
+    clone_args inner{};
+    inner.flags = CLONE_PARENT;
+    const long entered = ::syscall(SYS_clone3, &inner, sizeof inner);
+    if (entered < 0) giveUp(control.second.get(), "clone inside the pod");
+    if (entered == 0) receiveAndExec(control.second.get(), "enter");
+    const pid_t number = static_cast<pid_t>(entered);
+    ::_exit(::write(pidPipe.writeEnd.get(), &number, sizeof number) == static_cast<ssize_t>(sizeof number) ? 0 : 127);
+  }
+  Child joiner(static_cast<pid_t>(pid), Fd::own(pidfd));
+  pidPipe.writeEnd.reset();
+  control.second.reset();
+  pid_t entered = -1;
+  std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(&entered), sizeof entered);
+  if (TRY(sys::read(pidPipe.readEnd, bytes)) != sizeof entered) {
+    TRY(waitForExec(control.first));
+    return refuse(ErrorKind::Failed, "E_START", "the pod's namespaces could not be joined");
+  }
+  // Ours to reap, so its number cannot have been given to another process.
+  Child child(entered, TRY(sys::pidfdOpen(entered)));
+  TRY(joiner.wait());
+  TRY(handOver(control.first, program, descriptors));
+  TRY(waitForExec(control.first));
+  return child;
+}
+
+}  // namespace airlock::helper

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "priv-helper/root_fs.h"
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <linux/mount.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/syscall.h"
+#include "store/layout.h"
+
+namespace airlock::helper {
+
+namespace {
+
+std::string procPath(FdRef fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
+
+// A read-only loop device over the file, gone when its last user is: for kernels before 6.12, whose EROFS takes block
+// devices only.
+Result<Fd> loopDevice(FdRef file) {
+  const Fd control = TRY(sys::openPath("/dev/loop-control", O_RDWR));
+  for (int tries = 0; tries < 16; ++tries) {
+    const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
+    if (number < 0) return failErrno("find a free loop device");
+    Fd device = TRY(sys::openPath("/dev/loop" + std::to_string(number), O_RDONLY));
+    loop_config config{};
+    config.fd = static_cast<__u32>(file.get());
+    config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+    if (::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) return device;
+    if (errno != EBUSY) return failErrno("set up a loop device");  // EBUSY: somebody was faster
+  }
+  return fail(ErrorKind::Busy, "no loop device is free");
+}
+
+Result<Fd> mountErofs(const std::string& source) {
+  const Fd fs = TRY(sys::fsopen("erofs"));
+  TRY(sys::fsconfigString(fs, "source", source));
+  TRY(sys::fsconfigFlag(fs, "ro"));
+  TRY(sys::fsconfigCreate(fs));
+  return sys::fsmount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+}
+
+Result<Fd> mountTree(FdRef tree, FdRef podIds) {
+  auto mounted = mountErofs(procPath(tree));
+  if (!mounted && mounted.error().number() == ENOTBLK) {
+    const Fd device = TRY(loopDevice(tree));
+    mounted = mountErofs(procPath(device));
+  }
+  Fd mount = TRY(inContext(std::move(mounted), "mount the image"));
+  mount_attr shift{};
+  shift.attr_set = MOUNT_ATTR_IDMAP;
+  shift.userns_fd = static_cast<__u64>(podIds.get());
+  TRY(inContext(sys::mountSetattr(mount, 0, shift), "shift the image's ids"));
+  return mount;
+}
+
+Result<void> giveTo(FdRef fd, uid_t uid, gid_t gid, mode_t mode) {
+  if (::fchown(fd.get(), uid, gid) != 0 || ::fchmod(fd.get(), mode) != 0) return failErrno("give to the pod");
+  return {};
+}
+
+}  // namespace
+
+Result<Fd> makeScratch(const store::Store& store) {
+  const Fd fs = TRY(sys::fsopen("tmpfs"));
+  TRY(sys::fsconfigString(fs, "mode", "0700"));
+  TRY(sys::fsconfigCreate(fs));
+  const Fd mount = TRY(sys::fsmount(fs, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  TRY(sys::moveMount(mount, store.store(), "mnt"));
+  // Opened again by name: the path through this descriptor leads into the mount.
+  return store.folder("mnt");
+}
+
+Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir, const AppName& app,
+                       UidRange range) {
+  const Component slot = store::name(std::to_string(index));
+  const Fd layer = TRY(mountTree(tree, podIds));
+  TRY(sys::makeDirectory(scratch, slot, 0700));
+  TRY(sys::moveMount(layer, scratch, slot.c_str()));
+
+  const Fd uppers = TRY(sys::ensureDirectory(podDir, store::name("upper"), 0700));
+  const Fd upper = TRY(sys::ensureDirectory(uppers, store::name(app.text()), 0700));
+  const Fd written = TRY(sys::ensureDirectory(upper, store::name("fs"), 0755));
+  TRY(giveTo(written, range.first, range.first, 0755));  // the root directory of the app, as it sees it
+  TRY(sys::makeDirectory(upper, store::name("work"), 0700));
+
+  const Fd fs = TRY(sys::fsopen("overlay"));
+  TRY(sys::fsconfigString(fs, "source", "airlock"));
+  TRY(sys::fsconfigString(fs, "lowerdir", procPath(scratch) + "/" + slot.text()));
+  TRY(sys::fsconfigString(fs, "upperdir", procPath(upper) + "/fs"));
+  TRY(sys::fsconfigString(fs, "workdir", procPath(upper) + "/work"));
+  // Nothing here outlives the pod in a way that a power cut could matter to; and the end of the pod need not wait for
+  // the disk.
+  TRY(sys::fsconfigFlag(fs, "volatile"));
+  TRY(inContext(sys::fsconfigCreate(fs), "stack the image of app " + app.text()));
+  return sys::fsmount(fs, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
+}
+
+Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner, UidRange range) {
+  const unsigned recursive = volume.recursive ? AT_RECURSIVE : 0;
+  Fd mount = TRY(sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive));
+  const Fd ids = TRY(owner == 0 ? mappingNamespace(0, range.first, limits::kPodUids)
+                                : mappingNamespace(owner, range.first, 1));
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
+                        (volume.readOnly ? static_cast<__u64>(MOUNT_ATTR_RDONLY) : 0);
+  attributes.userns_fd = static_cast<__u64>(ids.get());
+  attributes.propagation = MS_PRIVATE;
+  TRY(inContext(sys::mountSetattr(mount, recursive, attributes), "volume " + volume.name.text()));
+  return mount;
+}
+
+Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, UidRange range) {
+  const Fd volumes = TRY(sys::ensureDirectory(podDir, store::name("volumes"), 0700));
+  const Fd dir = TRY(sys::ensureDirectory(volumes, store::name(volume.name.text()), 0700));
+  TRY(giveTo(dir, range.first + volume.uid, range.first + volume.gid, volume.mode & 07777));
+  Fd mount = TRY(sys::openTree(dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
+  TRY(sys::mountSetattr(mount, 0, attributes));
+  return mount;
+}
+
+}  // namespace airlock::helper

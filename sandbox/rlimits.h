@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Resource limits, soft and hard at once.  Every process of ours.
+#pragma once
+
+#include <span>
+
+#include "base/process.h"
+#include "base/result.h"
+
+namespace airlock::sandbox {
+
+// Sets and reads back each limit, and RLIMIT_CORE to 0: a core of ours would hold what the process
+// was to protect. A limit above the hard one that is in force is lowered to that one.  setrlimit(2)
+Result<void> applyLimits(std::span<const ResourceLimit> limits);
+
+}  // namespace airlock::sandbox

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/keystore.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/limits.h"
+#include "base/path.h"
+#include "base/syscall.h"
+#include "store/layout.h"
+
+namespace airlock::store {
+
+namespace {
+
+constexpr int kDeepest = 32;  // components of a prefix
+
+Result<void> checkPermissions(const struct stat& info, const std::string& path) {
+  const bool ours = info.st_uid == 0 || info.st_uid == ::geteuid();
+  if (ours && (info.st_mode & 022) == 0) return {};
+  return refuse(ErrorKind::Denied, "E_KEYSTORE", path + " can be written by others than its owner",
+                "Make it root's with mode 0755 (0644 for a file): whoever can write there decides what is trusted");
+}
+
+}  // namespace
+
+Result<KeyStore> KeyStore::open(const std::vector<std::string>& configRoots) {
+  KeyStore keys;
+  for (std::size_t layer = 0; layer < configRoots.size(); ++layer) {
+    keys.layers_.emplace_back();
+    const std::string path = configRoots[layer] + "/trustedkeys";
+    auto dir = sys::openPath(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!dir && dir.error().kind() == ErrorKind::Missing) continue;
+    if (!dir) return std::unexpected(std::move(dir.error()));
+    TRY(checkPermissions(TRY(sys::status(*dir)), path));
+    keys.layers_.back() = *std::move(dir);
+    const FdRef top = keys.layers_.back()->ref();
+    for (const char* kind : {"root.d", "prefix.d"}) {
+      auto folder = sys::openBeneath(top, store::name(kind), O_RDONLY | O_DIRECTORY);
+      if (!folder && folder.error().kind() == ErrorKind::Missing) continue;
+      if (!folder) return std::unexpected(std::move(folder.error()));
+      TRY(inContext(keys.scan(layer, *folder, "", kind, 0), path));
+    }
+  }
+  return keys;
+}
+
+Result<void> KeyStore::scan(std::size_t layer, FdRef dir, const std::string& scope, const std::string& path,
+                            int depth) {
+  if (depth > kDeepest) return refuse(ErrorKind::Invalid, "E_KEYSTORE", path + " is nested too deeply");
+  TRY(checkPermissions(TRY(sys::status(dir)), path));
+  for (const std::string& entry : TRY(sys::list(dir))) {
+    const Component child = TRY(Component::parse(entry));
+    const std::string below = path + "/" + entry;
+    Fd file = TRY(sys::openBeneath(dir, child, O_RDONLY | O_NONBLOCK));
+    const struct stat info = TRY(sys::status(file));
+    if (S_ISDIR(info.st_mode)) {
+      TRY(scan(layer, file, scope.empty() ? entry : scope + "/" + entry, below, depth + 1));
+      continue;
+    }
+    TRY(checkPermissions(info, below));
+    const auto fingerprint = KeyFingerprint::parse(entry);
+    if (!S_ISREG(info.st_mode) || !fingerprint || (scope.empty() && path != "root.d")) {
+      return refuse(ErrorKind::Invalid, "E_KEYSTORE", below + " is not a key file named after its fingerprint",
+                    "Move it away: a trusted key directory that is not understood whole is not used");
+    }
+    entries_.push_back({scope, fingerprint->text(), layer, info.st_size == 0, below});
+  }
+  return {};
+}
+
+Result<std::vector<const KeyStore::Entry*>> KeyStore::effective(const std::optional<std::string>& name) const {
+  std::vector<const Entry*> matching;
+  for (const Entry& entry : entries_) {
+    if (!name || coversPath(entry.scope, *name)) matching.push_back(&entry);
+  }
+  std::ranges::stable_sort(matching, [](const Entry* a, const Entry* b) {
+    return std::pair(a->scope.size(), a->layer) < std::pair(b->scope.size(), b->layer);
+  });
+  std::vector<const Entry*> result;
+  for (const Entry* entry : matching) {
+    if (name) std::erase_if(result, [&](const Entry* had) { return had->fingerprint == entry->fingerprint; });
+    if (!entry->masks) result.push_back(entry);
+  }
+  return result;
+}
+
+Result<std::vector<ipc::TrustedKey>> KeyStore::load(const std::vector<const Entry*>& entries) const {
+  std::vector<ipc::TrustedKey> keys;
+  for (const Entry* entry : entries) {
+    if (keys.size() == limits::kTrustedKeys) {
+      return refuse(ErrorKind::Invalid, "E_KEYSTORE", "more trusted keys than can be asked at once",
+                    "Trust keys for longer prefixes");
+    }
+    Fd file = TRY(sys::openBeneath(*layers_[entry->layer], TRY(BeneathPath::parse(entry->path)), O_RDONLY));
+    keys.push_back({TRY(KeyFingerprint::parse(entry->fingerprint)),
+                    TRY(inContext(sys::readAll(file, limits::kKeyFileBytes), entry->path))});
+  }
+  return keys;
+}
+
+Result<std::vector<ipc::TrustedKey>> KeyStore::keysFor(const ImageName& name) const {
+  return load(TRY(effective(name.text())));
+}
+
+Result<std::vector<KeyFingerprint>> KeyStore::fingerprintsFor(const ImageName& name) const {
+  std::vector<KeyFingerprint> fingerprints;
+  for (const Entry* entry : TRY(effective(name.text()))) {
+    fingerprints.push_back(TRY(KeyFingerprint::parse(entry->fingerprint)));
+  }
+  return fingerprints;
+}
+
+Result<std::vector<ipc::TrustedKey>> KeyStore::everyKey() const {
+  std::vector<const Entry*> once;
+  std::set<std::string> seen;
+  for (const Entry* entry : TRY(effective(std::nullopt))) {
+    if (seen.insert(entry->fingerprint).second) once.push_back(entry);
+  }
+  return load(once);
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> KeyStore::all() const {
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const Entry& entry : entries_) {
+    result.emplace_back(entry.scope, (entry.masks ? "-" : "") + entry.fingerprint);
+  }
+  std::ranges::sort(result);
+  return result;
+}
+
+}  // namespace airlock::store

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/layout.h"
+
+#include <cstdlib>
+
+#include "base/log.h"
+
+namespace airlock::store {
+
+std::string runtimeDirectoryOf(const std::string& dataDirectory) {
+  return dataDirectory == kSystemDataDirectory ? kSystemRuntimeDirectory : dataDirectory + "/run";
+}
+
+Component name(std::string_view constant) {
+  auto parsed = Component::parse(constant);
+  if (!parsed) std::abort();
+  return *std::move(parsed);
+}
+
+Component catalogName(const ImageId& image) { return name(image.text()); }
+Component blobName(const BlobDigest& blob) { return name(blob.text()); }
+Component treeName(const TreeDigest& tree) { return name(tree.text()); }
+Component podName(const PodId& pod) { return name(pod.text()); }
+
+}  // namespace airlock::store

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/syscall.h"
+#include "store/import.h"
+
+namespace airlock::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() {
+    char name[] = "/tmp/airlock-store-XXXXXX";
+    path_ = ::mkdtemp(name);
+  }
+  ~StoreTest() override { fs::remove_all(path_); }
+
+  Store open() const { return Store::openForWriting(path_).value(); }
+
+  static Fd file(const Store& store, const char* folder, const std::string& content) {
+    Fd dir = store.folder(folder).value();
+    Fd fd = sys::openTemporary(dir, 0600).value();
+    EXPECT_TRUE(sys::writeAll(fd, content));
+    return fd;
+  }
+  // An image whose tree content is `tree`; two images may share it.
+  static Store::Staged staged(const Store& store, const std::string& imageName, const std::string& version,
+                              const std::string& tree) {
+    const auto hash = [](const std::string& text) {
+      Blake2b state;
+      state.update({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+      return state.finish();
+    };
+    ipc::CatalogRecord record{.image = ImageId(digestOf(imageName + version).bytes()),
+                              .name = ImageName::parse(imageName).value(),
+                              .labels = {{"version", version}, {"os", "linux"}},
+                              .tree = TreeDigest(hash(tree)),
+                              .treeBytes = tree.size(),
+                              .blob = BlobDigest(hash(imageName + version)),
+                              .manifest = digestOf(std::string_view("{}")),
+                              .importedAt = static_cast<std::int64_t>(tree.size())};
+    return {.record = record,
+            .blob = file(store, "blob", imageName + version),
+            .tree = file(store, "tree", tree),
+            .manifest = file(store, "manifest", "{}"),
+            .signature = std::nullopt};
+  }
+  std::size_t count(const char* folder) const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_ + "/store/" + folder), {}));
+  }
+  std::string path_;
+};
+
+TEST_F(StoreTest, AnImageExistsWhenItsRecordDoes) {
+  Store store = open();
+  EXPECT_TRUE(store.commit(staged(store, "example.com/a", "1", "tree")).value());
+  EXPECT_FALSE(store.commit(staged(store, "example.com/a", "1", "tree")).value());
+  const auto images = store.images().value();
+  ASSERT_EQ(images.size(), 1U);
+  EXPECT_EQ(store.manifest(images[0]).value(), "{}");
+  EXPECT_TRUE(store.openTree(images[0]));
+  EXPECT_EQ(count("intent"), 0U);
+  EXPECT_EQ(count("tree"), 1U);
+}
+
+TEST_F(StoreTest, FindsByNameLabelsAndPrefix) {
+  Store store = open();
+  ASSERT_TRUE(store.commit(staged(store, "example.com/a", "1", "t")));
+  ASSERT_TRUE(store.commit(staged(store, "example.com/a", "2", "tt")));
+  const ImageName a = ImageName::parse("example.com/a").value();
+  EXPECT_EQ(labelValue(store.find(a, {}).value()->labels, "version"), "2");  // the newest
+  EXPECT_EQ(labelValue(store.find(a, {{"version", "1"}}).value()->labels, "version"), "1");
+  EXPECT_FALSE(store.find(a, {{"version", "3"}}).value());
+  const std::string id = store.find(a, {}).value()->image.text();
+  EXPECT_EQ(store.findByPrefix(id.substr(0, 19)).value().image.text(), id);
+  EXPECT_EQ(store.findByPrefix("sha512-").error().code(), "E_DIGEST");
+  EXPECT_EQ(store.findByPrefix("sha512-zz").error().code(), "E_NOT_FOUND");
+}
+
+TEST_F(StoreTest, RemovingAnImageKeepsWhatOthersShare) {
+  Store store = open();
+  ASSERT_TRUE(store.commit(staged(store, "example.com/a", "1", "shared")));
+  ASSERT_TRUE(store.commit(staged(store, "example.com/b", "1", "shared")));
+  EXPECT_EQ(count("tree"), 1U);
+  ASSERT_TRUE(store.remove(store.images().value()[0]));
+  EXPECT_EQ(count("tree"), 1U);
+  EXPECT_EQ(count("blob"), 1U);
+  ASSERT_TRUE(store.remove(store.images().value()[0]));
+  for (const char* folder : {"catalog", "manifest", "blob", "tree", "signature", "intent"}) {
+    EXPECT_EQ(count(folder), 0U) << folder;
+  }
+}
+
+TEST_F(StoreTest, C01_AStoreThatOthersCanWriteIsRefused) {
+  fs::permissions(path_, fs::perms::all);
+  EXPECT_EQ(Store::openForWriting(path_).error().code(), "E_STORE");
+}
+
+TEST_F(StoreTest, ANewerFormatIsLeftAlone) {
+  open();
+  Fd top = sys::openPath(path_, O_RDONLY | O_DIRECTORY).value();
+  ASSERT_TRUE(sys::replaceFile(top, name("VERSION"), "2\n", 0644));
+  EXPECT_EQ(Store::openForWriting(path_).error().code(), "E_STORE");
+}
+
+#ifdef AIRLOCK_TEST_HOOKS
+TEST_F(StoreTest, C03_KilledAtAnyStepOfACommitTheStoreIsAsBeforeOrAfter) {
+  for (const char* point : {"import-synced", "import-intent", "import-blob", "import-linked", "import-recorded"}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::setenv("AIRLOCK_FAULT", point, 1);
+      Store store = open();
+      static_cast<void>(store.commit(staged(store, "example.com/a", "1", "tree")));
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << point;
+    Store store = open();  // repairs
+    const auto images = store.images().value();
+    EXPECT_EQ(count("intent"), 0U) << point;
+    EXPECT_EQ(count("tree"), images.size()) << point;
+    EXPECT_EQ(count("blob"), images.size()) << point;
+    for (const auto& image : images) ASSERT_TRUE(store.remove(image));
+  }
+}
+
+TEST_F(StoreTest, C03_KilledWhileRemovingTheImageIsThereOrGone) {
+  for (const char* point : {"remove-intent", "remove-unlinked"}) {
+    {
+      Store store = open();
+      ASSERT_TRUE(store.commit(staged(store, "example.com/a", "1", "tree")));
+    }
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::setenv("AIRLOCK_FAULT", point, 1);
+      Store store = open();
+      static_cast<void>(store.remove(store.images().value()[0]));
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << point;
+    Store store = open();
+    EXPECT_EQ(count("tree"), store.images().value().size()) << point;
+    EXPECT_EQ(count("intent"), 0U) << point;
+  }
+}
+#endif
+
+const KeyFingerprint kKey = KeyFingerprint::parse(std::string(40, 'a')).value();
+
+ipc::SignatureVerdict verdict(const char* code, char key) {
+  return {.code = code, .fingerprint = std::string(40, key), .userId = "A <a@example.com>", .hash = "SHA512"};
+}
+
+TEST(Signatures, S04_OneGoodOneUnknownIsEnough) {
+  const auto signers = decideSignatures({true, {verdict("E_SIG_NOKEY", 'b'), verdict("good", 'a')}}, {kKey}, "x");
+  ASSERT_TRUE(signers);
+  EXPECT_EQ(signers->size(), 1U);
+}
+
+TEST(Signatures, S05_ABadSignatureByATrustedKeyOutweighsAGoodOne) {
+  EXPECT_EQ(decideSignatures({true, {verdict("good", 'a'), verdict("E_SIG_BAD", 'a')}}, {kKey}, "x").error().code(),
+            "E_SIG_BAD");
+}
+
+TEST(Signatures, S06_TheSameKeyTwiceCountsOnce) {
+  EXPECT_EQ(decideSignatures({true, {verdict("good", 'a'), verdict("good", 'a')}}, {kKey}, "x").value().size(), 1U);
+}
+
+TEST(Signatures, I14_AVerdictForAKeyThatIsNotTrustedHereIsNotBelieved) {
+  EXPECT_EQ(decideSignatures({true, {verdict("good", 'b')}}, {kKey}, "x").error().code(), "E_SIG_UNTRUSTED");
+}
+
+TEST(Signatures, S11_NoSignatureIsNeverSuccess) {
+  EXPECT_EQ(decideSignatures({true, {}}, {kKey}, "x").error().code(), "E_SIG_MISSING");
+}
+
+}  // namespace
+}  // namespace airlock::store
