@@ -26,7 +26,9 @@ constexpr const char* kPrograms[] = {"airlock-fetch", "airlock-helper", "airlock
 Result<Fd> runtimeDirectory(const Server& server) {
   const std::string path = server.configuration.runtimeDirectory();
   if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make " + path);
-  return sys::openPath(path, O_RDONLY | O_DIRECTORY);
+  Fd dir = TRY(sys::openPath(path, O_RDONLY | O_DIRECTORY));
+  if (::fchmod(dir.get(), 0755) != 0) return failErrno("chmod " + path);  // users find the socket in it
+  return dir;
 }
 
 // The log directory belongs to the measuring user: root's helper never writes in it.

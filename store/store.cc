@@ -67,8 +67,10 @@ std::vector<FileOf> filesOf(const ipc::CatalogRecord& record) {
 }  // namespace
 
 Result<Store> Store::openForWriting(const std::string& directory) {
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make " + directory);
+  const bool made = ::mkdir(directory.c_str(), 0755) == 0;
+  if (!made && errno != EEXIST) return failErrno("make " + directory);
   Fd top = TRY(sys::openPath(directory, O_RDONLY | O_DIRECTORY));
+  if (made && ::fchmod(top.get(), 0755) != 0) return failErrno("chmod " + directory);  // whatever the umask was
   TRY(checkOwner(top, directory));
   TRY(checkVersion(top));
   Fd store = TRY(sys::ensureDirectory(top, name("store"), 0755));
