@@ -51,10 +51,12 @@ using FetchJob = std::variant<FetchImageJob, FetchKeysJob>;
 struct FetchNote {
   std::string text;
 };
-// What the image will be downloaded from: the first thing known after discovery.
+// What the image will be downloaded from: the first thing known after discovery.  Sent again, with the tag, when the
+// server has begun to send the image: with it a download that breaks can be resumed by a later job (resumeTag).
 struct FetchFound {
   std::string url;
   std::string signatureUrl;
+  std::string tag;                 // ETag, or Last-Modified; empty: not known (yet)
 };
 struct FetchProgress {
   std::string label;               // "Downloading ACI", "Downloading signature"
