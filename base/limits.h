@@ -80,6 +80,12 @@ inline constexpr std::uint32_t kPodUids = 65536;               // uids of one po
 inline constexpr std::uint32_t kFirstPodUid = 0x78000000;      // see docs/decisions/0010
 inline constexpr std::uint32_t kPodUidSlots = 1024;
 
+// Measurement (tpm)
+inline constexpr std::size_t kEventRecordBytes = 1 * MiB;      // one line: a message's facts, escaped and in base64
+inline constexpr std::size_t kEventLogBytes = 64 * MiB;        // a boot's log: about 10^5 pods
+inline constexpr std::size_t kEventStateBytes = 16 * MiB;      // what is kept so that the log need not be read again
+inline constexpr std::size_t kEventLogArchives = 1000;         // logs of earlier boots under one name
+
 // Policy
 inline constexpr std::size_t kPolicyFileBytes = 256 * KiB;
 inline constexpr std::size_t kPolicyLineBytes = 4 * KiB;

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// airlock-measure: one job on descriptor 3, one answer, end.  Started by the helper before every
+// start of a pod, so what it links and does at start-up is time that a user waits.
+#include <csignal>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "ipc/measure_messages.h"
+#include "sandbox/confine.h"
+#include "sandbox/policies/measure.bpf.h"
+#include "tpm/fault.h"
+#include "tpm/measure.h"
+
+namespace airlock::tpm {
+
+namespace {
+
+constexpr int kJobMilliseconds = 10'000;
+constexpr rlim_t kMemoryBytes = 1 * limits::GiB;
+constexpr rlim_t kProcessorSeconds = 60;
+
+// Before the job is decoded: its texts come from images.
+Result<void> confine(FdRef directory, FdRef device) {
+  sandbox::Confinement confinement;
+  confinement.filter = sandbox::policies::kMeasure;
+  confinement.paths = {{.path = {}, .descriptor = directory.get(), .access = sandbox::kReadWrite}};
+  confinement.keep = {ipc::kChannelFd, directory.get()};
+  if (device.valid()) confinement.keep.push_back(device.get());
+  confinement.environment = faultVariables();
+  confinement.limits = {{RLIMIT_AS, kMemoryBytes},
+                        {RLIMIT_CPU, kProcessorSeconds},
+                        {RLIMIT_FSIZE, 2 * limits::kEventLogBytes},
+                        {RLIMIT_NOFILE, 64}};
+  auto enforced = sandbox::enter(confinement);
+  if (!enforced) return std::unexpected(std::move(enforced.error()));
+  return {};
+}
+
+Result<ipc::Measured> work(ipc::Message message) {
+  if (message.fds.size() != 1) TRY(message.fds.expect(2));
+  const std::size_t count = message.fds.size();
+  const Fd directory = TRY(message.fds.take(0));
+  Fd device;
+  if (count == 2) device = TRY(message.fds.take(1));
+  TRY(confine(directory, device));
+  const ipc::MeasureJob job = TRY(ipc::decodeMeasureJob(message.bytes));
+  if (job.hasTpm != device.valid()) {
+    return refuse(ErrorKind::Invalid, "E_FD", "the job and its descriptors do not agree");
+  }
+  return measure(job, directory, std::move(device));
+}
+
+Result<void> serve() {
+  ipc::Channel channel(Fd::own(ipc::kChannelFd));
+  auto message = TRY(channel.receive(kJobMilliseconds));
+  if (!message) return {};  // the helper changed its mind
+  auto measured = work(std::move(*message));
+  const ipc::MeasureReply reply =
+      measured ? ipc::MeasureReply(std::move(*measured))
+               : ipc::MeasureReply(ipc::Failure{std::move(measured.error())});
+  const std::string bytes = TRY(ipc::encode(reply));
+  return channel.send(bytes);
+}
+
+}  // namespace
+
+}  // namespace airlock::tpm
+
+int main(int argc, char**) {
+  airlock::sandbox::refuseEmptyArguments(argc);
+  // swtpm may close its end at any time; that is an error of write(2), not the end of this process.
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  const auto served = airlock::tpm::serve();
+  if (served) return EXIT_SUCCESS;
+  airlock::log(airlock::LogLevel::Error, "measure", served.error().text());
+  return EXIT_FAILURE;
+}

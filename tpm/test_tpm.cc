@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tpm/test_tpm.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/digest.h"
+#include "base/limits.h"
+#include "base/syscall.h"
+#include "ipc/channel.h"
+
+namespace airlock::tpm::test {
+
+namespace {
+
+std::string shell(const std::string& command) {
+  std::string text;
+  FILE* pipe = ::popen(command.c_str(), "re");
+  char buffer[4096];
+  for (std::size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
+    text.append(buffer, got);
+  }
+  ::pclose(pipe);
+  return text;
+}
+
+Child start(const char* path, std::vector<std::string> arguments) {
+  const Fd program = sys::openPath(path, O_PATH).value();
+  Program start{.executable = program, .arguments = std::move(arguments)};
+  start.environment = {"PATH=/usr/bin:/bin"};
+  return spawn(start).value();
+}
+
+// tpm2-tss 3.2.1 reaches swtpm over TCP alone; over a Unix socket it needs somebody in between.
+constexpr char kRelay[] = R"(
+import os, socket, sys
+tpm = socket.socket(socket.AF_UNIX)
+tpm.connect(sys.argv[1])
+def whole(read):
+    data = b''
+    while len(data) < 10 or len(data) < int.from_bytes(data[2:6], 'big'):
+        more = read(4096)
+        if not more: sys.exit(0)
+        data += more
+    return data
+while True:
+    tpm.sendall(whole(lambda n: os.read(0, n)))
+    os.write(1, whole(tpm.recv))
+)";
+
+}  // namespace
+
+TemporaryDirectory::TemporaryDirectory() {
+  std::string name = std::filesystem::temp_directory_path() / "airlock-tpm-XXXXXX";
+  path_ = ::mkdtemp(name.data());
+  fd_ = sys::openPath(path_, O_RDONLY | O_DIRECTORY).value();
+}
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+bool TemporaryDirectory::has(const std::string& name) const {
+  return std::filesystem::exists(path_ + "/" + name);
+}
+std::string TemporaryDirectory::read(const std::string& name) const {
+  std::ifstream file(path_ + "/" + name, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+void TemporaryDirectory::write(const std::string& name, const std::string& content) const {
+  std::ofstream(path_ + "/" + name, std::ios::binary | std::ios::trunc) << content;
+}
+
+Swtpm::Swtpm(const std::string& banks) {
+  std::filesystem::create_directory(directory_.path() + "/state");
+  const std::string state = directory_.path() + "/state";
+  if (!banks.empty()) {
+    shell("swtpm_setup --tpm2 --tpmstate '" + state + "' --pcr-banks " + banks +
+          " --overwrite 2>&1");
+  }
+  directory_.write("relay.py", kRelay);
+  child_.emplace(start(
+      "/usr/bin/swtpm",
+      {"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + state, "--server",
+       "type=unixio,path=" + directory_.path() + "/s", "--ctrl",
+       "type=unixio,path=" + directory_.path() + "/c", "--flags", "not-need-init,startup-clear"}));
+  for (int i = 0; i < 500 && !directory_.has("s"); ++i) ::poll(nullptr, 0, 10);
+}
+Swtpm::~Swtpm() = default;
+
+Fd Swtpm::connect() const {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  std::snprintf(address.sun_path, sizeof address.sun_path, "%s/s", directory_.path().c_str());
+  Fd fd = Fd::own(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  for (int i = 0; i < 500; ++i) {
+    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) break;
+    ::poll(nullptr, 0, 10);
+  }
+  return fd;
+}
+void Swtpm::signal(int number) {
+  ASSERT_TRUE(child_->signal(number));
+  if (number == SIGKILL) ASSERT_TRUE(child_->wait());
+}
+void Swtpm::loseState() {
+  std::filesystem::rename(directory_.path() + "/state", directory_.path() + "/lost");
+}
+std::string Swtpm::tools(const std::string& command) const {
+  return shell("TPM2TOOLS_TCTI='cmd:/usr/bin/python3 " + directory_.path() + "/relay.py " +
+               directory_.path() + "/s' " + command + " 2>&1");
+}
+
+Result<ipc::Measured> runMeasure(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
+                                 RunOptions options) {
+  sys::SocketPair pair = TRY(sys::socketPair());
+  const Fd program =
+      TRY(sys::openPath(AIRLOCK_BINARY_DIR "/libexec/airlock/airlock-measure", O_PATH));
+  Program start{.executable = program, .arguments = {"airlock-measure"}};
+  if (!options.fault.empty()) start.environment.push_back("AIRLOCK_FAULT=" + options.fault);
+  start.descriptors = {{pair.second.ref(), ipc::kChannelFd}, {FdRef(2), 2}};
+  Child child = TRY(spawn(start));
+  pair.second.reset();
+
+  ipc::Channel channel(std::move(pair.first));
+  ipc::MeasureJob sent = job;
+  Fd device;
+  if (options.device) device = std::move(*options.device);
+  if (tpm != nullptr && !device.valid()) device = tpm->connect();
+  sent.hasTpm = device.valid();
+  std::vector<FdRef> fds{directory};
+  if (sent.hasTpm) fds.push_back(device);
+  const std::string bytes = TRY(ipc::encode(sent));
+  TRY(channel.send(bytes, fds));
+  device.reset();
+  auto answer = channel.receive(60'000);
+  const ExitStatus status = TRY(child.wait());
+  if (!answer || !*answer) {
+    return refuse(ErrorKind::Failed, "E_DIED", "airlock-measure ended with " + status.text());
+  }
+  ipc::MeasureReply reply = TRY(ipc::decodeMeasureReply((*answer)->bytes));
+  if (auto* failure = std::get_if<ipc::Failure>(&reply)) return fail(std::move(failure->error));
+  return std::get<ipc::Measured>(std::move(reply));
+}
+
+ipc::MeasureJob makeJob(ipc::MeasureMode mode) {
+  ipc::MeasureJob job;
+  job.mode = mode;
+  job.engine.version = "0.1.0";
+  job.engine.bootId = "11111111-2222-3333-4444-555555555555";
+  job.engine.programs = {{"airlock-helper", digestOf(std::string_view("helper"))}};
+  job.engine.policy = digestOf(std::string_view("policy"));
+  job.engine.policySummary = "allow group:airlock run *";
+  job.engine.trust = digestOf(std::string_view("trust"));
+  job.engine.trusted = {{"example.com", "0123456789abcdef0123456789abcdef01234567"}};
+  job.engine.layers = {{"seccomp", true, "55 calls"}};
+  ipc::ImageFacts image;
+  image.image = *ImageId::parse("sha512-" + std::string(128, 'a'));
+  image.name = "example.com/app";
+  image.labels = {{"version", "1.0"}};
+  image.content = "rehash";
+  image.signers = {"0123456789abcdef0123456789abcdef01234567"};
+  job.images = {image};
+  return job;
+}
+ipc::MeasureJob podJob(ipc::MeasureMode mode) {
+  ipc::MeasureJob job = makeJob(mode);
+  ipc::PodFacts pod;
+  pod.pod = PodId::random();
+  pod.manifest = digestOf(std::string_view("manifest"));
+  pod.stage1 = "container";
+  pod.apps = {{"app", job.images[0].image}};
+  pod.network = "none";
+  pod.volumes = {"data:host:ro"};
+  job.event = pod;
+  return job;
+}
+std::string podOf(const ipc::MeasureJob& job) {
+  return std::get<ipc::PodFacts>(*job.event).pod.text();
+}
+
+Result<Replay> replayIn(const TemporaryDirectory& directory) {
+  return replayText(directory.read("events.cel"));
+}
+std::vector<std::string> typesOf(const Replay& replay) {
+  std::vector<std::string> types;
+  for (const Record& record : replay.records) types.push_back(record.event.type);
+  return types;
+}
+
+}  // namespace airlock::tpm::test

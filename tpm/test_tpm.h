@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real swtpm, and airlock-measure run as the helper runs it.  Tests of tpm/ only.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/process.h"
+#include "base/result.h"
+#include "ipc/measure_messages.h"
+#include "tpm/replay.h"
+
+namespace airlock::tpm::test {
+
+// A directory that is removed with the object.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  const std::string& path() const { return path_; }
+  FdRef fd() const { return fd_.ref(); }
+  bool has(const std::string& name) const;
+  std::string read(const std::string& name) const;
+  void write(const std::string& name, const std::string& content) const;
+
+ private:
+  std::string path_;
+  Fd fd_;
+};
+
+// A software TPM with its own state, started up, on a socket of its own.
+class Swtpm {
+ public:
+  explicit Swtpm(
+      const std::string& banks = "");  // as swtpm_setup --pcr-banks; empty: its default, sha256
+  ~Swtpm();
+  Fd connect() const;
+  void signal(int number);
+  void loseState();  // the recipe for failure mode: takes the state directory away
+  // What tpm2-tools say: runs `command` with TPM2TOOLS_TCTI set.
+  std::string tools(const std::string& command) const;
+
+ private:
+  TemporaryDirectory directory_;
+  std::optional<Child> child_;
+};
+
+struct RunOptions {
+  std::string fault;         // AIRLOCK_FAULT
+  std::optional<Fd> device;  // instead of a new connection
+};
+// An answer, or what the process left: E_DIED when it ended without one.
+Result<ipc::Measured> runMeasure(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
+                                 RunOptions options = {});
+
+ipc::MeasureJob makeJob(ipc::MeasureMode mode);
+ipc::MeasureJob podJob(ipc::MeasureMode mode = ipc::MeasureMode::Require);  // with a new pod
+std::string podOf(const ipc::MeasureJob& job);
+
+// The log in `directory`, replayed.
+Result<Replay> replayIn(const TemporaryDirectory& directory);
+std::vector<std::string> typesOf(const Replay& replay);
+
+}  // namespace airlock::tpm::test
