@@ -36,6 +36,10 @@ inline constexpr std::uint64_t kImageBytes = 16 * GiB;         // one image file
 inline constexpr std::uint64_t kTreeBytes = 64 * GiB;          // one image, unpacked
 inline constexpr std::uint64_t kInflateRatio = 200;            // T14: bomb = more than ratio * input + slack
 inline constexpr std::uint64_t kInflateSlack = 10 * MiB;
+inline constexpr std::size_t kInflateBuffer = 256 * KiB;       // one read, and one write
+inline constexpr std::size_t kFilterHead = 512;                // bytes that tell the compression of an image
+inline constexpr std::uint64_t kInflateMemory = 128 * MiB;     // of a decompressor (T15)
+inline constexpr int kInflateWindowLog = 27;                   // zstd: the same 128 MiB
 inline constexpr std::size_t kManifestBytes = 1 * MiB;
 inline constexpr std::size_t kSignatureBytes = 64 * KiB;
 inline constexpr std::size_t kSignatures = 8;
@@ -48,14 +52,30 @@ inline constexpr std::size_t kNameBytes = 255;
 inline constexpr std::size_t kXattrsPerFile = 64;
 inline constexpr std::size_t kXattrBytes = 4000;               // all of one file: fits an EROFS inode's block
 inline constexpr std::uint32_t kImageIdMax = 65534;            // uid and gid in an image (T11)
+inline constexpr std::uint64_t kTreeXattrBytes = 16 * MiB;     // all of one image
+inline constexpr std::uint64_t kTreeInlineBytes = 64 * MiB;    // ends of files that unpack keeps in memory
+inline constexpr std::uint64_t kTimeMax = 253'402'300'799;     // 9999-12-31: an mtime in an image, in seconds
+inline constexpr std::size_t kTarHeaderBytes = 64 * KiB;       // a pax or GNU extension header (T13)
 inline constexpr std::size_t kTrailingZeros = 1 * MiB;         // padding after the end of a tar (T17)
+
+// Verifier roles
+inline constexpr int kStallSeconds = 120;                      // with nothing to read
+inline constexpr unsigned kRoleSeconds = 4 * 3600;             // one role's whole life: a slow download included
+inline constexpr std::uint64_t kRoleCpuSeconds = 900;
+inline constexpr std::uint64_t kRoleMemory = 512 * MiB;        // address space
+inline constexpr std::uint64_t kRoleFiles = 64;
+inline constexpr std::uint64_t kRoleProcesses = 16;
+inline constexpr std::size_t kSignedBuffer = 64 * KiB;         // one write to gpg: what its pipe holds
+inline constexpr std::size_t kUserIds = 16;                    // of a key, in what we say about it
+inline constexpr std::size_t kUserIdBytes = 256;
+inline constexpr std::size_t kSubkeys = 64;
+inline constexpr std::uint64_t kKeyRingBytes = 32 * MiB;       // the private tmpfs
 
 // JSON (image/json.h)
 inline constexpr std::size_t kJsonDepth = 32;
 inline constexpr std::size_t kJsonValues = 65'536;             // of one document, containers included
 
 // Manifests (image/manifest.h)
-inline constexpr std::size_t kLabels = 64;                     // also dependencies, ports and isolators of one manifest
 inline constexpr std::size_t kAnnotations = 1024;
 inline constexpr std::uint64_t kMemoryLimitMinimum = 4096;     // bytes: rkt refuses less, and no process starts in it
 inline constexpr std::size_t kQuantityBytes = 64;              // text of one resource quantity

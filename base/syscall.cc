@@ -188,6 +188,31 @@ Result<void> writeAll(FdRef fd, std::string_view text) {
   return writeAll(fd, std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
+Result<void> writeAt(FdRef file, std::span<const std::uint8_t> bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t put = retry([&] {
+      return ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    });
+    if (put < 0) return failErrno("pwrite");
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+    offset += static_cast<std::uint64_t>(put);
+  }
+  return {};
+}
+Result<std::size_t> readAt(FdRef file, std::span<std::uint8_t> buffer, std::uint64_t offset) {
+  std::size_t total = 0;
+  while (total < buffer.size()) {
+    const auto rest = buffer.subspan(total);
+    const ssize_t got = retry([&] {
+      return ::pread(file.get(), rest.data(), rest.size(), static_cast<off_t>(offset + total));
+    });
+    if (got < 0) return failErrno("pread");
+    if (got == 0) break;
+    total += static_cast<std::size_t>(got);
+  }
+  return total;
+}
+
 Result<std::string> readAll(FdRef fd, std::size_t limit) {
   const bool seekable = ::lseek(fd.get(), 0, SEEK_CUR) >= 0;
   std::string text;

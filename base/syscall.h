@@ -51,6 +51,9 @@ Result<Fd> duplicate(FdRef fd);
 Result<std::size_t> read(FdRef fd, std::span<std::uint8_t> buffer);   // 0 at the end
 Result<void> writeAll(FdRef fd, std::span<const std::uint8_t> bytes);
 Result<void> writeAll(FdRef fd, std::string_view text);
+// At an offset of a regular file; the file offset does not move.  readAt is short only at the end of the file.
+Result<void> writeAt(FdRef file, std::span<const std::uint8_t> bytes, std::uint64_t offset);
+Result<std::size_t> readAt(FdRef file, std::span<std::uint8_t> buffer, std::uint64_t offset);
 // Everything up to `limit` bytes; more is an error.  From offset 0 for a regular file (pread), else until the end.
 Result<std::string> readAll(FdRef fd, std::size_t limit);
 Result<std::string> readFile(FdRef dir, const Component& name, std::size_t limit);

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verifier/roles.h"
+
+#include <sodium.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/sealed.h"
+#include "base/syscall.h"
+#include "image/manifest.h"
+#include "sandbox/confine.h"
+#include "sandbox/policies/authenticate.bpf.h"
+#include "sandbox/policies/check.bpf.h"
+#include "sandbox/policies/inflate.bpf.h"
+#include "sandbox/policies/unpack.bpf.h"
+#include "verifier/authenticate/authenticate.h"
+#include "verifier/erofs_check.h"
+#include "verifier/inflate.h"
+#include "verifier/private_root.h"
+#include "verifier/unpack.h"
+
+namespace airlock::verifier {
+
+namespace {
+
+constexpr std::array<std::pair<Role, std::string_view>, 5> kRoles{
+    {{Role::Authenticate, "authenticate"},
+     {Role::Inflate, "inflate"},
+     {Role::Unpack, "unpack"},
+     {Role::Check, "check"},
+     {Role::InspectKey, "inspect-key"}}};
+
+#ifdef AIRLOCK_SANITIZED
+constexpr bool kLimitMemory = false;  // the sanitizers' shadow memory is terabytes of address space
+#else
+constexpr bool kLimitMemory = true;
+#endif
+
+bool needsFiles(Role role) { return role == Role::Authenticate || role == Role::InspectKey; }
+
+std::vector<ResourceLimit> limitsOf(Role role) {
+  std::vector<ResourceLimit> result{{RLIMIT_CPU, limits::kRoleCpuSeconds},
+                                    {RLIMIT_NOFILE, limits::kRoleFiles}};
+  if (kLimitMemory) result.push_back({RLIMIT_AS, limits::kRoleMemory});
+  if (needsFiles(role)) {
+    result.push_back({RLIMIT_FSIZE, limits::kKeyRingBytes});
+    result.push_back({RLIMIT_NPROC, limits::kRoleProcesses});  // counted in the role's own user namespace
+  } else {
+    result.push_back({RLIMIT_FSIZE, limits::kTreeBytes});
+    result.push_back({RLIMIT_NPROC, 0});
+  }
+  return result;
+}
+
+std::span<const sock_filter> filterOf(Role role) {
+  switch (role) {
+    case Role::Authenticate:
+    case Role::InspectKey:
+      return sandbox::policies::kAuthenticate;
+    case Role::Inflate:
+      return sandbox::policies::kInflate;
+    case Role::Unpack:
+      return sandbox::policies::kUnpack;
+    case Role::Check:
+      return sandbox::policies::kCheck;
+  }
+  std::unreachable();
+}
+
+// Inside the private root, where these are all there is.
+std::vector<sandbox::PathAccess> pathsOf(Role role) {
+  if (!needsFiles(role)) return {};
+  return {{.path = "/usr", .access = sandbox::kReadExecute},
+          {.path = "/lib", .access = sandbox::kReadExecute, .optional = true},
+          {.path = "/lib64", .access = sandbox::kReadExecute, .optional = true},
+          {.path = "/etc", .access = sandbox::kRead},
+          {.path = "/dev/null", .access = sandbox::kReadFile | sandbox::kWriteFile},
+          {.path = kKeyHome, .access = sandbox::kReadWrite}};
+}
+
+Result<ipc::VerifyReply> run(const ipc::AuthenticateJob& job, ipc::FdTable& fds) {
+  const Fd data = TRY(fds.take(0));
+  const Fd signatureFile = TRY(fds.take(1));
+  Fd bundleFile = TRY(fds.take(2));
+  const Sealed bundle = TRY(Sealed::check(std::move(bundleFile), limits::kSealedBytes));
+  const std::string bundleBytes = TRY(bundle.read());
+  const auto keys = TRY(ipc::decodeKeyBundle(bundleBytes));
+  const std::string signature =
+      TRY(inContext(sys::readAll(signatureFile, limits::kSignatureBytes), "signature"));
+  return TRY(authenticate(data, signature, keys, job.notBefore, kKeyHome));
+}
+
+Result<ipc::VerifyReply> run(const ipc::InflateJob& job, ipc::FdTable& fds) {
+  const Fd in = TRY(fds.take(0));
+  const Fd out = TRY(fds.take(1));
+  return TRY(inflate(in, out, job.most));
+}
+
+Result<ipc::VerifyReply> run(const ipc::UnpackJob&, ipc::FdTable& fds) {
+  const Fd tar = TRY(fds.take(0));
+  const Fd image = TRY(fds.take(1));
+  const Fd manifestFile = TRY(fds.take(2));
+  const Unpacked unpacked = TRY(unpackAci(tar, image));
+  const image::ImageManifest manifest = TRY(image::parseImageManifest(unpacked.manifest));
+  TRY(sys::writeAll(manifestFile, unpacked.manifest));
+  return ipc::Unpacked{.name = manifest.name, .labels = manifest.labels, .entries = unpacked.entries};
+}
+
+Result<ipc::VerifyReply> run(const ipc::CheckJob&, ipc::FdTable& fds) {
+  const Fd image = TRY(fds.take(0));
+  TRY(checkTree(image));
+  return ipc::Checked{};
+}
+
+Result<ipc::VerifyReply> run(const ipc::InspectKeyJob&, ipc::FdTable& fds) {
+  const Fd file = TRY(fds.take(0));
+  const std::string content = TRY(sys::readAll(file, limits::kKeyFileBytes));
+  return TRY(inspectKey(content, kKeyHome));
+}
+
+}  // namespace
+
+std::string_view roleName(Role role) {
+  return std::ranges::find(kRoles, role, &std::pair<Role, std::string_view>::first)->second;
+}
+
+std::optional<Role> parseRole(std::string_view name) {
+  const auto* found = std::ranges::find(kRoles, name, &std::pair<Role, std::string_view>::second);
+  if (found == kRoles.end()) return std::nullopt;
+  return found->first;
+}
+
+Role roleOf(const ipc::VerifyJob& job) {
+  struct Visitor {
+    Role operator()(const ipc::AuthenticateJob&) const { return Role::Authenticate; }
+    Role operator()(const ipc::InflateJob&) const { return Role::Inflate; }
+    Role operator()(const ipc::UnpackJob&) const { return Role::Unpack; }
+    Role operator()(const ipc::CheckJob&) const { return Role::Check; }
+    Role operator()(const ipc::InspectKeyJob&) const { return Role::InspectKey; }
+  };
+  return std::visit(Visitor{}, job);
+}
+
+std::size_t descriptorsOf(Role role) {
+  switch (role) {
+    case Role::Authenticate:
+    case Role::Unpack:
+      return 3;
+    case Role::Inflate:
+      return 2;
+    case Role::Check:
+    case Role::InspectKey:
+      return 1;
+  }
+  std::unreachable();
+}
+
+Result<void> confine(Role role, std::span<const int> keep) {
+  // What libraries ask of the host at their first use is asked now.
+  if (::sodium_init() < 0) return fail(ErrorKind::Failed, "libsodium does not start");
+  if (role == Role::Inflate) warmUpInflate();
+  if (needsFiles(role)) {
+    TRY(enterPrivateRoot(RootContent::GnuPg));
+  } else {
+    static_cast<void>(enterPrivateRoot(RootContent::Empty));
+  }
+  const sandbox::Enforced enforced = TRY(sandbox::enter({.filter = filterOf(role),
+                                                         .paths = pathsOf(role),
+                                                         .keep = {keep.begin(), keep.end()},
+                                                         .environment = {},
+                                                         .network = false,
+                                                         .limits = limitsOf(role),
+                                                         .invoker = std::nullopt}));
+  if (!enforced.seccomp || !enforced.noNewPrivileges || !enforced.noCapabilities) {
+    return refuse(ErrorKind::Unsupported, "E_SANDBOX", "the verifier cannot confine itself on this host",
+                  "See: airlock doctor");
+  }
+  return {};
+}
+
+ipc::VerifyReply perform(const ipc::VerifyJob& job, ipc::FdTable& fds) {
+  auto reply = std::visit([&](const auto& one) { return run(one, fds); }, job);
+  if (reply) return std::move(*reply);
+  return ipc::Failure{std::move(reply.error())};
+}
+
+}  // namespace airlock::verifier
