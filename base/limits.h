@@ -21,7 +21,6 @@ inline constexpr std::size_t kSealedBytes = 4 * MiB;    // a sealed memfd that t
 inline constexpr std::size_t kArgumentBytes = 32 * KiB; // one argument, or one value of the environment
 inline constexpr std::size_t kPodManifestBytes = 48 * KiB;     // of what `cat-manifest` shows
 inline constexpr std::size_t kPolicySummaryBytes = 16 * KiB;
-inline constexpr std::size_t kLabels = 64;
 inline constexpr std::size_t kLayers = 32;
 inline constexpr std::size_t kPcrBanks = 8;
 inline constexpr std::uint32_t kPcrMax = 23;
@@ -84,7 +83,12 @@ inline constexpr std::size_t kReferenceBytes = 4 * KiB;        // an image as na
 // Network (unpriv-fetch)
 inline constexpr std::size_t kDiscoveryPageBytes = 512 * KiB;
 inline constexpr std::size_t kHeaderBytes = 64 * KiB;
+inline constexpr std::size_t kHeadTagBytes = 4 * KiB;          // one tag in the head of a discovery page
 inline constexpr long kRedirects = 5;
+inline constexpr std::size_t kUrlBytes = 3 * KiB;
+inline constexpr std::size_t kTagBytes = 256;                  // an ETag that is worth remembering
+inline constexpr std::size_t kKeyUrls = 16;                    // keys that one discovery page may name
+inline constexpr std::size_t kCaBundleBytes = 4 * MiB;
 
 // Pods
 inline constexpr std::size_t kApps = 16;

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unpriv-fetch/client.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <unistd.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+namespace airlock::fetch {
+namespace {
+
+// Seconds; architecture and rkt agree on the first.
+constexpr long kConnectTimeout = 20;
+constexpr long kSlowSpeed = 1024;  // bytes per second …
+constexpr long kSlowTime = 30;     // … for so long, and it is over (test F08)
+constexpr long kSmallTimeout = 120;
+constexpr std::size_t kBufferBytes = 256 * limits::KiB;
+
+struct EasyDeleter {
+  void operator()(CURL* easy) const { ::curl_easy_cleanup(easy); }
+};
+struct ListDeleter {
+  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
+};
+using List = std::unique_ptr<curl_slist, ListDeleter>;
+
+bool isRedirect(long status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// What the callbacks of one hop share.  They are called from C: an error is kept here and reported
+// when curl returns.
+struct Hop {
+  CURL* easy = nullptr;
+  const Body* body = nullptr;
+  Response response;
+  Reach namedBy = Reach::Machine;
+  bool proxied = false;
+  std::size_t* headerBytes = nullptr;
+  bool begun = false;
+  bool unwanted = false;       // the rest of the body does not matter
+  std::optional<Error> error;  // of ours: the server broke a rule, or the body's taker failed
+  std::optional<Error> refusedAddress;
+  std::array<char, CURL_ERROR_SIZE> curlText{};
+};
+
+Result<void> fillResponse(Hop& hop) {
+  ::curl_easy_getinfo(hop.easy, CURLINFO_RESPONSE_CODE, &hop.response.status);
+  if (hop.proxied) {
+    hop.response.reach = reachOf(hop.response.url.host());
+    return {};
+  }
+  const char* address = nullptr;
+  ::curl_easy_getinfo(hop.easy, CURLINFO_PRIMARY_IP, &address);
+  hop.response.reach = reachOf(std::string(address != nullptr ? address : ""));
+  return {};
+}
+
+// Before the first byte of a body, or after an answer without one.
+Result<void> begin(Hop& hop) {
+  hop.begun = true;
+  TRY(fillResponse(hop));
+  if (isRedirect(hop.response.status)) {
+    hop.unwanted = true;
+    return {};
+  }
+  if (hop.response.status != 304) {
+    TRY(refuseEncodings(hop.response.headers));
+    TRY(bodyLength(hop.response.headers));
+  }
+  hop.unwanted = !TRY(hop.body->begin(hop.response));
+  return {};
+}
+
+Result<void> takeBody(Hop& hop, std::string_view bytes) {
+  if (!hop.begun) TRY(begin(hop));
+  if (hop.unwanted) return {};
+  return hop.body->take(bytes);
+}
+
+std::size_t onBody(char* bytes, std::size_t, std::size_t count, void* user) {
+  Hop& hop = *static_cast<Hop*>(user);
+  Result<void> taken = takeBody(hop, std::string_view(bytes, count));
+  if (!taken) hop.error = std::move(taken.error());
+  return taken && !hop.unwanted ? count : 0;  // anything but `count` ends the transfer
+}
+
+std::size_t onHeader(char* bytes, std::size_t, std::size_t count, void* user) {
+  Hop& hop = *static_cast<Hop*>(user);
+  *hop.headerBytes += count;
+  if (*hop.headerBytes > limits::kHeaderBytes) {
+    hop.error = Error(ErrorKind::Invalid, "the server sent more than " +
+                                              std::to_string(limits::kHeaderBytes / limits::KiB) +
+                                              " KiB of header");
+    hop.error = std::move(*hop.error).withCode("E_LIMIT");
+    return 0;
+  }
+  hop.response.headers.add(std::string_view(bytes, count));
+  return count;
+}
+
+// Judges the address that is about to be connected to: the last moment, after all name look-ups
+// (test F12).
+curl_socket_t onSocket(void* user, curlsocktype, curl_sockaddr* address) {
+  Hop& hop = *static_cast<Hop*>(user);
+  const Reach reach = hop.proxied ? reachOf(hop.response.url.host()) : reachOf(address->addr);
+  if (reach < hop.namedBy) {
+    hop.refusedAddress = Error(ErrorKind::Denied,
+                               "a server on " + text(hop.namedBy) + " sends us to " +
+                                   quoted(hop.response.url.host()) + ", which is on " + text(reach))
+                             .withCode("E_ADDRESS")
+                             .withHint("if you trust that address, fetch from it by its own URL");
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+std::string host(const Hop& hop) { return quoted(hop.response.url.host()); }
+
+// The sentence for an error of curl's; its own text may hold what the server sent.
+Error curlError(const Hop& hop, CURLcode code) {
+  const std::string detail =
+      printable(hop.curlText[0] != '\0' ? hop.curlText.data() : ::curl_easy_strerror(code))
+          .substr(0, 256);
+  const auto error = [&](ErrorKind kind, std::string_view symbol, const std::string& what) {
+    return Error(kind, what + ": " + detail).withCode(symbol);
+  };
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+      return error(ErrorKind::Failed, "E_CONNECT", "no connection to " + host(hop));
+    case CURLE_OPERATION_TIMEDOUT:
+      return error(ErrorKind::Failed, "E_TIMEOUT", host(hop) + " is too slow");
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_USE_SSL_FAILED:
+      return error(ErrorKind::Denied, "E_TLS", "no trustworthy TLS connection to " + host(hop))
+          .withHint("if the server has a certificate of your own authority, name its CA file");
+    case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_GOT_NOTHING:
+      return error(ErrorKind::Failed, "E_SHORT",
+                   "the connection to " + host(hop) + " ended before the answer did");
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return error(ErrorKind::Denied, "E_SCHEME", "refused to ask " + host(hop));
+    case CURLE_OUT_OF_MEMORY:  // curl's answer to one header line of more than 100 KB, too
+    case CURLE_FILESIZE_EXCEEDED:
+      return error(ErrorKind::Invalid, "E_LIMIT", "the answer of " + host(hop) + " is too large");
+    case CURLE_BAD_CONTENT_ENCODING:
+      return error(ErrorKind::Invalid, "E_ENCODING", "the answer of " + host(hop) + " is encoded");
+    default:
+      return error(ErrorKind::Failed, "E_HTTP",
+                   "the answer of " + host(hop) + " is not understood");
+  }
+}
+
+std::optional<Error> failureOf(Hop& hop, CURLcode code) {
+  if (hop.error) return std::move(hop.error);
+  if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && hop.unwanted)) return std::nullopt;
+  if (code == CURLE_COULDNT_CONNECT && hop.refusedAddress) return std::move(hop.refusedAddress);
+  return curlError(hop, code);
+}
+
+}  // namespace
+
+struct Client::State {
+  ClientOptions options;
+  std::unique_ptr<CURL, EasyDeleter> easy;
+
+  Result<void> prepare(const Request& request, Hop& hop, const List& headers);
+  Result<void> perform(const Request& request, Hop& hop);
+  Result<Url> redirectTarget(const Hop& hop) const;
+};
+
+namespace {
+
+// curl_easy_setopt fails only for an option that the library was built without; then nothing may go
+// out.
+class Options {
+ public:
+  explicit Options(CURL* easy) : easy_(easy) {}
+  template <class T>
+  void set(CURLoption option, T value) {
+    if (code_ == CURLE_OK) code_ = ::curl_easy_setopt(easy_, option, value);
+  }
+  Result<void> done() const {
+    if (code_ == CURLE_OK) return {};
+    return fail(ErrorKind::Unsupported,
+                std::string("this libcurl lacks an option: ") + ::curl_easy_strerror(code_));
+  }
+
+ private:
+  CURL* easy_;
+  CURLcode code_ = CURLE_OK;
+};
+
+void setTls(Options& options, const ClientOptions& client) {
+  options.set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  options.set(CURLOPT_PROXY_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  const long check = client.skipTlsCheck ? 0 : 1;
+  options.set(CURLOPT_SSL_VERIFYPEER, check);
+  options.set(CURLOPT_SSL_VERIFYHOST, 2 * check);
+  options.set(CURLOPT_PROXY_SSL_VERIFYPEER, check);
+  options.set(CURLOPT_PROXY_SSL_VERIFYHOST, 2 * check);
+  curl_blob bundle{const_cast<char*>(client.caBundle.data()), client.caBundle.size(),
+                   CURL_BLOB_COPY};
+  options.set(CURLOPT_CAINFO_BLOB, &bundle);
+  options.set(CURLOPT_PROXY_CAINFO_BLOB, &bundle);
+  // The directory that the library was built with would be trusted beside the bundle.
+  const char* const none = nullptr;
+  options.set(CURLOPT_CAINFO, none);
+  options.set(CURLOPT_CAPATH, none);
+  options.set(CURLOPT_PROXY_CAINFO, none);
+  options.set(CURLOPT_PROXY_CAPATH, none);
+}
+
+void setHttp(Options& options, bool allowHttp) {
+  const char* const schemes = allowHttp ? "http,https" : "https";
+  options.set(CURLOPT_PROTOCOLS_STR, schemes);
+  options.set(CURLOPT_REDIR_PROTOCOLS_STR, schemes);
+  options.set(CURLOPT_FOLLOWLOCATION, 0L);  // each redirect is ours to judge
+  options.set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  options.set(CURLOPT_HTTP_VERSION,
+              static_cast<long>(CURL_HTTP_VERSION_1_1));  // one parser less than with h2
+  options.set(CURLOPT_HTTP09_ALLOWED, 0L);
+  options.set(CURLOPT_HTTPGET, 1L);
+  options.set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  options.set(CURLOPT_UNRESTRICTED_AUTH, 0L);
+  options.set(CURLOPT_USERAGENT, "airlock/" AIRLOCK_VERSION);
+}
+
+void setLimits(Options& options, bool large) {
+  options.set(CURLOPT_NOSIGNAL, 1L);
+  options.set(CURLOPT_CONNECTTIMEOUT, kConnectTimeout);
+  options.set(CURLOPT_LOW_SPEED_LIMIT, kSlowSpeed);
+  options.set(CURLOPT_LOW_SPEED_TIME, kSlowTime);
+  options.set(CURLOPT_TIMEOUT, large ? 0L : kSmallTimeout);
+  options.set(CURLOPT_BUFFERSIZE, static_cast<long>(kBufferBytes));
+}
+
+}  // namespace
+
+Result<void> Client::State::prepare(const Request& request, Hop& hop, const List& headers) {
+  ::curl_easy_reset(easy.get());
+  Options set(easy.get());
+  set.set(CURLOPT_URL, hop.response.url.text().c_str());
+  setHttp(set, options.allowHttp);
+  setTls(set, options);
+  setLimits(set, request.large);
+  hop.proxied = !options.proxy.empty() && !bypassesProxy(hop.response.url.host(), options.noProxy);
+  set.set(CURLOPT_PROXY,
+          hop.proxied ? options.proxy.c_str() : "");  // "": not what the environment says
+  set.set(CURLOPT_NOPROXY, "");                       // decided above
+  set.set(CURLOPT_HTTPHEADER, headers.get());
+  set.set(CURLOPT_ERRORBUFFER, hop.curlText.data());
+  set.set(CURLOPT_WRITEFUNCTION, &onBody);
+  set.set(CURLOPT_WRITEDATA, &hop);
+  set.set(CURLOPT_HEADERFUNCTION, &onHeader);
+  set.set(CURLOPT_HEADERDATA, &hop);
+  set.set(CURLOPT_OPENSOCKETFUNCTION, &onSocket);
+  set.set(CURLOPT_OPENSOCKETDATA, &hop);
+  return set.done();
+}
+
+Result<void> Client::State::perform(const Request& request, Hop& hop) {
+  if (hop.response.url.https() && !options.skipTlsCheck && options.caBundle.empty()) {
+    return refuse(ErrorKind::Missing, "E_TLS",
+                  "this system has no certificate authorities to check " + host(hop) + " with",
+                  "install ca-certificates, or name a CA file");
+  }
+  List headers;
+  for (const std::string& header : request.headers) {
+    curl_slist* longer = ::curl_slist_append(headers.get(), header.c_str());
+    if (longer == nullptr) return fail(ErrorKind::Failed, "no memory for a header");
+    headers.release();
+    headers.reset(longer);
+  }
+  hop.easy = easy.get();
+  TRY(prepare(request, hop, headers));
+  const CURLcode code = ::curl_easy_perform(easy.get());
+  std::optional<Error> error = failureOf(hop, code);
+  if (!error && !hop.begun) {
+    Result<void> begun = begin(hop);
+    if (!begun) error = std::move(begun.error());
+  }
+  if (error) return fail(std::move(*error));
+  return {};
+}
+
+Result<Url> Client::State::redirectTarget(const Hop& hop) const {
+  const char* location = nullptr;
+  ::curl_easy_getinfo(easy.get(), CURLINFO_REDIRECT_URL, &location);
+  if (location == nullptr) {
+    return refuse(ErrorKind::Invalid, "E_REDIRECT",
+                  quoted(hop.response.url.text()) + " redirects to nowhere");
+  }
+  Url target = TRY(inContext(Url::parse(location, options.allowHttp),
+                             "redirect of " + quoted(hop.response.url.text())));
+  return target;
+}
+
+Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Client::Client(Client&&) noexcept = default;
+Client::~Client() = default;
+
+const ClientOptions& Client::options() const { return state_->options; }
+
+Result<Client> Client::make(ClientOptions options) {
+  auto state = std::make_unique<State>();
+  state->options = std::move(options);
+  state->easy.reset(::curl_easy_init());
+  if (!state->easy) return fail(ErrorKind::Failed, "libcurl does not start");
+  return Client(std::move(state));
+}
+
+Result<Response> Client::get(const Request& request, const Body& body) {
+  std::size_t headerBytes = 0;
+  Url url = request.url;
+  Reach namedBy = request.namedBy;
+  for (long redirects = 0; redirects <= limits::kRedirects; ++redirects) {
+    Hop hop{
+        .body = &body, .response = {.url = url}, .namedBy = namedBy, .headerBytes = &headerBytes};
+    TRY(state_->perform(request, hop));
+    if (!isRedirect(hop.response.status)) return std::move(hop.response);
+    url = TRY(state_->redirectTarget(hop));
+    namedBy = std::max(namedBy, hop.response.reach);
+  }
+  return refuse(ErrorKind::Invalid, "E_REDIRECT",
+                quoted(request.url.text()) + " redirects more than " +
+                    std::to_string(limits::kRedirects) + " times");
+}
+
+std::unexpected<Error> badStatus(const Response& response) {
+  const ErrorKind kind =
+      response.status == 404 || response.status == 410 ? ErrorKind::Missing : ErrorKind::Failed;
+  return refuse(kind, "E_HTTP",
+                "bad HTTP status code: " + std::to_string(response.status) + " from " +
+                    quoted(response.url.text()));
+}
+
+Result<Document> getDocument(Client& client, const Request& request, std::size_t most) {
+  std::string text;
+  const auto tooLong = [&] {
+    return refuse(
+        ErrorKind::Invalid, "E_LIMIT",
+        quoted(request.url.text()) + " is longer than " + std::to_string(most) + " bytes");
+  };
+  const Body body{.begin = [&](const Response& response) -> Result<bool> {
+                    if (response.status != 200) return false;
+                    if (TRY(bodyLength(response.headers)).value_or(0) > most) return tooLong();
+                    return true;
+                  },
+                  .take = [&](std::string_view bytes) -> Result<void> {
+                    if (bytes.size() > most - text.size()) return tooLong();
+                    text += bytes;
+                    return {};
+                  }};
+  Response response = TRY(client.get(request, body));
+  return Document{std::move(response), std::move(text)};
+}
+
+}  // namespace airlock::fetch
