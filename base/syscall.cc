@@ -60,6 +60,10 @@ Result<Fd> openBeneath(FdRef dir, const BeneathPath& path, int flags, mode_t mod
   return openat2(dir, path.c_str(), flags, mode, kBeneath);
 }
 
+Result<Fd> openInRoot(FdRef root, const std::string& path, int flags, mode_t mode) {
+  return openat2(root, path.c_str(), flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
 Result<Fd> openPath(const std::string& path, int flags, mode_t mode) {
   return owned(retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }), "open " + path);
 }
@@ -303,6 +307,11 @@ Result<Fd> openTree(FdRef dir, const char* path, unsigned flags) {
 Result<void> moveMount(FdRef mount, FdRef dir, const char* path) {
   return done(::syscall(SYS_move_mount, mount.get(), "", dir.get(), path, MOVE_MOUNT_F_EMPTY_PATH),
               std::string("mount on ") + path);
+}
+Result<void> moveMountOnto(FdRef mount, FdRef target) {
+  return done(::syscall(SYS_move_mount, mount.get(), "", target.get(), "",
+                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+              "attach a mount");
 }
 Result<void> mountSetattr(FdRef mount, unsigned flags, const mount_attr& attributes) {
   return done(::syscall(SYS_mount_setattr, mount.get(), "", flags | AT_EMPTY_PATH, &attributes,

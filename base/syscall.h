@@ -29,6 +29,9 @@ inline constexpr std::uint64_t kBeneath = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS 
 
 Result<Fd> openBeneath(FdRef dir, const Component& name, int flags, mode_t mode = 0);
 Result<Fd> openBeneath(FdRef dir, const BeneathPath& path, int flags, mode_t mode = 0);
+// RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS: `root` is "/" for every link and ".." on the way, so a hostile tree cannot
+// lead out of itself; for the trees of images.  An absolute `path` starts at `root` too.
+Result<Fd> openInRoot(FdRef root, const std::string& path, int flags, mode_t mode = 0);
 // A constant path of ours (store/layout.h and the like), or a path that an unprivileged program got from its own user.
 Result<Fd> openPath(const std::string& path, int flags, mode_t mode = 0);
 Result<Fd> openTemporary(FdRef dir, mode_t mode);  // O_TMPFILE | O_RDWR: has no name until linkTemporary
@@ -80,6 +83,7 @@ Result<void> fsconfigCreate(FdRef fs);  // on failure the file system's own mess
 Result<Fd> fsmount(FdRef fs, std::uint64_t attributes);  // MOUNT_ATTR_*; a detached mount
 Result<Fd> openTree(FdRef dir, const char* path, unsigned flags);
 Result<void> moveMount(FdRef mount, FdRef dir, const char* path);  // attaches a detached mount
+Result<void> moveMountOnto(FdRef mount, FdRef target);  // the same, on what `target` refers to
 Result<void> mountSetattr(FdRef mount, unsigned flags, const mount_attr& attributes);
 Result<void> unmount(const char* path, int flags);
 Result<void> pivotRoot(const char* newRoot, const char* oldRoot);

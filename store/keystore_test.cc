@@ -29,7 +29,8 @@ class KeyStoreTest : public testing::Test {
   KeyStore open() const { return KeyStore::open({top_ / "sys", top_ / "loc"}).value(); }
   static std::vector<std::string> namesFor(const KeyStore& keys, const char* name) {
     std::vector<std::string> result;
-    for (const auto& key : keys.keysFor(ImageName::parse(name).value()).value()) {
+    const auto found = keys.keysFor(ImageName::parse(name).value()).value();
+    for (const auto& key : found) {
       result.push_back(key.fingerprint.text().substr(0, 1) + ":" + key.content);
     }
     return result;

@@ -19,6 +19,8 @@ namespace airlock::tpm {
 
 namespace {
 
+// tpm2-tss writes to stderr on its own; what failed is in our answer.
+constexpr char kTssLog[] = "TSS2_LOG";
 constexpr int kJobMilliseconds = 10'000;
 constexpr rlim_t kMemoryBytes = 1 * limits::GiB;
 constexpr rlim_t kProcessorSeconds = 60;
@@ -31,6 +33,7 @@ Result<void> confine(FdRef directory, FdRef device) {
   confinement.keep = {ipc::kChannelFd, directory.get()};
   if (device.valid()) confinement.keep.push_back(device.get());
   confinement.environment = faultVariables();
+  confinement.environment.push_back(kTssLog);
   confinement.limits = {{RLIMIT_AS, kMemoryBytes},
                         {RLIMIT_CPU, kProcessorSeconds},
                         {RLIMIT_FSIZE, 2 * limits::kEventLogBytes},
@@ -55,6 +58,7 @@ Result<ipc::Measured> work(ipc::Message message) {
 }
 
 Result<void> serve() {
+  if (::setenv(kTssLog, "all+NONE", 1) != 0) return failErrno("set TSS2_LOG");
   ipc::Channel channel(Fd::own(ipc::kChannelFd));
   auto message = TRY(channel.receive(kJobMilliseconds));
   if (!message) return {};  // the helper changed its mind

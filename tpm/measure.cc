@@ -209,6 +209,7 @@ Result<void> Measuring::decideAnchor() {
     return {};
   }
   if (!state_.chain.anchoredFromStart()) {
+    if (!register_) return {};  // the reason in the log still is the reason
     return goOnWithout("E_TPM_UNANCHORED", "the log of this boot was begun without the register",
                        kReboot);
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock-measure, as its own confined process, against a real swtpm.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -78,7 +79,9 @@ TEST(Measure, RegisterIsWhatTpm2PcrreadPrints) {
   const TemporaryDirectory directory;
   const auto measured = runMeasure(podJob(), directory.fd(), &tpm);
   ASSERT_TRUE(measured) << measured.error().text();
-  std::string upper = measured->banks.at(0).value;
+  const auto bank = std::ranges::find(measured->banks, "sha256", &ipc::PcrBank::algorithm);
+  ASSERT_NE(bank, measured->banks.end());
+  std::string upper = bank->value;
   std::ranges::transform(upper, upper.begin(), ::toupper);
   EXPECT_THAT(tpm.tools("tpm2_pcrread sha256:15"), HasSubstr("0x" + upper));
 }
@@ -141,7 +144,7 @@ TEST(Measure, M06_RefusesEveryRegisterButThree) {
   const Swtpm tpm;
   const TemporaryDirectory directory;
   MeasureJob job = podJob();
-  for (job.pcr = 0; job.pcr < 26; ++job.pcr) {
+  for (job.pcr = 0; job.pcr < 24; ++job.pcr) {
     if (job.pcr >= 13 && job.pcr <= 15) continue;
     expectCode(runMeasure(job, directory.fd(), &tpm), "E_TPM_REGISTER");
   }
@@ -254,7 +257,7 @@ TEST(Measure, ARegisterThatSomebodyUsedBeforeUsIsRefused) {
 }
 
 // --- TPMs that fail -----------------------------------------------------------------------------
-TEST(Measure, M02_AKilledTpmIsAnErrorInRequireAndAReasonInLog) {
+TEST(Measure, M02_AKilledTpmIsRefused) {
   Swtpm tpm;
   const TemporaryDirectory directory;
   Fd one = tpm.connect();
@@ -322,7 +325,7 @@ TEST(Measure, M16_GarbageAnswersAreRefused) {
       {header + size(4096) + ok, "E_TPM_IO"},  // and then nothing comes
       {header + size(10) + ok, "E_TPM_RESPONSE"},
       {header + size(19) + ok + pcrs + size(0xffffffff), "E_TPM_RESPONSE"},
-      {header + size(19) + ok + pcrs + size(16), "E_TPM_RESPONSE"},
+      {header + size(19) + ok + pcrs + size(16), "E_TPM_BANKS"},  // none of which is there
       {header + size(25) + ok + pcrs + size(1) + std::string("\x00\x0b\xff\xff\xff\xff", 6),
        "E_TPM_RESPONSE"},
       {header + size(19) + ok + pcrs + size(0), "E_TPM_BANKS"},
@@ -331,7 +334,7 @@ TEST(Measure, M16_GarbageAnswersAreRefused) {
       {header + size(10) + size(0x100), "E_TPM_NOT_STARTED"},
       {header + size(10) + size(0x101), "E_TPM_FAILURE_MODE"},
       {header + size(10) + size(0x143), "E_TPM_COMMAND"},
-      {std::string("\x00\xc4", 2) + size(10) + size(0x1e), "E_TPM_COMMAND"},
+      {std::string("\x00\xc4", 2) + size(10) + size(0x1e), "E_TPM_RESPONSE"},
   };
   for (const auto& one : cases) {
     expectCode(measureAgainst(one.answer, directory.fd()), one.code);
@@ -532,9 +535,9 @@ TEST(Measure, AThousandEventsReplayToTheRegister) {
   MeasureJob job = podJob();
   const ipc::ImageFacts image = job.images[0];
   job.images.clear();
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 63; ++round) {
     job.images.clear();
-    for (int i = 0; i < 99; ++i) {
+    for (int i = 0; i < 15; ++i) {
       ipc::ImageFacts one = image;
       one.origin = std::to_string(round) + "/" + std::to_string(i);
       job.images.push_back(one);
@@ -542,7 +545,7 @@ TEST(Measure, AThousandEventsReplayToTheRegister) {
     const auto measured = runMeasure(job, directory.fd(), &tpm);
     ASSERT_TRUE(measured) << measured.error().text();
   }
-  EXPECT_EQ(expectAgreement(directory, tpm).records.size(), 3U + 10U * 100U);
+  EXPECT_EQ(expectAgreement(directory, tpm).records.size(), 3U + 63U * 16U);
 }
 
 }  // namespace

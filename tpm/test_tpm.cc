@@ -112,7 +112,8 @@ Fd Swtpm::connect() const {
 }
 void Swtpm::signal(int number) {
   ASSERT_TRUE(child_->signal(number));
-  if (number == SIGKILL) ASSERT_TRUE(child_->wait());
+  if (number != SIGKILL) return;
+  ASSERT_TRUE(child_->wait());
 }
 void Swtpm::loseState() {
   std::filesystem::rename(directory_.path() + "/state", directory_.path() + "/lost");

@@ -214,6 +214,7 @@ void ErofsWriter::placeContent(Inode& inode) {
   inode.inlineTail = tailFits(inode) && inlineBytes_ + tail <= limits::kTreeInlineBytes;
   tailLeft_ = inode.inlineTail ? tail : 0;
   inlineBytes_ += tailLeft_;
+  inode.tail.reserve(tailLeft_);
   blocksLeft_ = inode.size - tailLeft_;
   if (blocksLeft_ != 0) {
     inode.startBlock = static_cast<std::uint32_t>(stream_.position() / erofs::kBlockBytes);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <span>
 #include <string>
@@ -103,7 +104,7 @@ class ErofsWriter {
   Result<void> writeDirectories(FdRef image);
   Result<void> writeInodes(FdRef image, std::uint64_t metaStart);
 
-  std::vector<Inode> nodes_;
+  std::deque<Inode> nodes_;
   Stream stream_;
   std::uint64_t names_ = 0;
   std::uint64_t contentBytes_ = 0;  // of regular files and symlinks

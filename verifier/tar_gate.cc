@@ -126,10 +126,9 @@ void putExtension(std::string& out, char type, std::string_view body) {
   out.resize(padded(out.size()));
 }
 
-// -?digits[.digits], with at most 12 digits before the dot: what strtod makes of "nan" or 1e99 is
-// nobody's time.
+// digits[.digits], with at most 12 digits before the dot: readers disagree about "nan", 1e99 and
+// times before 1970.
 bool isTime(std::string_view text) {
-  if (text.starts_with('-')) text.remove_prefix(1);
   const std::size_t dot = std::min(text.find('.'), text.size());
   const auto digits = [](std::string_view part) {
     return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;

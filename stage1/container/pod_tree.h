@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tree of mounts that a pod lives in: a small file system of our own with each app's root below it, and nothing of
+// the host.  The run side of the container flavour.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/names.h"
+#include "base/result.h"
+#include "ipc/pod_spec.h"
+
+namespace airlock::stage1 {
+
+// "/apps/NAME": an app's root, from PID 1's root directory.
+std::string appRootPath(const AppName& app);
+
+// The further system call filter of an app, kept by PodTree::keepFilters() for its start and for every enter; empty when
+// it has none.  From PID 1's root directory, which no app can reach.
+Result<std::vector<sock_filter>> appFilter(const ipc::AppSpec& app);
+
+struct TmpfsOptions {
+  const char* mode = "0755";
+  const char* size = "64k";
+  std::uint64_t attributes = 0;  // MOUNT_ATTR_*, beside NOSUID and NODEV
+};
+// A new tmpfs as a detached mount.
+Result<Fd> newTmpfs(const TmpfsOptions& options);
+
+class PodTree {
+ public:
+  // Makes all mounts of this namespace private and puts the pod's own file system on top of "/".  What the kernel
+  // shows at the host's /proc and /sys stays visible until leaveHost(): without it no fresh one could be mounted.
+  static Result<PodTree> make();
+
+  // Takes over the helper's detached mounts, for every app: root, kernel views, devices, files, volumes.
+  Result<void> attach(const ipc::PodSpec& spec);
+
+  // Takes over the descriptors of the apps' further filters.
+  Result<void> keepFilters(const ipc::PodSpec& spec);
+
+  // Makes the pod's file system the root and lets go of the host's.
+  Result<void> leaveHost();
+
+  // After attach(): the master and slave side of the first app's terminal; not valid without one.
+  const Fd& terminalMaster() const { return terminalMaster_; }
+  const Fd& terminal() const { return terminal_; }
+
+  FdRef root() const { return root_.ref(); }
+  FdRef emptyDirectory() const { return empty_.ref(); }
+
+ private:
+  explicit PodTree(Fd root) : root_(std::move(root)) {}
+  Result<Fd> attachRoot(const ipc::AppSpec& app, Fd mount);
+  Result<void> furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot);
+
+  Fd root_;
+  Fd empty_;   // an empty read-only directory, to cover others with
+  Fd proc_;    // the first app's views, cloned for the others
+  Fd sys_;
+  Fd shm_;
+  Fd mqueue_;
+  Fd terminalMaster_;
+  Fd terminal_;
+};
+
+// A directory of an app's root that we mount on: made if missing, opened without following a link.  E_ROOT when the
+// image has something else there (P02, P04).
+Result<Fd> ownMountPoint(FdRef appRoot, const char* name);
+
+// Adds attributes to a mount and, with `recursive`, to those below it, and ends their propagation (P12).
+Result<void> restrictMount(FdRef mount, std::uint64_t attributes, bool recursive);
+
+}  // namespace airlock::stage1

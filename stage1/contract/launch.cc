@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stage1/contract/launch.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/limits.h"
+#include "base/syscall.h"
+#include "stage1/contract/image_accounts.h"
+
+namespace airlock::stage1 {
+
+namespace {
+
+constexpr std::string_view kDefaultPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string* find(Environment& environment, std::string_view name) {
+  const auto found =
+      std::ranges::find(environment, name, &std::pair<std::string, std::string>::first);
+  return found == environment.end() ? nullptr : &found->second;
+}
+
+void set(Environment& environment, std::string_view name, std::string_view value) {
+  if (std::string* present = find(environment, name)) {
+    *present = value;
+  } else {
+    environment.emplace_back(name, value);
+  }
+}
+
+void setIfMissing(Environment& environment, std::string_view name, std::string_view value) {
+  if (find(environment, name) == nullptr) environment.emplace_back(name, value);
+}
+
+Result<Confinement> planConfinement(FdRef root, LaunchRequest& request, const ImageUser& user) {
+  const ipc::AppSpec& app = request.app;
+  if ((app.capabilities >> CAP_SYS_ADMIN & 1) != 0) {
+    return refuse(ErrorKind::Denied, "E_CAPABILITY",
+                  "CAP_SYS_ADMIN would let the app undo the read-only and masked paths of its pod");
+  }
+  Confinement result;
+  result.uid = user.uid;
+  result.gid = TRY(resolveGroup(root, app.group));
+  result.groups.assign(app.supplementaryGids.begin(), app.supplementaryGids.end());
+  for (const gid_t gid : result.groups) {
+    if (gid > limits::kImageIdMax) {
+      return refuse(ErrorKind::Invalid, "E_GROUP", std::to_string(gid) + " is not a group of a pod");
+    }
+  }
+  result.capabilities = app.capabilities;
+  result.extraFilter = std::move(request.extraFilter);
+  // Only a root app may gain rights by exec, as in rkt; with a further filter there would be no one left to install it.
+  result.noNewPrivileges = app.noNewPrivileges || result.uid != 0 || !result.extraFilter.empty();
+  result.workingDirectory = app.workingDirectory.empty() ? "/" : app.workingDirectory;
+  return result;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  result.reserve(texts.size() + 1);
+  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+}  // namespace
+
+Environment completeEnvironment(Environment environment, const std::string& userName,
+                                const std::string& home, bool terminal) {
+  setIfMissing(environment, "PATH", kDefaultPath);
+  setIfMissing(environment, "SHELL", "/bin/sh");
+  setIfMissing(environment, "USER", userName);
+  setIfMissing(environment, "LOGNAME", userName);
+  setIfMissing(environment, "HOME", home);
+  if (terminal) setIfMissing(environment, "TERM", "xterm");
+  return environment;
+}
+
+std::vector<std::string> programCandidates(const std::string& program,
+                                           const std::string& workingDirectory,
+                                           const std::string& searchPath) {
+  if (program.starts_with('/')) return {program};
+  if (program.contains('/')) {
+    return {(workingDirectory.ends_with('/') ? workingDirectory : workingDirectory + "/") + program};
+  }
+  std::vector<std::string> candidates;
+  for (std::string_view rest = searchPath; !rest.empty() && !program.empty();) {
+    const auto colon = rest.find(':');
+    const std::string_view directory = rest.substr(0, colon);
+    // An empty or relative directory would mean wherever the app happens to be.
+    if (directory.starts_with('/')) candidates.push_back(std::string(directory) + "/" + program);
+    rest = colon == rest.npos ? std::string_view() : rest.substr(colon + 1);
+  }
+  return candidates;
+}
+
+Result<LaunchPlan> planLaunch(FdRef root, LaunchRequest request) {
+  Environment environment = request.app.environment;
+  for (const auto& [name, value] : request.extraEnvironment) set(environment, name, value);
+  const bool describe = find(environment, "HOME") == nullptr || find(environment, "USER") == nullptr;
+  const ImageUser user = TRY(resolveUser(root, request.app.user, describe));
+  const std::string userName =
+      !user.name.empty() ? user.name : (user.uid == 0 ? "root" : std::to_string(user.uid));
+  environment = completeEnvironment(std::move(environment), userName,
+                                    user.home.starts_with('/') ? user.home : "/root", request.terminal);
+  set(environment, "AC_APP_NAME", request.app.name.text());
+  set(environment, "container", "airlock");
+
+  LaunchPlan plan;
+  plan.rootPath = std::move(request.rootPath);
+  plan.program = request.exec.front();
+  plan.arguments = request.exec;
+  plan.confinement = TRY(planConfinement(root, request, user));
+  if (!plan.program.contains('/')) plan.searchPath = *find(environment, "PATH");
+  plan.candidates =
+      programCandidates(plan.program, plan.confinement.workingDirectory, plan.searchPath);
+  for (const auto& [name, value] : environment) plan.environment.push_back(name + "=" + value);
+  return plan;
+}
+
+namespace {
+
+// What the child uses, prepared before the clone.
+struct Child {
+  const LaunchPlan& plan;
+  const Streams& streams;
+  std::vector<char*> argv;
+  std::vector<char*> envp;
+  std::vector<char*> candidates;
+};
+
+// async-signal-safe from here to the end of the namespace
+
+// Makes the app's root the root of this mount namespace, and lets go of everything else in it.
+bool enterRoot(const char* path) {
+  return ::chdir(path) == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0 &&
+         ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0;
+}
+
+void resetSignals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+bool takeStreams(const Streams& streams, uid_t uid, StartFailure& failure) {
+  failure.step = StartStep::Session;
+  if (::setsid() < 0) return false;
+  failure.step = StartStep::Streams;
+  if (::dup2(streams.input, 0) < 0 || ::dup2(streams.output, 1) < 0 || ::dup2(streams.error, 2) < 0) {
+    return false;
+  }
+  if (!streams.terminal) return true;
+  failure.step = StartStep::Terminal;
+  // The app's user owns its terminal: it may open /dev/console and /dev/pts/0 by name.
+  return ::ioctl(0, TIOCSCTTY, 0) == 0 && ::fchown(0, uid, static_cast<gid_t>(-1)) == 0;
+}
+
+// The report pipe becomes 3, everything above is closed: from here on there is no descriptor that leads elsewhere.
+bool closeOthers(int& report) {
+  if (report != 3) {
+    if (::dup3(report, 3, O_CLOEXEC) < 0) return false;
+    report = 3;
+  }
+  return ::syscall(SYS_close_range, 4, ~0U, 0) == 0;
+}
+
+void execFirst(const Child& child, StartFailure& failure) {
+  failure.step = StartStep::Exec;
+  failure.number = ENOENT;
+  for (std::size_t index = 0; child.candidates[index] != nullptr; ++index) {
+    ::execve(child.candidates[index], child.argv.data(), child.envp.data());
+    // Of several reasons, the first that is not "there is none here" is the one to tell (execvp(3)).
+    if (errno == ENOENT && index > 0) continue;
+    const bool searching = errno == ENOENT || errno == ENOTDIR || errno == EACCES;
+    if (failure.number == ENOENT) {
+      failure.number = errno;
+      failure.candidate = static_cast<std::uint16_t>(index);
+    }
+    if (!searching) return;
+  }
+}
+
+[[noreturn]] void runChild(const Child& child, int report) {
+  const Confinement& confinement = child.plan.confinement;
+  StartFailure failure;
+  resetSignals();
+  const auto prepare = [&] {
+    if (!takeStreams(child.streams, confinement.uid, failure)) return false;
+    failure.step = StartStep::Descriptors;
+    if (!closeOthers(report)) return false;
+    failure.step = StartStep::Root;
+    return enterRoot(child.plan.rootPath.c_str());
+  };
+  if (!prepare()) {
+    failure.number = errno;
+  } else if (applyConfinement(confinement, failure)) {
+    execFirst(child, failure);
+  }
+  static_cast<void>(!::write(report, &failure, sizeof failure));
+  ::_exit(127);
+}
+
+}  // namespace
+
+Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
+  const Child child{plan, streams, pointers(plan.arguments), pointers(plan.environment),
+                    pointers(plan.candidates)};
+  sys::Pipe pipe = TRY(sys::pipe());
+  clone_args arguments{};
+  arguments.flags = CLONE_NEWNS;
+  arguments.exit_signal = SIGCHLD;
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) return failErrno("clone");
+  if (pid == 0) runChild(child, pipe.writeEnd.get());
+  return StartedApp{static_cast<pid_t>(pid), std::move(pipe.readEnd)};
+}
+
+Result<std::optional<StartFailure>> awaitExec(const StartedApp& app) {
+  StartFailure failure;
+  const std::size_t got = TRY(
+      sys::read(app.report, std::span(reinterpret_cast<std::uint8_t*>(&failure), sizeof failure)));
+  if (got != sizeof failure) return std::optional<StartFailure>();
+  return std::optional(failure);
+}
+
+}  // namespace airlock::stage1

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waits for what was started, passes signals on, stops it TERM then KILL, reports how it ended.  PID 1 of a pod, and
+// the process that watches an entered one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/names.h"
+#include "base/result.h"
+#include "stage1/contract/leash.h"
+
+namespace airlock::stage1 {
+
+inline constexpr std::int64_t kStopMilliseconds = 10'000;  // between TERM and KILL
+
+// Blocks every signal that can be blocked and returns a signalfd for those that matter.  Call before the first child.
+Result<Fd> openSignals();
+
+struct SupervisedApp {
+  AppName name;
+  pid_t pid;
+  std::optional<int> status;  // exit code, or 128 + signal, once it has ended
+};
+
+class Supervisor {
+ public:
+  // `statusDir`: where each app's status is written; not valid for an entered process.
+  // `init`: this is PID 1, so that KILL goes to every process of the pod.
+  Supervisor(Leash leash, Fd signals, Fd statusDir, std::vector<SupervisedApp> apps, bool init)
+      : leash_(std::move(leash)),
+        signals_(std::move(signals)),
+        statusDir_(std::move(statusDir)),
+        apps_(std::move(apps)),
+        init_(init) {}
+
+  // Returns when every app has ended: the code of the first that ended with another than 0, else 0.  The first such
+  // end, a Stop, a TERM from outside the pod, or the end of the leash stops the others.
+  int run();
+
+ private:
+  bool anyRunning() const;
+  void waitForNews();
+  void readSignals();
+  void readLeash();
+  void reap();
+  void ended(SupervisedApp& app, int waitStatus);
+  void stop(bool hurry);
+  void kill();
+  void signalApps(int number);
+
+  Leash leash_;
+  Fd signals_;
+  Fd statusDir_;
+  std::vector<SupervisedApp> apps_;
+  bool init_;
+  bool leashOpen_ = true;
+  bool stopping_ = false;
+  std::optional<std::int64_t> killAt_;
+  int result_ = 0;
+};
+
+// Ends setting up: only CAP_KILL stays, no_new_privs, the filter of sandbox/policies/init.policy.
+Result<void> giveUpSetupRights();
+// Returns to the kernel what setting up has touched and waiting does not need.  Best effort.
+void releaseSetupMemory();
+
+}  // namespace airlock::stage1
