@@ -21,7 +21,6 @@ inline constexpr std::size_t kSealedBytes = 4 * MiB;    // a sealed memfd that t
 inline constexpr std::size_t kArgumentBytes = 32 * KiB; // one argument, or one value of the environment
 inline constexpr std::size_t kPodManifestBytes = 48 * KiB;     // of what `cat-manifest` shows
 inline constexpr std::size_t kPolicySummaryBytes = 16 * KiB;
-inline constexpr std::size_t kLabels = 64;             // of one image
 inline constexpr std::size_t kLayers = 32;
 inline constexpr std::size_t kPcrBanks = 8;
 inline constexpr std::uint32_t kPcrMax = 23;
