@@ -21,7 +21,6 @@ inline constexpr std::size_t kSealedBytes = 4 * MiB;    // a sealed memfd that t
 inline constexpr std::size_t kArgumentBytes = 32 * KiB; // one argument, or one value of the environment
 inline constexpr std::size_t kPodManifestBytes = 48 * KiB;     // of what `cat-manifest` shows
 inline constexpr std::size_t kPolicySummaryBytes = 16 * KiB;
-inline constexpr std::size_t kLabels = 64;             // of one image
 inline constexpr std::size_t kLayers = 32;
 inline constexpr std::size_t kPcrBanks = 8;
 inline constexpr std::uint32_t kPcrMax = 23;
@@ -108,7 +107,7 @@ inline constexpr std::uint32_t kPodUidSlots = 1024;
 
 // Measurement (tpm)
 inline constexpr std::size_t kEventRecordBytes = 1 * MiB;      // one line: a message's facts, escaped and in base64
-inline constexpr std::size_t kEventLogBytes = 64 * MiB;        // a boot's log: about 10^5 pods
+inline constexpr std::size_t kEventLogBytes = 64 * MiB;        // a boot's log: about 40 000 pods
 inline constexpr std::size_t kEventStateBytes = 16 * MiB;      // what is kept so that the log need not be read again
 inline constexpr std::size_t kEventLogArchives = 1000;         // logs of earlier boots under one name
 

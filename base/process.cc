@@ -131,9 +131,10 @@ void resetSignals() {
   }
   if (program.identity) {
     const Identity& who = *program.identity;
-    if (::setgroups(who.groups.size(), who.groups.data()) != 0) giveUp(pipe, "setgroups");
-    if (::setresgid(who.gid, who.gid, who.gid) != 0) giveUp(pipe, "setresgid");
-    if (::setresuid(who.uid, who.uid, who.uid) != 0) giveUp(pipe, "setresuid");
+    // Not glibc's wrappers: they wait for the threads of the parent, which do not exist here (nptl(7)).
+    if (::syscall(SYS_setgroups, who.groups.size(), who.groups.data()) != 0) giveUp(pipe, "setgroups");
+    if (::syscall(SYS_setresgid, who.gid, who.gid, who.gid) != 0) giveUp(pipe, "setresgid");
+    if (::syscall(SYS_setresuid, who.uid, who.uid, who.uid) != 0) giveUp(pipe, "setresuid");
     uid_t uids[3];
     if (::getresuid(&uids[0], &uids[1], &uids[2]) != 0 || uids[0] != who.uid || uids[1] != who.uid ||
         uids[2] != who.uid) {

@@ -14,7 +14,6 @@
 #include <fstream>
 #include <random>
 #include <sstream>
-#include <thread>
 
 #include "base/syscall.h"
 
@@ -70,14 +69,15 @@ std::string contentOf(FdRef file) { return sys::readAll(file, std::size_t{1} << 
 
 Fd pipeOf(const std::string& content) {
   auto pipe = sys::pipe().value();
-  const pid_t writer = ::fork();
-  if (writer == 0) {
+  const pid_t between = ::fork();
+  if (between == 0) {
+    if (::fork() != 0) ::_exit(0);  // init reaps the writer
     ::signal(SIGPIPE, SIG_DFL);
     pipe.readEnd.reset();
     static_cast<void>(sys::writeAll(pipe.writeEnd, content));
     ::_exit(0);
   }
-  std::thread([writer] { static_cast<void>(::waitpid(writer, nullptr, 0)); }).detach();
+  static_cast<void>(::waitpid(between, nullptr, 0));
   return std::move(pipe.readEnd);
 }
 

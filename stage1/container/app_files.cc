@@ -37,7 +37,8 @@ Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec, const ipc::Ap
   TRY(makeMissingDirectory(appRoot, "run", 0755));
   TRY(makeMissingDirectory(appRoot, "etc", 0755));
 
-  // Links on the way to /etc stay inside the image; something that is no directory is the image's own business.
+  // Links on the way to /etc stay inside the image; something that is no directory is the image's
+  // own business.
   auto etc = sys::openInRoot(appRoot, "/etc", O_PATH | O_DIRECTORY);
   if (!etc) return {};
   const std::string host = hostNameOf(spec);

@@ -40,7 +40,8 @@ bool setCapabilities(std::uint64_t keep) {
   __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
   if (::syscall(SYS_capget, &header, data) != 0) return false;
   for (unsigned half = 0; half < _LINUX_CAPABILITY_U32S_3; ++half) {
-    const std::uint32_t bits = data[half].permitted & static_cast<std::uint32_t>(keep >> (32 * half));
+    const std::uint32_t bits =
+        data[half].permitted & static_cast<std::uint32_t>(keep >> (32 * half));
     data[half] = {.effective = bits, .permitted = bits, .inheritable = 0};
   }
   return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
@@ -133,7 +134,8 @@ bool apply(const Confinement& confinement, StartFailure& failure) {
   at(StartStep::WorkingDirectoryOutside);
   if (!isInsideRoot()) return errno = EPERM, false;
 
-  // Without no_new_privs a filter needs CAP_SYS_ADMIN, so here it comes before the capabilities go; it lets capset by.
+  // Without no_new_privs a filter needs CAP_SYS_ADMIN, so here it comes before the capabilities go;
+  // it lets capset by.
   if (!confinement.noNewPrivileges && !installFilters(confinement, failure)) return false;
 
   at(StartStep::Capabilities);

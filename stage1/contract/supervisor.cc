@@ -64,7 +64,8 @@ void Supervisor::waitForNews() {
   pollfd events[] = {{signals_.get(), POLLIN, 0}, {leash_.socket().get(), POLLIN, 0}};
   int timeout = -1;
   if (killAt_) {
-    timeout = static_cast<int>(std::clamp<std::int64_t>(*killAt_ - sys::now(), 0, kStopMilliseconds));
+    timeout =
+        static_cast<int>(std::clamp<std::int64_t>(*killAt_ - sys::now(), 0, kStopMilliseconds));
   }
   // Without a holder the leash would be readable for ever.
   static_cast<void>(::poll(events, leashOpen_ ? 2 : 1, timeout));
@@ -148,7 +149,8 @@ void Supervisor::kill() {
 
 void Supervisor::signalApps(int number) {
   for (const SupervisedApp& app : apps_) {
-    if (!app.status) static_cast<void>(::kill(app.pid, number));  // not reaped, so still that process
+    if (!app.status)
+      static_cast<void>(::kill(app.pid, number));  // not reaped, so still that process
   }
 }
 
