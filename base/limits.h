@@ -75,6 +75,7 @@ inline constexpr std::size_t kJsonDepth = 32;
 inline constexpr std::size_t kJsonValues = 65'536;             // of one document, containers included
 
 // Manifests (image/manifest.h)
+inline constexpr std::size_t kLabels = 64;                     // also dependencies, ports and isolators of one manifest
 inline constexpr std::size_t kAnnotations = 1024;
 inline constexpr std::uint64_t kMemoryLimitMinimum = 4096;     // bytes: rkt refuses less, and no process starts in it
 inline constexpr std::size_t kQuantityBytes = 64;              // text of one resource quantity
