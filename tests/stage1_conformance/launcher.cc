@@ -41,16 +41,21 @@ void check(bool good, const char* what) {
   if (!good) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
 }
 
-// As installed: others may execute it, not read it (see stage1/container/CMakeLists.txt).
-Fd openStage1() {
-  const std::string program =
-      need(sys::readAll(need(sys::openPath(stage1Path(), O_RDONLY)), 256 * limits::MiB));
-  Fd writable = Fd::own(::memfd_create("stage1", MFD_CLOEXEC));
-  check(writable.valid(), "memfd_create");
-  need(sys::writeAll(writable, program));
-  check(::fchmod(writable.get(), 0711) == 0, "chmod");
-  Fd readable = need(sys::reopen(writable, O_RDONLY));
-  return readable;
+std::string contentOf(const std::string& path) {
+  return need(sys::readAll(need(sys::openPath(path, O_RDONLY)), 256 * limits::MiB));
+}
+
+// As installed: others may execute it, not read it (see stage1/container/CMakeLists.txt).  One copy
+// for all tests.
+FdRef stage1Program() {
+  static const Fd program = [] {
+    Fd writable = Fd::own(::memfd_create("stage1", MFD_CLOEXEC));
+    check(writable.valid(), "memfd_create");
+    need(sys::writeAll(writable, contentOf(stage1Path())));
+    check(::fchmod(writable.get(), 0711) == 0, "chmod");
+    return need(sys::reopen(writable, O_RDONLY));
+  }();
+  return program.ref();
 }
 
 Fd newMount(const char* mode) {
@@ -62,9 +67,7 @@ Fd newMount(const char* mode) {
   return need(sys::fsmount(fs, 0));
 }
 
-void copyInto(FdRef root, const std::string& from, const char* to) {
-  const std::string content =
-      need(sys::readAll(need(sys::openPath(from, O_RDONLY)), 256 * limits::MiB));
+void makeProgram(FdRef root, const std::string& content, const char* to) {
   Fd file = Fd::own(::openat(root.get(), to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755));
   check(file.valid(), to);
   need(sys::writeAll(file, content));
@@ -143,8 +146,10 @@ std::optional<std::string> missingNeed() {
 
 ImageRoot::ImageRoot() : mount_(newMount("0755")) {
   directory("/bin").directory("/etc");
-  copyInto(mount_, "/bin/busybox", "bin/busybox");
-  copyInto(mount_, AIRLOCK_BINARY_DIR "/tests/stage1_probe", "bin/probe");
+  static const std::string busybox = contentOf("/bin/busybox");
+  static const std::string probe = contentOf(AIRLOCK_BINARY_DIR "/tests/stage1_probe");
+  makeProgram(mount_, busybox, "bin/busybox");
+  makeProgram(mount_, probe, "bin/probe");
   for (const char* name :
        {"sh",     "cat",   "echo", "sleep",    "id",   "ls",    "kill",  "env",   "pwd", "grep",
         "true",   "false", "tty",  "readlink", "stat", "touch", "mkdir", "mknod", "ip",  "hostname",
@@ -227,7 +232,7 @@ Stage1 startPod(PodRequest request) {
   stage1.spec_ = need(ipc::encode(request.spec));
   Sealed spec = need(Sealed::make("pod", stage1.spec_));
   Fd lock = need(sys::openPath("/dev/null", O_RDONLY));
-  Fd program = openStage1();
+  const FdRef program = stage1Program();
   std::vector<Sealed> filters;
   for (const std::string& filter : request.filters)
     filters.push_back(need(Sealed::make("bpf", filter)));
@@ -279,7 +284,7 @@ Stage1 Stage1::enter(const ipc::EnterSpec& wanted) const {
   sys::Pipe err = need(sys::pipe());
   Sealed spec = need(Sealed::make("pod", spec_));
   Sealed what = need(Sealed::make("enter", need(ipc::encode(wanted))));
-  Fd program = openStage1();
+  const FdRef program = stage1Program();
   Fd target = need(sys::pidfdOpen(pid_));
   const std::vector<int> descriptors{leash.second.get(), -1,
                                      spec.fd().get(),    what.fd().get(),
