@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -182,6 +183,25 @@ ImageRoot& ImageRoot::owner(const std::string& path, std::uint32_t podUid, std::
 }
 ImageRoot& ImageRoot::mode(const std::string& path, mode_t mode) {
   check(::fchmodat(mount_.get(), path.c_str() + 1, mode, 0) == 0, path.c_str());
+  return *this;
+}
+ImageRoot& ImageRoot::stack(const std::string& scratch) {
+  Fd directory = need(sys::openPath(scratch, O_RDONLY | O_DIRECTORY));
+  for (const char* name : {"lower", "upper", "work"}) {
+    need(sys::makeDirectory(directory, need(Component::parse(name)), 0755));
+    check(::fchownat(directory.get(), name, kHostBase, kHostBase, 0) == 0, name);
+  }
+  // Only an attached mount can be a layer; it is let go again below.
+  const std::string lower = scratch + "/lower";
+  need(sys::moveMount(mount_, directory, "lower"));
+  Fd fs = need(sys::fsopen("overlay"));
+  need(sys::fsconfigString(fs, "lowerdir", lower));
+  need(sys::fsconfigString(fs, "upperdir", scratch + "/upper"));
+  need(sys::fsconfigString(fs, "workdir", scratch + "/work"));
+  auto created = sys::fsconfigCreate(fs);
+  need(sys::unmount(lower.c_str(), MNT_DETACH));
+  need(std::move(created));
+  mount_ = need(sys::fsmount(fs, MOUNT_ATTR_NODEV));
   return *this;
 }
 ImageRoot& ImageRoot::fifo(const std::string& path) {

@@ -37,6 +37,8 @@ class ImageRoot {
   ImageRoot& fifo(const std::string& path);
   ImageRoot& remove(const std::string& path);
   FdRef mount() const { return mount_.ref(); }
+  // This tree as the read-only layer of an overlay whose upper layer is in `scratch`, as the helper lends it.
+  ImageRoot& stack(const std::string& scratch);
 
  private:
   Fd mount_;
