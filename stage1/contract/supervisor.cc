@@ -13,6 +13,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/syscall.h"
 #include "sandbox/credentials.h"
 #include "sandbox/policies/init.bpf.h"
@@ -67,8 +68,8 @@ void Supervisor::waitForNews() {
   pollfd events[] = {{signals_.get(), POLLIN, 0}, {leash_.socket().get(), POLLIN, 0}};
   int timeout = -1;
   if (killAt_) {
-    timeout =
-        static_cast<int>(std::clamp<std::int64_t>(*killAt_ - sys::now(), 0, kStopMilliseconds));
+    timeout = static_cast<int>(
+        std::clamp<std::int64_t>(*killAt_ - sys::now(), 0, limits::kStopMilliseconds));
   }
   // Without a holder the leash would be readable for ever.
   static_cast<void>(::poll(events, leashOpen_ ? 2 : 1, timeout));
@@ -138,7 +139,7 @@ void Supervisor::ended(SupervisedApp& app, int waitStatus) {
 void Supervisor::stop(bool hurry) {
   if (hurry) return kill();
   stopping_ = true;
-  killAt_ = sys::now() + kStopMilliseconds;
+  killAt_ = sys::now() + limits::kStopMilliseconds;
   signalApps(SIGTERM);
   signalApps(SIGCONT);  // a stopped process would not see it
 }

@@ -142,6 +142,10 @@ std::string stage1Path() {
 std::optional<std::string> missingNeed() {
   if (::geteuid() != 0) return "needs root";
   if (::access("/bin/busybox", X_OK) != 0) return "needs busybox-static";
+#ifdef AIRLOCK_SANITIZED
+  // An instrumented stage1 is dynamic, and a pod has no loader for it.
+  if (std::getenv("AIRLOCK_STAGE1") == nullptr) return "needs a static stage1";
+#endif
   return std::nullopt;
 }
 
@@ -412,6 +416,11 @@ void Stage1::write(const std::string& text) { need(sys::writeAll(input_, text));
 void Stage1::command(const ipc::LeashCommand& what) {
   const std::string bytes = ipc::encode(what);
   check(::send(leash_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0, "send a command");
+}
+std::string Stage1::watcher() const {
+  const std::string pid = std::to_string(pid_);
+  std::string children = contentOf("/proc/" + pid + "/task/" + pid + "/children");
+  return children.substr(0, children.find(' '));
 }
 std::string Stage1::status(const std::string& app) const {
   auto text = sys::readFile(statusDir_, need(Component::parse(app)), 64);
