@@ -161,8 +161,8 @@ Result<bool> Partial::beginRest(const Response& response) {
 }
 
 Result<void> Partial::announceTag() {
-  return events_.send(ipc::FetchFound{
-      .url = job_.from.url.text(), .signatureUrl = job_.signatureUrl, .tag = tag_});
+  return events_.send(
+      ipc::FetchFound{.url = job_.from.url.text(), .signatureUrl = job_.signatureUrl, .tag = tag_});
 }
 
 Result<void> Partial::take(std::string_view bytes) {

@@ -160,7 +160,7 @@ TEST_F(Fetch, F11_TheCheckIsLeftOutOnlyWhenTheUserSaysSo) {
 }
 
 TEST_F(Fetch, F12_NoServerSendsUsNearerThanItIs) {
-  for (const char* name : {"to-machine", "to-machine-number", "to-link", "to-site"}) {
+  for (const char* name : {"to-machine", "to-machine-number", "to-link", "to-site", "to-dns"}) {
     EXPECT_EQ(fetch(imageJob("https://public.example/s/" + std::string(name) + "/x.aci")).code(),
               "E_ADDRESS")
         << name;
@@ -175,6 +175,18 @@ TEST_F(Fetch, F12_TheWayOutwardsIsFree) {
 
 TEST_F(Fetch, F12_ADiscoveryPageCannotNameANearerPlace) {
   EXPECT_EQ(fetch(nameJob("public.example/rebound")).code(), "E_ADDRESS");
+}
+
+TEST_F(Fetch, F12_ThroughAProxyLiteralAddressesAreJudged) {
+  ipc::FetchImageJob job = imageJob("https://public.example/s/to-machine-number/x.aci");
+  job.options.proxy = "http://127.0.0.1:8448";
+  EXPECT_EQ(fetch(job).code(), "E_ADDRESS");
+}
+
+TEST_F(Fetch, F10_AProxyCannotFloodUsEither) {
+  ipc::FetchImageJob job = imageJob("https://flood.example/x.aci");
+  job.options.proxy = "http://127.0.0.1:8448";
+  EXPECT_EQ(fetch(job).code(), "E_LIMIT");
 }
 
 TEST_F(Fetch, F12_TheEnvironmentSetsNoProxy) {

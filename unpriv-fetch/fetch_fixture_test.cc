@@ -142,12 +142,16 @@ void Fetch::SetUpTestSuite() {
   ::chmod((world().directory / "hosts").c_str(), 0644);
   ASSERT_EQ(::mount((world().directory / "hosts").c_str(), "/etc/hosts", nullptr, MS_BIND, nullptr),
             0);
+  std::ofstream(world().directory / "resolv.conf") << "nameserver 127.0.0.1\n";
+  ::chmod((world().directory / "resolv.conf").c_str(), 0644);
+  ASSERT_EQ(::mount((world().directory / "resolv.conf").c_str(), "/etc/resolv.conf", nullptr,
+                    MS_BIND, nullptr),
+            0);
   skipReason_ = startServer();
 }
 
 void Fetch::TearDownTestSuite() {
   world().server.reset();
-  ::umount2("/etc/hosts", MNT_DETACH);
   if (!world().directory.empty()) std::filesystem::remove_all(world().directory);
 }
 

@@ -133,6 +133,28 @@ TEST_F(Fetch, KeysThatCannotBeHadAreAnError) {
   EXPECT_EQ(fetch(keysJob("example.com/none")).code(), "E_DISCOVERY");
 }
 
+TEST_F(Fetch, NamesAreAskedOfTheNameServer) {
+  const Outcome outcome = fetch(imageJob("https://dns.example/s/ok/x.aci"));
+  EXPECT_TRUE(outcome.image()) << outcome.failure();
+}
+
+TEST_F(Fetch, TheProxyOfTheJobIsUsed) {
+  ipc::FetchImageJob job = imageJob(scenario("ok"));
+  job.options.proxy = "http://127.0.0.1:8448";
+  const Outcome outcome = fetch(job);
+  ASSERT_TRUE(outcome.image()) << outcome.failure();
+  EXPECT_EQ(outcome.output, imageBytes());
+  EXPECT_THAT(requests().front(), HasSubstr("\"port\": \"proxy\""));
+}
+
+TEST_F(Fetch, TheProxyIsPassedByWhereTheJobSaysSo) {
+  ipc::FetchImageJob job = imageJob(scenario("ok"));
+  job.options.proxy = "http://127.0.0.1:1";
+  EXPECT_EQ(fetch(job).code(), "E_CONNECT");
+  job.options.noProxy = "localhost,example.com";
+  EXPECT_TRUE(fetch(job).image());
+}
+
 TEST_F(Fetch, ACurrentCopyIsNotFetchedAgain) {
   ipc::FetchImageJob job = imageJob(scenario("ok"));
   job.knownUrl = job.url;

@@ -163,9 +163,8 @@ Result<ipc::FetchEvent> fetchImage(const ipc::FetchImageJob& job, const Work& wo
   if (from.signature)
     signature = TRY(downloadSignature(client, *from.signature, work.signature, events));
   if (signature.deferred) TRY(events.note("server requested deferring the signature download"));
-  ImageDownload download{.from = from.image,
-                         .signatureUrl = signatureUrl,
-                         .mostBytes = job.options.mostBytes};
+  ImageDownload download{
+      .from = from.image, .signatureUrl = signatureUrl, .mostBytes = job.options.mostBytes};
   if (job.knownUrl == url) {
     download.resumeFrom = job.resumeFrom;
     download.resumeTag = job.resumeTag;

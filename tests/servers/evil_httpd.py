@@ -3,8 +3,8 @@
 """A web server that breaks one rule per path, for the tests of airlock-fetch.
 
 evil_httpd.py DIR [--fixed]: DIR holds the certificates of make_test_ca.sh.  Listens on every address: ports 443, 80,
-8443 … with --fixed (in a network namespace of the test's own), else on ports that the kernel picks.  When it listens
-it writes DIR/ports ("NAME PORT" per line).  Every request is one JSON line in DIR/requests.
+8443 … with --fixed (in a network namespace of the test's own), else on ports that the kernel picks.  With --fixed it
+is the name server of that namespace, too: dns.example is 127.0.0.1, nothing else exists.  When it listens it writes DIR/ports ("NAME PORT" per line).  Every request is one JSON line in DIR/requests.
 """
 import json
 import os
@@ -279,6 +279,7 @@ SCENARIOS = {
     "to-machine-number": go("https://2130706433/s/ok/x.aci"),
     "to-link": go("https://link.example/latest/meta-data/"),
     "to-site": go("https://site.example/s/ok/x.aci"),
+    "to-dns": go("https://dns.example/s/ok/x.aci"),
     "to-public": go("https://public.example/s/ok/x.aci"),
     "slow-header": slow_header,
     "slow-body": slow_body,
@@ -366,11 +367,44 @@ class Connection:
         os.close(self.raw.detach())
 
 
+def pump(source, sink):
+    try:
+        while data := source.recv(CHUNK):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def tunnel(raw):
+    """A proxy that knows CONNECT."""
+    text = b""
+    while b"\r\n\r\n" not in text:
+        data = raw.recv(4096)
+        if not data:
+            return
+        text += data
+    request = Request(Connection(raw), "proxy", text.split(b"\r\n\r\n")[0].decode("latin-1"))
+    if request.target.startswith("flood.example"):
+        raw.sendall(b"HTTP/1.1 200 Connected\r\n" + b"X-Filler: filler\r\n" * 100_000 + b"\r\n")
+        return
+    host, _, port = request.target.rpartition(":")
+    with socket.create_connection((host, int(port))) as far:
+        raw.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        back = threading.Thread(target=pump, args=(far, raw), daemon=True)
+        back.start()
+        pump(raw, far)
+        back.join()
+
+
 def serve(raw, port, context):
     raw.settimeout(300)
     try:
         if port == "stall":
             time.sleep(60)
+            return
+        if port == "proxy":
+            tunnel(raw)
             return
         stream = context.wrap_socket(raw, server_side=True) if context else raw
         text = b""
@@ -400,6 +434,27 @@ def listen(number, context, name):
     return listener.getsockname()[1]
 
 
+def answer_names():
+    """DNS over UDP, RFC 1035: one question, at most one answer."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 53))
+
+    def loop():
+        while True:
+            query, client = server.recvfrom(512)
+            end = query.index(b"\0", 12) + 5
+            question = query[12:end]
+            known = question.startswith(b"\x03dns\x07example\0")
+            found = known and question[-4:] == b"\0\x01\0\x01"
+            flags = b"\x81\x80" if known else b"\x81\x83"
+            reply = query[:2] + flags + b"\0\x01" + (b"\0\x01" if found else b"\0\0") + b"\0\0\0\0" + question
+            if found:
+                reply += b"\xc0\x0c\0\x01\0\x01\0\0\0\0\0\x04" + bytes([127, 0, 0, 1])
+            server.sendto(reply, client)
+
+    threading.Thread(target=loop, daemon=True).start()
+
+
 def tls(directory, name, old=False):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.path.join(directory, name + ".pem"))
@@ -418,8 +473,10 @@ def main():
     doors = [("https", 443, tls(directory, "good")), ("http", 80, None),
              ("selfsigned", 8443, tls(directory, "selfsigned")), ("expired", 8444, tls(directory, "expired")),
              ("otherhost", 8445, tls(directory, "other")), ("oldtls", 8446, tls(directory, "good", old=True)),
-             ("stall", 8447, None)]
+             ("stall", 8447, None), ("proxy", 8448, None)]
     lines = ["%s %d\n" % (name, listen(number if fixed else 0, context, name)) for name, number, context in doors]
+    if fixed:
+        answer_names()
     partial = os.path.join(directory, "ports.new")
     with open(partial, "w", encoding="utf-8") as ports:
         ports.writelines(lines)
