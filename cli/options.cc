@@ -155,6 +155,11 @@ Result<std::pair<const Command*, std::size_t>> findCommand(std::span<const Comma
     }
     std::string all;
     for (std::size_t i = 0; i <= level && i < words.size(); ++i) all += (i == 0 ? "" : " ") + words[i];
+    if (asked.empty()) {
+      std::string known;
+      for (const Command* command : left) known += (known.empty() ? "" : ", ") + std::string(command->name);
+      return refuse(ErrorKind::Invalid, "E_VERB", quoted(all) + " is not a whole command", "There are: " + known);
+    }
     if (exact.empty() && starting.empty()) return unknownVerb(commands, all);
     left = exact.empty() ? starting : exact;
     const auto firstWord = [&](const Command* command) { return wordsOf(command->name)[level]; };
