@@ -58,6 +58,7 @@ struct Command {
 // One per subcommand; main.cc has the table.
 Result<int> fetch(const Options& options, const std::vector<std::string>& arguments);
 Result<int> trust(const Options& options, const std::vector<std::string>& arguments);
+Result<int> trustList(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageList(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageCatManifest(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageVerify(const Options& options, const std::vector<std::string>& arguments);
