@@ -95,6 +95,7 @@ inline constexpr std::size_t kCaBundleBytes = 4 * MiB;
 inline constexpr std::size_t kApps = 16;
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
+inline constexpr std::int64_t kStopMilliseconds = 10'000;      // between TERM and KILL
 inline constexpr std::size_t kImageAccountsBytes = 1 * MiB;    // /etc/passwd or /etc/group of an image (P10)
 inline constexpr std::size_t kMounts = 64;                     // of an app; also volumes of a pod
 inline constexpr std::size_t kSupplementaryGids = 256;
