@@ -15,7 +15,8 @@ function(airlock_schemas out)
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${schema} VERBATIM)
     list(APPEND sources "${dir}/${name}.c++")
     # Generated code is not ours to keep free of warnings.
-    set_source_files_properties("${dir}/${name}.c++" PROPERTIES COMPILE_OPTIONS "-w")
+    set_source_files_properties("${dir}/${name}.c++" PROPERTIES
+      COMPILE_OPTIONS "-w;-include;${CMAKE_SOURCE_DIR}/ipc/capnp.h")
   endforeach()
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()

@@ -3,9 +3,6 @@
 // the .cc files of ipc/ may use it; nobody else includes a capnp header.
 #pragma once
 
-#include <capnp/message.h>
-#include <capnp/serialize.h>
-
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,11 +15,11 @@
 #include "base/limits.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "ipc/capnp.h"
 
 namespace airlock::ipc::codec {
 
-// --- frame
-// -------------------------------------------------------------------------------------------------------
+// --- frame ---
 // The bytes in aligned memory, once they are known to be a frame: at most `most` bytes, whole
 // words, at most limits::kMessageSegments segments whose sizes are exactly the rest.  E_FRAME
 // otherwise. https://capnproto.org/encoding.html#serialization-over-a-stream
@@ -89,9 +86,8 @@ Result<std::string> encode(std::size_t most, Write write, Check check) {
   return bytes;
 }
 
-// --- values out of a message
-// ------------------------------------------------------------------------------------- A value
-// that is well framed and not allowed.
+// --- values out of a message ---
+// A value that is well framed and not allowed.
 std::unexpected<Error> badValue(std::string_view field, std::string_view why);
 
 Result<std::string> readText(capnp::Text::Reader text, std::string_view field,
@@ -126,8 +122,7 @@ auto readList(List list, std::size_t most, std::string_view field, Read read)
 Result<std::vector<std::string>> readTexts(capnp::List<capnp::Text>::Reader list, std::size_t most,
                                            std::string_view field);
 
-// --- values into a message
-// ---------------------------------------------------------------------------------------
+// --- values into a message ---
 inline capnp::Text::Reader text(const std::string& value) { return {value.c_str(), value.size()}; }
 inline capnp::Data::Reader raw(std::string_view value) {
   return {reinterpret_cast<const kj::byte*>(value.data()), value.size()};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/fetch_messages.h"
 
+#include "ipc/capnp.h"
 #include "ipc/schema/fetch.capnp.h"
 #include "ipc/shared_fields.h"
 
@@ -88,7 +89,8 @@ void writeJob(wire::FetchJob::Builder to, const FetchJob& job) {
 
 Result<FetchFound> readFound(wire::FetchFound::Reader from) {
   return FetchFound{.url = TRY(readText(from.getUrl(), "URL")),
-                    .signatureUrl = TRY(readText(from.getSignatureUrl(), "signature URL"))};
+                    .signatureUrl = TRY(readText(from.getSignatureUrl(), "signature URL")),
+                    .tag = TRY(readBytes(from.getTag(), "tag"))};
 }
 Result<FetchProgress> readProgress(wire::FetchProgress::Reader from) {
   return FetchProgress{.label = TRY(readText(from.getLabel(), "label")),
@@ -135,6 +137,7 @@ Result<FetchEvent> readEvent(wire::FetchEvent::Reader from) {
 void writeFound(wire::FetchFound::Builder to, const FetchFound& value) {
   to.setUrl(text(value.url));
   to.setSignatureUrl(text(value.signatureUrl));
+  to.setTag(raw(value.tag));
 }
 void writeProgress(wire::FetchProgress::Builder to, const FetchProgress& value) {
   to.setLabel(text(shown(value.label)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/records.h"
 
+#include "ipc/capnp.h"
 #include "ipc/schema/records.capnp.h"
 #include "ipc/shared_fields.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/verify_messages.h"
 
+#include "ipc/capnp.h"
 #include "ipc/schema/verify.capnp.h"
 #include "ipc/shared_fields.h"
 

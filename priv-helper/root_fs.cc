@@ -4,11 +4,16 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/process.h"
 #include "base/syscall.h"
 #include "store/layout.h"
 
@@ -18,8 +23,8 @@ namespace {
 
 std::string procPath(FdRef fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
 
-// A read-only loop device over the file, gone when its last user is: for kernels before 6.12, whose EROFS takes block
-// devices only.
+// A read-only loop device over the file, gone when its last user is: for kernels before 6.12, whose
+// EROFS takes block devices only.
 Result<Fd> loopDevice(FdRef file) {
   const Fd control = TRY(sys::openPath("/dev/loop-control", O_RDWR));
   for (int tries = 0; tries < 16; ++tries) {
@@ -57,8 +62,26 @@ Result<Fd> mountTree(FdRef tree, FdRef podIds) {
   return mount;
 }
 
+// A user namespace that maps `count` ids of both kinds: what an idmapped mount is made with.
+Result<Fd> mappingNamespace(uid_t inside, uid_t outside, unsigned count) {
+  clone_args arguments{};
+  int pidfd = -1;
+  arguments.flags = CLONE_NEWUSER | CLONE_PIDFD;
+  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) return failErrno("clone a user namespace");
+  if (pid == 0) {
+    for (;;) ::pause();  // it only holds the namespace until we have it; its owner kills it below
+  }
+  const Child holder(static_cast<pid_t>(pid), Fd::own(pidfd));
+  TRY(writeIdMaps(holder.pid(), inside, outside, count));
+  return sys::openPath("/proc/" + std::to_string(holder.pid()) + "/ns/user", O_RDONLY);
+}
+
 Result<void> giveTo(FdRef fd, uid_t uid, gid_t gid, mode_t mode) {
-  if (::fchown(fd.get(), uid, gid) != 0 || ::fchmod(fd.get(), mode) != 0) return failErrno("give to the pod");
+  if (::fchown(fd.get(), uid, gid) != 0 || ::fchmod(fd.get(), mode) != 0)
+    return failErrno("give to the pod");
   return {};
 }
 
@@ -74,8 +97,8 @@ Result<Fd> makeScratch(const store::Store& store) {
   return store.folder("mnt");
 }
 
-Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir, const AppName& app,
-                       UidRange range) {
+Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir,
+                       const AppName& app, store::UidRange range) {
   const Component slot = store::name(std::to_string(index));
   const Fd layer = TRY(mountTree(tree, podIds));
   TRY(sys::makeDirectory(scratch, slot, 0700));
@@ -84,7 +107,8 @@ Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podId
   const Fd uppers = TRY(sys::ensureDirectory(podDir, store::name("upper"), 0700));
   const Fd upper = TRY(sys::ensureDirectory(uppers, store::name(app.text()), 0700));
   const Fd written = TRY(sys::ensureDirectory(upper, store::name("fs"), 0755));
-  TRY(giveTo(written, range.first, range.first, 0755));  // the root directory of the app, as it sees it
+  TRY(giveTo(written, range.first, range.first,
+             0755));  // the root directory of the app, as it sees it
   TRY(sys::makeDirectory(upper, store::name("work"), 0700));
 
   const Fd fs = TRY(sys::fsopen("overlay"));
@@ -92,14 +116,15 @@ Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podId
   TRY(sys::fsconfigString(fs, "lowerdir", procPath(scratch) + "/" + slot.text()));
   TRY(sys::fsconfigString(fs, "upperdir", procPath(upper) + "/fs"));
   TRY(sys::fsconfigString(fs, "workdir", procPath(upper) + "/work"));
-  // Nothing here outlives the pod in a way that a power cut could matter to; and the end of the pod need not wait for
-  // the disk.
+  // Nothing here outlives the pod in a way that a power cut could matter to; and the end of the pod
+  // need not wait for the disk.
   TRY(sys::fsconfigFlag(fs, "volatile"));
   TRY(inContext(sys::fsconfigCreate(fs), "stack the image of app " + app.text()));
   return sys::fsmount(fs, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 }
 
-Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner, UidRange range) {
+Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner,
+                          store::UidRange range) {
   const unsigned recursive = volume.recursive ? AT_RECURSIVE : 0;
   Fd mount = TRY(sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive));
   const Fd ids = TRY(owner == 0 ? mappingNamespace(0, range.first, limits::kPodUids)
@@ -113,7 +138,7 @@ Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t own
   return mount;
 }
 
-Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, UidRange range) {
+Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, store::UidRange range) {
   const Fd volumes = TRY(sys::ensureDirectory(podDir, store::name("volumes"), 0700));
   const Fd dir = TRY(sys::ensureDirectory(volumes, store::name(volume.name.text()), 0700));
   TRY(giveTo(dir, range.first + volume.uid, range.first + volume.gid, volume.mode & 07777));

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,11 @@ constexpr char kState[] = "state";
 constexpr char kPoison[] = "poisoned";
 constexpr mode_t kFileMode = 0640;
 constexpr std::size_t kDepth = 4;
+
+std::unexpected<Error> full() {
+  return refuse(ErrorKind::Failed, "E_TPM_LOG_FULL", "the measurement log of this boot is full",
+                "reboot; until then nothing more can be measured");
+}
 
 Component component(std::string_view name) { return *Component::parse(name); }
 
@@ -296,15 +302,20 @@ Result<void> EventLog::writePoison(const Poison& poison) {
   return replace(kPoison, canonical({{"boot_id", poison.bootId}, {"reason", poison.reason}}));
 }
 
+Result<void> EventLog::expectRoom(const LogState& state, std::size_t size) {
+  if (state.bytes + size + limits::kEventRecordBytes <= limits::kEventLogBytes) return {};
+  return full();
+}
+
 Result<void> EventLog::append(LogState& state, const std::string& line) {
   const Record record = TRY(parseRecord(line));
-  if (state.bytes + line.size() > limits::kEventLogBytes) {
-    return refuse(ErrorKind::Failed, "E_TPM_LOG_FULL", "the measurement log of this boot is full",
-                  "reboot; until then nothing more can be measured");
-  }
+  if (state.bytes + line.size() > limits::kEventLogBytes) return full();
   TRY(state.add(record, line.size()));
   const Fd file =
       TRY(sys::openBeneath(directory_, component(kLog), O_WRONLY | O_APPEND | O_CREAT, kFileMode));
+  if (state.bytes == line.size() && ::fchmod(file.get(), kFileMode) != 0) {
+    return failErrno("make the measurement log readable to its group");  // whatever the umask was
+  }
   if (isFaultPoint("torn")) {
     TRY(sys::writeAll(file, std::string_view(line).substr(0, line.size() / 2)));
     dieAt("torn");

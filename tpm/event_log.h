@@ -62,6 +62,8 @@ class EventLog {
   Result<std::optional<Poison>> readPoison();
   Result<void> writePoison(const Poison& poison);
 
+  // E_TPM_LOG_FULL unless `size` more bytes leave room for one last record, a cap.
+  static Result<void> expectRoom(const LogState& state, std::size_t size);
   // Appends and syncs.  E_TPM_LOG_FULL past limits::kEventLogBytes.
   Result<void> append(LogState& state, const std::string& line);
   // Puts the log aside as events-<suffix>.cel, or events-<suffix>.<n>.cel when that is taken, and

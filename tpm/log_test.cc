@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/digest.h"
+#include "base/limits.h"
 #include "tpm/canonical.h"
 #include "tpm/event.h"
 #include "tpm/event_log.h"
@@ -234,6 +235,19 @@ TEST(EventLog, StateFileOnlyCountsWhenItFitsTheLog) {
   directory.write("state", "{");
   EXPECT_EQ(log->load()->chain.records, 6U);
   EXPECT_EQ(log->load()->images.size(), 1U);
+}
+
+TEST(EventLog, IsFullBeforeTheRoomForACapIsUsedUp) {
+  const test::TemporaryDirectory directory;
+  auto log = EventLog::lock(directory.fd());
+  ASSERT_TRUE(log) << log.error().text();
+  LogState state;
+  const std::string engine = goodLog()[0];
+  EXPECT_TRUE(EventLog::expectRoom(state, engine.size()));
+  state.bytes = limits::kEventLogBytes - engine.size();
+  EXPECT_EQ(EventLog::expectRoom(state, 1).error().code(), "E_TPM_LOG_FULL");
+  EXPECT_TRUE(log->append(state, engine));
+  EXPECT_EQ(log->append(state, goodLog()[1]).error().code(), "E_TPM_LOG_FULL");
 }
 
 }  // namespace

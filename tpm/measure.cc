@@ -107,6 +107,7 @@ class Measuring {
 Result<void> Measuring::poison(const std::string& reason) {
   TRY(log_.writePoison({job_.engine.bootId, reason}));
   poisoned_ = reason;
+  TRY(log_.dropAhead());  // before the cap: nothing may stand after the record that a note is about
   TRY(writeCap(reason));
   return goOnPoisoned();
 }
@@ -182,14 +183,7 @@ Result<void> Measuring::recover(const WriteAhead& ahead) {
   if (!present) TRY(log_.append(state_, ahead.line));
   const std::string& type = record.event.type;
   if (type == "pod" || type == "enter") interrupted_ = textField(record.event, "pod");
-  if (!wrong.empty()) {
-    // The note goes last: should we die here, the next process finds the same.
-    auto poisoned = poison(wrong);
-    TRY(log_.saveState(state_));
-    TRY(log_.dropAhead());
-    return poisoned;
-  }
-  TRY(log_.saveState(state_));
+  if (!wrong.empty()) return poison(wrong);
   return log_.dropAhead();
 }
 
@@ -322,6 +316,7 @@ Result<void> Measuring::record(const Event& event) {
   const std::string line = encodeRecord(Record{state_.chain.records, pcr, eventDigests, event});
   std::string wrong;
 
+  TRY(EventLog::expectRoom(state_, line.size()));  // never extend what cannot be logged
   TRY(log_.writeAhead({job_.engine.bootId, state_.bytes, anchored_, before, after, line}));
   dieAt("wal");
   if (anchored_) wrong = TRY(extendRegister(eventDigests));

@@ -86,6 +86,27 @@ TEST(Measure, RegisterIsWhatTpm2PcrreadPrints) {
   EXPECT_THAT(tpm.tools("tpm2_pcrread sha256:15"), HasSubstr("0x" + upper));
 }
 
+// docs/measurement.md, "Replaying by hand".
+TEST(Measure, TheScriptInTheDocumentationReplaysTheLog) {
+  const Swtpm tpm("sha256,sha384");
+  const TemporaryDirectory directory;
+  const auto measured = runMeasure(podJob(), directory.fd(), &tpm);
+  ASSERT_TRUE(measured) << measured.error().text();
+  const Fd page = sys::openPath(AIRLOCK_SOURCE_DIR "/docs/measurement.md", O_RDONLY).value();
+  const std::string text = sys::readAll(page, 1 << 20).value();
+  const std::string begin = "cat > replay.py <<'EOF'\n";
+  const std::size_t start = text.find(begin) + begin.size();
+  directory.write("replay.py", text.substr(start, text.find("EOF\n", start) - start));
+  const std::string printed =
+      tpm.tools("python3 " + directory.path() + "/replay.py " + directory.path() + "/events.cel");
+  for (const ipc::PcrBank& bank : measured->banks) {
+    std::string upper = bank.value;
+    std::ranges::transform(upper, upper.begin(), ::toupper);
+    EXPECT_THAT(printed, HasSubstr(bank.algorithm + ' ' + upper));
+    EXPECT_THAT(tpm.tools("tpm2_pcrread " + bank.algorithm + ":15"), HasSubstr("0x" + upper));
+  }
+}
+
 TEST(Measure, RecordsEnginePolicyAndTrustAgainWhenTheyChange) {
   const Swtpm tpm;
   const TemporaryDirectory directory;
@@ -264,6 +285,22 @@ TEST(Measure, M02_AKilledTpmIsRefused) {
   tpm.signal(SIGKILL);
   expectCode(runMeasure(podJob(), directory.fd(), nullptr, {.device = std::move(one)}), "E_TPM_IO");
   EXPECT_FALSE(directory.has("events.cel"));
+}
+
+TEST(Measure, M02_ATpmThatDiesMidwayIsAReasonInLogMode) {
+  Swtpm tpm;
+  const TemporaryDirectory directory;
+  ASSERT_TRUE(runMeasure(podJob(MeasureMode::Log), directory.fd(), &tpm));
+  Fd device = tpm.connect();
+  tpm.signal(SIGKILL);
+  const auto measured =
+      runMeasure(podJob(MeasureMode::Log), directory.fd(), nullptr, {.device = std::move(device)});
+  ASSERT_TRUE(measured) << measured.error().text();
+  EXPECT_EQ(measured->anchor, "none");
+  const auto replay = replayIn(directory);
+  ASSERT_TRUE(replay) << replay.error().text();
+  EXPECT_THAT(typesOf(*replay),
+              ElementsAre("engine", "policy", "trust", "image", "pod", "cap", "engine", "pod"));
 }
 
 TEST(Measure, M02_AStoppedTpmIsGivenFiveSeconds) {

@@ -96,10 +96,10 @@ std::size_t onHeader(char* bytes, std::size_t, std::size_t count, void* user) {
   Hop& hop = *static_cast<Hop*>(user);
   *hop.headerBytes += count;
   if (*hop.headerBytes > limits::kHeaderBytes) {
-    hop.error = Error(ErrorKind::Invalid, "the server sent more than " +
-                                              std::to_string(limits::kHeaderBytes / limits::KiB) +
-                                              " KiB of header");
-    hop.error = std::move(*hop.error).withCode("E_LIMIT");
+    constexpr std::size_t kMost = limits::kHeaderBytes / limits::KiB;
+    hop.error = Error(ErrorKind::Invalid,
+                      "the server sent more than " + std::to_string(kMost) + " KiB of header")
+                    .withCode("E_LIMIT");
     return 0;
   }
   hop.response.headers.add(std::string_view(bytes, count));
@@ -157,8 +157,6 @@ Error curlError(const Hop& hop, CURLcode code) {
     case CURLE_GOT_NOTHING:
       return error(ErrorKind::Failed, "E_SHORT",
                    "the connection to " + host(hop) + " ended before the answer did");
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      return error(ErrorKind::Denied, "E_SCHEME", "refused to ask " + host(hop));
     case CURLE_OUT_OF_MEMORY:  // curl's answer to one header line of more than 100 KB, too
     case CURLE_FILESIZE_EXCEEDED:
       return error(ErrorKind::Invalid, "E_LIMIT", "the answer of " + host(hop) + " is too large");
@@ -303,16 +301,18 @@ Result<void> Client::State::perform(const Request& request, Hop& hop) {
   return {};
 }
 
+// Location is read here and not asked of curl: the body of a redirect is cut off, and curl tells of
+// the target only at its end.
 Result<Url> Client::State::redirectTarget(const Hop& hop) const {
-  const char* location = nullptr;
-  ::curl_easy_getinfo(easy.get(), CURLINFO_REDIRECT_URL, &location);
-  if (location == nullptr) {
+  const Url& from = hop.response.url;
+  const std::vector<std::string_view> locations = hop.response.headers.all("location");
+  if (locations.size() != 1) {
     return refuse(ErrorKind::Invalid, "E_REDIRECT",
-                  quoted(hop.response.url.text()) + " redirects to nowhere");
+                  quoted(from.text()) + " redirects to " +
+                      (locations.empty() ? "nowhere" : "several places at once"));
   }
-  Url target = TRY(inContext(Url::parse(location, options.allowHttp),
-                             "redirect of " + quoted(hop.response.url.text())));
-  return target;
+  return inContext(from.resolve(locations.front(), options.allowHttp),
+                   "redirect of " + quoted(from.text()));
 }
 
 Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -66,6 +66,8 @@ class Partial {
  private:
   Result<bool> beginWhole(const Response& response);
   Result<bool> beginRest(const Response& response);
+  // From now on a break leaves something that a later job can go on with.
+  Result<void> announceTag();
   std::unexpected<Error> tooLarge() const;
 
   const ImageDownload& job_;
@@ -127,6 +129,7 @@ Result<bool> Partial::beginWhole(const Response& response) {
   total_ = TRY(bodyLength(response.headers));
   if (total_.value_or(0) > job_.mostBytes) return tooLarge();
   TRY(cut(file_, 0));
+  TRY(announceTag());
   return true;
 }
 
@@ -153,7 +156,13 @@ Result<bool> Partial::beginRest(const Response& response) {
   maxAge_ = maxAge(response.headers);
   total_ = range.total;
   TRY(cut(file_, position_));
+  TRY(announceTag());
   return true;
+}
+
+Result<void> Partial::announceTag() {
+  return events_.send(
+      ipc::FetchFound{.url = job_.from.url.text(), .signatureUrl = job_.signatureUrl, .tag = tag_});
 }
 
 Result<void> Partial::take(std::string_view bytes) {

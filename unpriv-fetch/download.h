@@ -16,6 +16,7 @@ namespace airlock::fetch {
 
 struct ImageDownload {
   Named from;
+  std::string signatureUrl;  // for the event that tells of the tag
   std::uint64_t mostBytes = 0;
   // Of an earlier download of the same URL; 0 and "" when there was none.
   std::uint64_t resumeFrom = 0;

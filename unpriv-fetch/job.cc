@@ -136,13 +136,14 @@ Result<SmallFile> downloadSignature(Client& client, const Named& from, FdRef fil
   TRY(events.note("downloading signature from " + from.url.text()));
   Result<SmallFile> done = downloadSmall(client, from, limits::kSignatureBytes, file);
   if (!done) {
-    Error error = std::move(done.error());
-    if (error.code() == "E_HTTP" && error.kind() == ErrorKind::Missing) {
-      error = std::move(error).withHint(
-          "the image has no signature at that place: name it with --signature, or fetch "
-          "without one with --insecure-options=image");
+    Error& error = done.error();
+    if (error.code() != "E_HTTP" || error.kind() != ErrorKind::Missing) {
+      return fail(std::move(error).in("signature"));
     }
-    return fail(std::move(error).in("signature"));
+    return fail(std::move(error)
+                    .in("signature")
+                    .withHint("name its place with --signature, or fetch without one with "
+                              "--insecure-options=image"));
   }
   if (!done->deferred) TRY(events.progress(kSignatureLabel, done->bytes, done->bytes, true));
   return done;
@@ -153,8 +154,8 @@ Result<ipc::FetchEvent> fetchImage(const ipc::FetchImageJob& job, const Work& wo
   if (job.options.skipTlsCheck) TRY(events.note("warning: TLS verification has been disabled"));
   const Places from = TRY(places(job, client, events));
   const std::string& url = from.image.url.text();
-  TRY(events.send(ipc::FetchFound{
-      .url = url, .signatureUrl = from.signature ? from.signature->url.text() : ""}));
+  const std::string signatureUrl = from.signature ? from.signature->url.text() : "";
+  TRY(events.send(ipc::FetchFound{.url = url, .signatureUrl = signatureUrl, .tag = ""}));
   TRY(events.note("remote fetching from URL \"" + url + "\""));
   // The signature first: a reader of the events can stop the job before gigabytes of an image that
   // nobody signed.
@@ -162,7 +163,8 @@ Result<ipc::FetchEvent> fetchImage(const ipc::FetchImageJob& job, const Work& wo
   if (from.signature)
     signature = TRY(downloadSignature(client, *from.signature, work.signature, events));
   if (signature.deferred) TRY(events.note("server requested deferring the signature download"));
-  ImageDownload download{.from = from.image, .mostBytes = job.options.mostBytes};
+  ImageDownload download{
+      .from = from.image, .signatureUrl = signatureUrl, .mostBytes = job.options.mostBytes};
   if (job.knownUrl == url) {
     download.resumeFrom = job.resumeFrom;
     download.resumeTag = job.resumeTag;

@@ -46,28 +46,51 @@ std::unexpected<Error> notAUrl(std::string_view text, std::string_view why) {
                 quoted(text) + " is no URL to fetch from: " + std::string(why));
 }
 
-}  // namespace
+// The scheme of an absolute URL in lower case (RFC 3986, 3.1), or "".
+std::string schemeOf(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return "";
+  const std::string_view scheme = text.substr(0, colon);
+  const bool wellFormed = std::ranges::all_of(
+      scheme, [](unsigned char c) { return std::isalnum(c) || c == '+' || c == '-' || c == '.'; });
+  return wellFormed ? lowerCase(scheme) : "";
+}
 
-Result<Url> Url::parse(std::string_view text, bool allowHttp) {
+Result<void> checkText(std::string_view text) {
   if (text.size() > limits::kUrlBytes) return notAUrl(text, "it is too long");
   if (!printableAscii(text)) return notAUrl(text, "it has a character that is not printable ASCII");
-  const CurlUrl parsed(::curl_url());
-  if (!parsed) return fail(ErrorKind::Failed, "no memory for a URL");
-  Url url;
-  url.text_ = text;
-  const CURLUcode code =
-      ::curl_url_set(parsed.get(), CURLUPART_URL, url.text_.c_str(), CURLU_NON_SUPPORT_SCHEME);
-  if (code != CURLUE_OK) return notAUrl(text, ::curl_url_strerror(code));
-  const std::string scheme = lowerCase(part(parsed.get(), CURLUPART_SCHEME).value_or(""));
-  if (scheme != "https" && scheme != "http") {
-    return refuse(ErrorKind::Invalid, "E_SCHEME",
-                  quoted(text) + " has the scheme " + quoted(scheme) + ": only https is fetched");
-  }
-  if (scheme == "http" && !allowHttp) {
+  return {};
+}
+
+Result<void> checkScheme(std::string_view text, const std::string& scheme, bool allowHttp) {
+  if (scheme == "https" || (scheme == "http" && allowHttp)) return {};
+  if (scheme.empty()) return notAUrl(text, "it has no scheme");
+  if (scheme == "http") {
     return refuse(ErrorKind::Denied, "E_SCHEME",
                   quoted(text) + " is plain http, which anyone on the way can change",
                   "use https, or allow it with --insecure-options=http");
   }
+  return refuse(ErrorKind::Invalid, "E_SCHEME",
+                quoted(text) + " has the scheme " + quoted(scheme) + ": only https is fetched");
+}
+
+Result<CurlUrl> newCurlUrl() {
+  CurlUrl url(::curl_url());
+  if (!url) return fail(ErrorKind::Failed, "no memory for a URL");
+  return url;
+}
+
+}  // namespace
+
+Result<Url> Url::parse(std::string_view text, bool allowHttp) {
+  TRY(checkText(text));
+  const std::string scheme = schemeOf(text);
+  TRY(checkScheme(text, scheme, allowHttp));
+  const CurlUrl parsed = TRY(newCurlUrl());
+  Url url;
+  url.text_ = text;
+  const CURLUcode code = ::curl_url_set(parsed.get(), CURLUPART_URL, url.text_.c_str(), 0);
+  if (code != CURLUE_OK) return notAUrl(text, ::curl_url_strerror(code));
   if (part(parsed.get(), CURLUPART_USER) || part(parsed.get(), CURLUPART_PASSWORD)) {
     return refuse(ErrorKind::Invalid, "E_CREDENTIALS",
                   "a URL of host " + quoted(part(parsed.get(), CURLUPART_HOST).value_or("")) +
@@ -81,6 +104,19 @@ Result<Url> Url::parse(std::string_view text, bool allowHttp) {
   if (url.host_.empty()) return notAUrl(text, "it names no host");
   url.path_ = part(parsed.get(), CURLUPART_PATH).value_or("/");
   return url;
+}
+
+Result<Url> Url::resolve(std::string_view location, bool allowHttp) const {
+  TRY(checkText(location));
+  if (!schemeOf(location).empty()) return parse(location, allowHttp);
+  const CurlUrl base = TRY(newCurlUrl());
+  CURLUcode code = ::curl_url_set(base.get(), CURLUPART_URL, text_.c_str(), 0);
+  if (code == CURLUE_OK) {
+    code = ::curl_url_set(base.get(), CURLUPART_URL, std::string(location).c_str(), 0);
+  }
+  const std::optional<std::string> target = part(base.get(), CURLUPART_URL);
+  if (code != CURLUE_OK || !target) return notAUrl(location, ::curl_url_strerror(code));
+  return parse(*target, allowHttp);
 }
 
 Result<Url> Url::ofSignature() const {

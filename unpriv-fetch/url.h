@@ -22,6 +22,10 @@ class Url {
   const std::string& path() const { return path_; }  // starts with '/'
   bool https() const { return https_; }
 
+  // What a Location header of an answer from this URL means (RFC 3986, 5): absolute, or relative to
+  // it. Errors as of parse().
+  Result<Url> resolve(std::string_view location, bool allowHttp) const;
+
   // Where the signature of a directly named image lies: the path's .aci becomes .aci.asc and the
   // query goes, as rkt does it.  E_URL when the path does not end in .aci.
   Result<Url> ofSignature() const;

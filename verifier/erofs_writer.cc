@@ -60,7 +60,6 @@ std::uint8_t direntType(ErofsWriter::Kind kind) {
 }  // namespace
 
 // --- the stream
-// -------------------------------------------------------------------------------------------------
 
 ErofsWriter::Stream::Stream() : buffer_(kStreamBytes), start_(erofs::kBlockBytes) {}
 
@@ -92,7 +91,6 @@ Result<void> ErofsWriter::Stream::flush(FdRef image) {
 }
 
 // --- building the tree
-// ------------------------------------------------------------------------------------------
 
 ErofsWriter::ErofsWriter() {
   nodes_.emplace_back();
@@ -200,7 +198,6 @@ Result<void> ErofsWriter::addFile(FdRef image, Node parent, std::string_view nam
 }
 
 // --- content
-// ----------------------------------------------------------------------------------------------------
 
 bool ErofsWriter::tailFits(const Inode& inode) const {
   const std::uint64_t tail = inode.size % erofs::kBlockBytes;
@@ -240,7 +237,6 @@ Result<void> ErofsWriter::append(FdRef image, std::span<const std::uint8_t> byte
 }
 
 // --- metadata
-// ---------------------------------------------------------------------------------------------------
 
 std::uint64_t ErofsWriter::directoryBytes(const Inode& directory) {
   // "." and ".." have their places among the sorted names.

@@ -17,7 +17,8 @@ constexpr int kMilliseconds = 60'000;
 }  // namespace
 
 Result<Started> startRole(const std::string& program, const std::string& role, Starter starter) {
-  const Fd executable = TRY(sys::openPath(std::string(AIRLOCK_BINARY_DIR) + "/" + program, O_RDONLY));
+  const Fd executable =
+      TRY(sys::openPath(std::string(AIRLOCK_BINARY_DIR) + "/" + program, O_RDONLY));
   sys::SocketPair sockets = TRY(sys::socketPair());
   Program what{.executable = executable,
                .arguments = {"airlock-verify", role},
@@ -38,7 +39,8 @@ Result<Started> startRole(const std::string& program, const std::string& role, S
 Result<Finished> runRole(const std::string& role, Starter starter, const ipc::VerifyJob& job,
                          std::span<const FdRef> fds) {
   Started started = TRY(startRole("libexec/airlock/airlock-verify", role, starter));
-  TRY(started.channel.send(TRY(ipc::encode(job)), fds));
+  const std::string bytes = TRY(ipc::encode(job));
+  TRY(started.channel.send(bytes, fds));
   auto received = started.channel.receive(kMilliseconds);
   const ExitStatus status = TRY(started.child.wait());
   auto message = TRY(inContext(std::move(received), status.text()));

@@ -14,7 +14,6 @@
 #include <fstream>
 #include <random>
 #include <sstream>
-#include <thread>
 
 #include "base/syscall.h"
 
@@ -26,7 +25,8 @@ Scratch::Scratch() {
 }
 
 Scratch::~Scratch() {
-  static_cast<void>(!std::system(("GNUPGHOME=" + directory_ + " gpgconf --kill all >/dev/null 2>&1").c_str()));
+  static_cast<void>(
+      !std::system(("GNUPGHOME=" + directory_ + " gpgconf --kill all >/dev/null 2>&1").c_str()));
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
 }
@@ -44,12 +44,13 @@ void Scratch::write(std::string_view name, std::string_view content) const {
 }
 
 std::string Scratch::shell(const std::string& command) const {
-  const std::string whole = "cd " + directory_ + " && export GNUPGHOME=" + directory_ + " && ( " + command +
-                            " ) 2>&1 </dev/null";
+  const std::string whole = "cd " + directory_ + " && export GNUPGHOME=" + directory_ + " && ( " +
+                            command + " ) 2>&1 </dev/null";
   FILE* pipe = ::popen(whole.c_str(), "re");
   std::string output;
   char buffer[4096];
-  while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, pipe)) output.append(buffer, got);
+  while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, pipe))
+    output.append(buffer, got);
   EXPECT_EQ(::pclose(pipe), 0) << command << "\n" << output;
   return output;
 }
@@ -70,14 +71,15 @@ std::string contentOf(FdRef file) { return sys::readAll(file, std::size_t{1} << 
 
 Fd pipeOf(const std::string& content) {
   auto pipe = sys::pipe().value();
-  const pid_t writer = ::fork();
-  if (writer == 0) {
+  const pid_t between = ::fork();
+  if (between == 0) {
+    if (::fork() != 0) ::_exit(0);  // init reaps the writer
     ::signal(SIGPIPE, SIG_DFL);
     pipe.readEnd.reset();
     static_cast<void>(sys::writeAll(pipe.writeEnd, content));
     ::_exit(0);
   }
-  std::thread([writer] { static_cast<void>(::waitpid(writer, nullptr, 0)); }).detach();
+  static_cast<void>(::waitpid(between, nullptr, 0));
   return std::move(pipe.readEnd);
 }
 

@@ -62,10 +62,11 @@ struct FetchEvent {
 struct FetchNote {
   text @0 :Text;
 }
-# What the image will be downloaded from.
+# What the image will be downloaded from; again with the tag when it begins to come.
 struct FetchFound {
   url @0 :Text;
   signatureUrl @1 :Text;
+  tag @2 :Data;               # ETag, or Last-Modified: what a later job resumes with
 }
 # For the progress line.
 struct FetchProgress {

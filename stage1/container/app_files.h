@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an app finds in its root although its image may lack it: /tmp, /run, /etc/hosts and the like.  The run side of
-// the container flavour.
+// What an app finds in its root although its image may lack it: /tmp, /run, /etc/hosts and the
+// like.  The run side of the container flavour.
 #pragma once
 
 #include "base/fd.h"
@@ -9,8 +9,8 @@
 
 namespace airlock::stage1 {
 
-// Nothing that the image has is changed, and no link of the image is followed to write (P10).  A root that cannot be
-// written is left as it is.
-Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec, const ipc::AppSpec& app);
+// Nothing that the image has is changed, and no link of the image is followed to write (P10).  A
+// root that cannot be written is left as it is.
+Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec);
 
 }  // namespace airlock::stage1

@@ -27,18 +27,17 @@ struct Link {
   const char* name;
   const char* target;
 };
-constexpr Link kLinks[] = {{"fd", "/proc/self/fd"},         {"stdin", "/proc/self/fd/0"},
-                           {"stdout", "/proc/self/fd/1"},   {"stderr", "/proc/self/fd/2"},
-                           {"core", "/proc/kcore"},         {"ptmx", "pts/ptmx"}};
+constexpr Link kLinks[] = {{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"},
+                           {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
+                           {"core", "/proc/kcore"},       {"ptmx", "pts/ptmx"}};
 
 constexpr const char* kDeviceSize = "1m";
 constexpr const char* kSharedMemorySize = "64m";
 constexpr unsigned kTerminalMajor = 136;  // Unix98 pty slaves
 
 Result<void> makeEntry(FdRef directory, const char* name, mode_t typeAndMode) {
-  const int made = S_ISDIR(typeAndMode)
-                       ? ::mkdirat(directory.get(), name, typeAndMode & 07777)
-                       : ::mknodat(directory.get(), name, typeAndMode, 0);
+  const int made = S_ISDIR(typeAndMode) ? ::mkdirat(directory.get(), name, typeAndMode & 07777)
+                                        : ::mknodat(directory.get(), name, typeAndMode, 0);
   if (made != 0) return failErrno(std::string("make /dev/") + name);
   return {};
 }
@@ -82,7 +81,8 @@ Result<Devices> mountDevices(Fd target) {
 }
 
 Result<Fd> mountSharedMemory(FdRef devices) {
-  Fd mount = TRY(newTmpfs({.mode = "1777", .size = kSharedMemorySize, .attributes = MOUNT_ATTR_NOEXEC}));
+  Fd mount =
+      TRY(newTmpfs({.mode = "1777", .size = kSharedMemorySize, .attributes = MOUNT_ATTR_NOEXEC}));
   TRY(sys::moveMount(mount, devices, "shm"));
   return mount;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// /dev of an app: a file system of our own with the few devices that every program may have (K17), made where no image
-// can have put anything.  The container flavour.
+// /dev of an app: a file system of our own with the few devices that every program may have (K17),
+// made where no image can have put anything.  The container flavour.
 #pragma once
 
 #include <string>
@@ -21,8 +21,9 @@ Result<Fd> mountSharedMemory(FdRef devices);   // on shm; the pod's, shared by i
 Result<Fd> mountMessageQueues(FdRef devices);  // on mqueue; of the pod's ipc namespace
 Result<void> mountConsole(FdRef terminal, FdRef devices);
 
-// A detached mount of one of the host's harmless device nodes: a character device with the number that it must have,
-// whatever else the host has by that name (P02).  Only while the host's /dev can be seen.
+// A detached mount of one of the host's harmless device nodes: a character device with the number
+// that it must have, whatever else the host has by that name (P02).  Only while the host's /dev can
+// be seen.
 Result<Fd> cloneHostDevice(const std::string& name);
 
 }  // namespace airlock::stage1

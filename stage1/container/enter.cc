@@ -37,7 +37,9 @@ Result<Streams> openStreams(Leash& leash, FdRef root, const ipc::EnterSpec& ente
   Fd terminals = TRY(sys::openBeneath(root, path, O_PATH | O_DIRECTORY));
   Fd master = TRY(openTerminal(terminals));
   terminal = TRY(openPeer(master));
-  if (!leash.send({.kind = ipc::LeashEvent::Kind::Terminal, .app = enter.app.text(), .status = 0,
+  if (!leash.send({.kind = ipc::LeashEvent::Kind::Terminal,
+                   .app = enter.app.text(),
+                   .status = 0,
                    .text = {}},
                   master)) {
     return fail(ErrorKind::Failed, "nobody takes the terminal");
@@ -56,14 +58,14 @@ Result<int> enter(Leash& leash) {
 
   const std::string path = appRootPath(app.name);
   Fd root = TRY(sys::openPath(path, O_PATH | O_DIRECTORY));
-  LaunchRequest request{
-      app, wanted.exec, wanted.environment, wanted.terminal, path, TRY(appFilter(app))};
+  LaunchRequest request{app,  wanted.exec,        wanted.environment, wanted.terminal,
+                        path, TRY(appFilter(app))};
   const LaunchPlan plan = TRY(planLaunch(root, std::move(request)));
   Fd terminal;
   const Streams streams = TRY(openStreams(leash, root, wanted, terminal));
-  StartedApp started = TRY(startApp(plan, streams));
-  if (const auto failure = TRY(awaitExec(started))) {
-    return fail(explainFailure(root, plan, *failure).in("app " + app.name.text()));
+  const StartedApp started = TRY(startApp(plan, streams));
+  if (started.failure) {
+    return fail(explainFailure(root, plan, *started.failure).in("app " + app.name.text()));
   }
   terminal.reset();
   for (int fd = ipc::kStdinFd; fd <= ipc::kStderrFd; ++fd) ::close(fd);
@@ -79,7 +81,9 @@ int enterPod() {
   Leash leash(Fd::own(ipc::kLeashFd));
   auto result = enter(leash);
   if (result) return *result;
-  if (!leash.send({.kind = ipc::LeashEvent::Kind::Failed, .app = {}, .status = kFailedCode,
+  if (!leash.send({.kind = ipc::LeashEvent::Kind::Failed,
+                   .app = {},
+                   .status = kFailedCode,
                    .text = result.error().text()})) {
     log(LogLevel::Error, "stage1", result.error().text());
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pod's name and network of its own, before anything runs in it.  The run side of the container flavour.
+// A pod's name and network of its own, before anything runs in it.  The run side of the container
+// flavour.
 #pragma once
 
 #include <string>

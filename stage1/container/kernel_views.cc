@@ -15,31 +15,37 @@ namespace {
 
 // The lists of rkt, runc and crun joined.  A name that this kernel does not have is passed over.
 constexpr Covered kCoveredInProc[] = {
-    {"acpi", true},          {"asound", true},       {"config.gz", false},
-    {"interrupts", false},   {"kallsyms", false},    {"kcore", false},
-    {"keys", false},         {"kmsg", false},        {"latency_stats", false},
-    {"sched_debug", false},  {"scsi", true},         {"sysrq-trigger", false},
-    {"timer_list", false},   {"timer_stats", false},
+    {"acpi", true},         {"asound", true},       {"config.gz", false},
+    {"interrupts", false},  {"kallsyms", false},    {"kcore", false},
+    {"keys", false},        {"kmsg", false},        {"latency_stats", false},
+    {"sched_debug", false}, {"scsi", true},         {"sysrq-trigger", false},
+    {"timer_list", false},  {"timer_stats", false},
 };
 constexpr Covered kCoveredInSys[] = {
-    {"firmware", true},     {"fs", true},           {"hypervisor", true},
-    {"kernel/debug", true}, {"kernel/security", true}, {"kernel/tracing", true},
-    {"module", true},       {"power", true},        {"devices/virtual/powercap", true},
+    {"firmware", true},
+    {"fs", true},
+    {"hypervisor", true},
+    {"kernel/debug", true},
+    {"kernel/security", true},
+    {"kernel/tracing", true},
+    {"module", true},
+    {"power", true},
+    {"devices/virtual/powercap", true},
 };
 constexpr const char* kReadOnlyInProc[] = {"bus", "fs", "irq", "sys"};
 
 constexpr std::uint64_t kViewAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-// A path of ours inside a file system of the kernel's: no image has a say in it, and it has no links on the way.
+// A path of ours inside a file system of the kernel's: no image has a say in it, and it has no
+// links on the way.
 Result<void> cover(FdRef view, std::span<const Covered> paths, FdRef empty) {
   Fd null;  // both covers are kept for the next path while a path does not exist
   Fd directory;
   for (const Covered& path : paths) {
     Fd& mount = path.directory ? directory : null;
     if (!mount.valid()) {
-      mount = path.directory
-                  ? TRY(sys::openTree(empty, "", OPEN_TREE_CLONE | AT_EMPTY_PATH))
-                  : TRY(cloneHostDevice("null"));
+      mount = path.directory ? TRY(sys::openTree(empty, "", OPEN_TREE_CLONE | AT_EMPTY_PATH))
+                             : TRY(cloneHostDevice("null"));
     }
     if (auto attached = sys::moveMount(mount, view, path.path); !attached) {
       if (attached.error().number() == ENOENT) continue;

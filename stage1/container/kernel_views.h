@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// /proc and /sys of a pod: fresh ones, with what speaks about the whole machine covered or read-only.  The run side of
-// the container flavour.
+// /proc and /sys of a pod: fresh ones, with what speaks about the whole machine covered or
+// read-only.  The run side of the container flavour.
 #pragma once
 
 #include <span>
@@ -20,7 +20,8 @@ std::span<const Covered> coveredInSys();
 // What apps cannot write, below /proc; /sys is read-only as a whole.
 std::span<const char* const> readOnlyInProc();
 
-// `target` is the app's mount point, `empty` an attached empty read-only directory.  The mount is returned.
+// `target` is the app's mount point, `empty` an attached empty read-only directory.  The mount is
+// returned.
 Result<Fd> mountProc(FdRef target, FdRef empty);
 Result<Fd> mountSys(FdRef target, FdRef empty);  // only in a network namespace of the pod's own
 

@@ -49,9 +49,9 @@ Result<Fd> ownMountPoint(FdRef appRoot, const char* name) {
   const Component component = TRY(Component::parse(name));
   auto directory = sys::openBeneath(appRoot, component, O_PATH | O_DIRECTORY);
   if (directory) return directory;
-  return refuse(ErrorKind::Invalid, "E_ROOT",
-                std::string("/") + name + " of the image is not a directory: " +
-                    directory.error().message());
+  return refuse(
+      ErrorKind::Invalid, "E_ROOT",
+      std::string("/") + name + " of the image is not a directory: " + directory.error().message());
 }
 
 Result<PodTree> PodTree::make() {
@@ -70,15 +70,15 @@ Result<PodTree> PodTree::make() {
 
 Result<void> PodTree::attach(const ipc::PodSpec& spec) {
   const ipc::Stage1Descriptors descriptors{spec};
-  // Attached first, because only an attached mount can be cloned on kernels before 6.15, and one volume may be wanted
-  // at several places.
+  // Attached first, because only an attached mount can be cloned on kernels before 6.15, and one
+  // volume may be wanted at several places.
   const std::vector<Volume> volumes = TRY(attachVolumes(root_, spec));
   for (std::size_t index = 0; index < spec.apps.size(); ++index) {
     const ipc::AppSpec& app = spec.apps[index];
     const auto one = [&]() -> Result<void> {
       Fd appRoot = TRY(attachRoot(app, Fd::own(descriptors.root(index))));
-      TRY(furnish(spec, app, appRoot));
-      TRY(mountVolumes(appRoot, spec, app, volumes));
+      TRY(furnish(spec, appRoot));
+      TRY(mountVolumes(appRoot, app, volumes));
       // Last: what is mounted below stays as it is, and no mount point has to be made any more.
       if (app.readOnlyRoot) TRY(restrictMount(appRoot, MOUNT_ATTR_RDONLY, false));
       return {};
@@ -96,12 +96,13 @@ Result<Fd> PodTree::attachRoot(const ipc::AppSpec& app, Fd mount) {
   Fd target = TRY(sys::openBeneath(apps, name, O_PATH | O_DIRECTORY));
   TRY(sys::moveMountOnto(mount, target));
   // An image's setuid files work only where the app may gain rights by exec at all (P13, K14).
-  const std::uint64_t attributes = MOUNT_ATTR_NODEV | (app.noNewPrivileges ? MOUNT_ATTR_NOSUID : 0U);
+  const std::uint64_t attributes =
+      MOUNT_ATTR_NODEV | (app.noNewPrivileges ? MOUNT_ATTR_NOSUID : 0U);
   TRY(restrictMount(mount, attributes, true));
   return mount;
 }
 
-Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot) {
+Result<void> PodTree::furnish(const ipc::PodSpec& spec, FdRef appRoot) {
   Fd proc = TRY(ownMountPoint(appRoot, "proc"));
   Fd sys = TRY(ownMountPoint(appRoot, "sys"));
   const bool first = !proc_.valid();
@@ -128,7 +129,7 @@ Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app,
     terminal_ = TRY(openPeer(terminalMaster_));
     TRY(mountConsole(terminal_, devices.directory));
   }
-  return makeAppFiles(appRoot, spec, app);
+  return makeAppFiles(appRoot, spec);
 }
 
 Result<void> PodTree::keepFilters(const ipc::PodSpec& spec) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tree of mounts that a pod lives in: a small file system of our own with each app's root below it, and nothing of
-// the host.  The run side of the container flavour.
+// The tree of mounts that a pod lives in: a small file system of our own with each app's root below
+// it, and nothing of the host.  The run side of the container flavour.
 #pragma once
 
 #include <linux/filter.h>
@@ -18,8 +18,8 @@ namespace airlock::stage1 {
 // "/apps/NAME": an app's root, from PID 1's root directory.
 std::string appRootPath(const AppName& app);
 
-// The further system call filter of an app, kept by PodTree::keepFilters() for its start and for every enter; empty when
-// it has none.  From PID 1's root directory, which no app can reach.
+// The further system call filter of an app, kept by PodTree::keepFilters() for its start and for
+// every enter; empty when it has none.  From PID 1's root directory, which no app can reach.
 Result<std::vector<sock_filter>> appFilter(const ipc::AppSpec& app);
 
 struct TmpfsOptions {
@@ -32,11 +32,13 @@ Result<Fd> newTmpfs(const TmpfsOptions& options);
 
 class PodTree {
  public:
-  // Makes all mounts of this namespace private and puts the pod's own file system on top of "/".  What the kernel
-  // shows at the host's /proc and /sys stays visible until leaveHost(): without it no fresh one could be mounted.
+  // Makes all mounts of this namespace private and puts the pod's own file system on top of "/".
+  // What the kernel shows at the host's /proc and /sys stays visible until leaveHost(): without it
+  // no fresh one could be mounted.
   static Result<PodTree> make();
 
-  // Takes over the helper's detached mounts, for every app: root, kernel views, devices, files, volumes.
+  // Takes over the helper's detached mounts, for every app: root, kernel views, devices, files,
+  // volumes.
   Result<void> attach(const ipc::PodSpec& spec);
 
   // Takes over the descriptors of the apps' further filters.
@@ -55,11 +57,11 @@ class PodTree {
  private:
   explicit PodTree(Fd root) : root_(std::move(root)) {}
   Result<Fd> attachRoot(const ipc::AppSpec& app, Fd mount);
-  Result<void> furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot);
+  Result<void> furnish(const ipc::PodSpec& spec, FdRef appRoot);
 
   Fd root_;
-  Fd empty_;   // an empty read-only directory, to cover others with
-  Fd proc_;    // the first app's views, cloned for the others
+  Fd empty_;  // an empty read-only directory, to cover others with
+  Fd proc_;   // the first app's views, cloned for the others
   Fd sys_;
   Fd shm_;
   Fd mqueue_;
@@ -67,11 +69,12 @@ class PodTree {
   Fd terminal_;
 };
 
-// A directory of an app's root that we mount on: made if missing, opened without following a link.  E_ROOT when the
-// image has something else there (P02, P04).
+// A directory of an app's root that we mount on: made if missing, opened without following a link.
+// E_ROOT when the image has something else there (P02, P04).
 Result<Fd> ownMountPoint(FdRef appRoot, const char* name);
 
-// Adds attributes to a mount and, with `recursive`, to those below it, and ends their propagation (P12).
+// Adds attributes to a mount and, with `recursive`, to those below it, and ends their propagation
+// (P12).
 Result<void> restrictMount(FdRef mount, std::uint64_t attributes, bool recursive);
 
 }  // namespace airlock::stage1

@@ -53,25 +53,23 @@ Result<void> adjustOomScore(const AppName& app, pid_t pid, std::int32_t score) {
   return inContext(std::move(written), "oom_score_adj");
 }
 
-// Starts every app, then waits for each exec: they start side by side.
 Result<std::vector<SupervisedApp>> startApps(const ipc::PodSpec& spec,
                                              const std::vector<LaunchPlan>& plans,
                                              const Streams& streams) {
-  std::vector<StartedApp> started;
-  for (const LaunchPlan& plan : plans) started.push_back(TRY(startApp(plan, streams)));
   std::vector<SupervisedApp> apps;
   for (std::size_t index = 0; index < plans.size(); ++index) {
     const ipc::AppSpec& app = spec.apps[index];
-    const auto failure = TRY(awaitExec(started[index]));
-    if (failure) {
+    const StartedApp started = TRY(startApp(plans[index], streams));
+    if (started.failure) {
       Fd root = TRY(sys::openPath(plans[index].rootPath, O_PATH | O_DIRECTORY));
-      return fail(explainFailure(root, plans[index], *failure).in("app " + app.name.text()));
+      return fail(
+          explainFailure(root, plans[index], *started.failure).in("app " + app.name.text()));
     }
     if (app.oomScoreAdjust) {
-      TRY(inContext(adjustOomScore(app.name, started[index].pid, *app.oomScoreAdjust),
+      TRY(inContext(adjustOomScore(app.name, started.pid, *app.oomScoreAdjust),
                     "app " + app.name.text()));
     }
-    apps.push_back({app.name, started[index].pid, std::nullopt});
+    apps.push_back({app.name, started.pid, std::nullopt});
   }
   return apps;
 }
@@ -90,15 +88,18 @@ Result<Setup> setUp(Leash& leash) {
   PodTree tree = TRY(PodTree::make());
   TRY(tree.attach(spec));
   TRY(tree.keepFilters(spec));
-  // After the last look at the host's /dev, /proc and /sys; before the first thing that an image has a say in runs.
+  // After the last look at the host's /dev, /proc and /sys; before the first thing that an image
+  // has a say in runs.
   TRY(tree.leaveHost());
 
   const std::vector<LaunchPlan> plans = TRY(planApps(spec));
   Streams streams{ipc::kStdinFd, ipc::kStdoutFd, ipc::kStderrFd, false};
   if (spec.terminal) {
     // Before the app starts: what it writes first must find a reader.
-    if (!leash.send({.kind = ipc::LeashEvent::Kind::Terminal, .app = spec.apps.front().name.text(),
-                     .status = 0, .text = {}},
+    if (!leash.send({.kind = ipc::LeashEvent::Kind::Terminal,
+                     .app = spec.apps.front().name.text(),
+                     .status = 0,
+                     .text = {}},
                     tree.terminalMaster())) {
       return fail(ErrorKind::Failed, "nobody takes the pod's terminal");
     }
@@ -106,7 +107,8 @@ Result<Setup> setUp(Leash& leash) {
     streams = {terminal, terminal, terminal, true};
   }
   setup.apps = TRY(startApps(spec, plans, streams));
-  // PID 1 keeps no end of the apps' streams: their reader must see the end when the apps have ended.
+  // PID 1 keeps no end of the apps' streams: their reader must see the end when the apps have
+  // ended.
   for (int fd = ipc::kStdinFd; fd <= ipc::kStderrFd; ++fd) ::close(fd);
   return setup;
 }
@@ -118,7 +120,6 @@ Result<int> run(Leash& leash) {
   Setup setup = TRY(setUp(leash));
   leash.send({});
   TRY(giveUpSetupRights());
-  releaseSetupMemory();
   return Supervisor(std::move(leash), std::move(setup.signals), Fd::own(ipc::kStatusDirFd),
                     std::move(setup.apps), true)
       .run();
@@ -130,7 +131,9 @@ int runPod() {
   Leash leash(Fd::own(ipc::kLeashFd));
   auto result = run(leash);
   if (result) return *result;
-  if (!leash.send({.kind = ipc::LeashEvent::Kind::Failed, .app = {}, .status = kFailedCode,
+  if (!leash.send({.kind = ipc::LeashEvent::Kind::Failed,
+                   .app = {},
+                   .status = kFailedCode,
                    .text = result.error().text()})) {
     log(LogLevel::Error, "stage1", result.error().text());
   }

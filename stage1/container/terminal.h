@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pseudo terminal of a pod's own instance: no file of the host's is ever an app's terminal (CVE-2017-5226).  The
-// container flavour.
+// A pseudo terminal of a pod's own instance: no file of the host's is ever an app's terminal
+// (CVE-2017-5226).  The container flavour.
 #pragma once
 
 #include "base/fd.h"

@@ -39,8 +39,9 @@ Result<void> makeEntry(FdRef parent, const std::string& name, bool directory) {
   return {};
 }
 
-// Opens `path` in the app's root, making what is missing of it.  Each step starts at the root again, so that a link
-// changed by somebody else on the way (two pods with one volume, P01) leads to another place in the same root at most.
+// Opens `path` in the app's root, making what is missing of it.  Each step starts at the root
+// again, so that a link changed by somebody else on the way (two pods with one volume, P01) leads
+// to another place in the same root at most.
 Result<Fd> openOrMake(FdRef appRoot, const std::string& path, bool directory) {
   if (auto there = sys::openInRoot(appRoot, path, O_PATH);
       there || there.error().number() != ENOENT) {
@@ -82,8 +83,8 @@ Result<void> mountVolume(Place& place, const ipc::MountSpec& wanted, const Volum
   }
   Fd mount = TRY(sys::openTree(volume.mount, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE));
   const bool readOnly = wanted.readOnly || volume.spec.readOnly;
-  TRY(restrictMount(mount,
-                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (readOnly ? MOUNT_ATTR_RDONLY : 0U), true));
+  TRY(restrictMount(
+      mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (readOnly ? MOUNT_ATTR_RDONLY : 0U), true));
   TRY(sys::moveMountOnto(mount, target));
   place.mounts.push_back(TRY(mountIdOf(mount)));
   return {};
@@ -107,19 +108,18 @@ Result<std::vector<Volume>> attachVolumes(FdRef podRoot, const ipc::PodSpec& spe
   return volumes;
 }
 
-Result<void> mountVolumes(FdRef appRoot, const ipc::PodSpec& spec, const ipc::AppSpec& app,
+Result<void> mountVolumes(FdRef appRoot, const ipc::AppSpec& app,
                           const std::vector<Volume>& volumes) {
   if (app.mounts.empty()) return {};
   Place place{appRoot, {TRY(mountIdOf(appRoot))}};
   for (const ipc::MountSpec& wanted : app.mounts) {
-    const auto volume =
-        std::ranges::find(volumes, wanted.volume, [](const Volume& each) { return each.spec.name; });
+    const auto volume = std::ranges::find(volumes, wanted.volume,
+                                          [](const Volume& each) { return each.spec.name; });
     if (volume == volumes.end()) {
       return refuse(ErrorKind::Invalid, "E_REQUEST", "no volume " + wanted.volume.text());
     }
     TRY(inContext(mountVolume(place, wanted, *volume), "mount " + quoted(wanted.target)));
   }
-  static_cast<void>(spec);
   return {};
 }
 

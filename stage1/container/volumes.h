@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Volumes: the helper lends detached mounts, the apps see them where their specs say.  The run side of the container
-// flavour.
+// Volumes: the helper lends detached mounts, the apps see them where their specs say.  The run side
+// of the container flavour.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,10 @@ struct Volume {
 // Takes over the descriptors of all volumes.
 Result<std::vector<Volume>> attachVolumes(FdRef podRoot, const ipc::PodSpec& spec);
 
-// Every mount of one app.  Targets are resolved inside its root, links included; missing ones are made.  E_PATH for a
-// target that is not in the app's own files or in another of its volumes: /proc, /sys and /dev are ours (P04).
-Result<void> mountVolumes(FdRef appRoot, const ipc::PodSpec& spec, const ipc::AppSpec& app,
+// Every mount of one app.  Targets are resolved inside its root, links included; missing ones are
+// made.  E_PATH for a target that is not in the app's own files or in another of its volumes:
+// /proc, /sys and /dev are ours (P04).
+Result<void> mountVolumes(FdRef appRoot, const ipc::AppSpec& app,
                           const std::vector<Volume>& volumes);
 
 }  // namespace airlock::stage1

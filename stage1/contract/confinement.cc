@@ -40,7 +40,8 @@ bool setCapabilities(std::uint64_t keep) {
   __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
   if (::syscall(SYS_capget, &header, data) != 0) return false;
   for (unsigned half = 0; half < _LINUX_CAPABILITY_U32S_3; ++half) {
-    const std::uint32_t bits = data[half].permitted & static_cast<std::uint32_t>(keep >> (32 * half));
+    const std::uint32_t bits =
+        data[half].permitted & static_cast<std::uint32_t>(keep >> (32 * half));
     data[half] = {.effective = bits, .permitted = bits, .inheritable = 0};
   }
   return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
@@ -127,13 +128,19 @@ bool apply(const Confinement& confinement, StartFailure& failure) {
   at(StartStep::VerifyIds);
   if (!hasIds(confinement)) return errno = EPERM, false;
 
+  // Whoever started this process answers for it: an entered one must not outlive its watcher. After
+  // the ids, whose change would clear it.
+  at(StartStep::ParentDeath);
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return false;
+
   // As the app's user, so that nobody starts in a directory that is closed to it.
   at(StartStep::WorkingDirectory);
   if (!enterDirectory(confinement.workingDirectory.c_str())) return false;
   at(StartStep::WorkingDirectoryOutside);
   if (!isInsideRoot()) return errno = EPERM, false;
 
-  // Without no_new_privs a filter needs CAP_SYS_ADMIN, so here it comes before the capabilities go; it lets capset by.
+  // Without no_new_privs a filter needs CAP_SYS_ADMIN, so here it comes before the capabilities go;
+  // it lets capset by.
   if (!confinement.noNewPrivileges && !installFilters(confinement, failure)) return false;
 
   at(StartStep::Capabilities);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one sequence that every process of a pod's payload goes through: an app at its start, and whatever `enter` adds
-// later (CVE-2019-10144, -10145, -10147 were three ways to forget a step).  Every stage1 flavour, nobody else.
+// The one sequence that every process of a pod's payload goes through: an app at its start, and
+// whatever `enter` adds later (CVE-2019-10144, -10145, -10147 were three ways to forget a step).
+// Every stage1 flavour, nobody else.
 #pragma once
 
 #include <linux/filter.h>
@@ -12,7 +13,7 @@
 
 namespace airlock::stage1 {
 
-// Where a start ended.  Travels from the child to its parent through a pipe.
+// Where a start ended: what the child tells its parent.
 enum class StartStep : std::uint16_t {
   Root,
   Session,
@@ -25,6 +26,7 @@ enum class StartStep : std::uint16_t {
   Gid,
   Uid,
   VerifyIds,
+  ParentDeath,
   WorkingDirectory,
   WorkingDirectoryOutside,  // R07: it is not below the app's root
   Capabilities,
@@ -43,16 +45,17 @@ struct StartFailure {
 struct Confinement {
   uid_t uid = 0;
   gid_t gid = 0;
-  std::vector<gid_t> groups;         // exactly these, none of the caller's (R10)
-  std::uint64_t capabilities = 0;    // bounding set; uid 0 has these and no others, anyone else has none
-  bool noNewPrivileges = true;       // false only together with uid 0 and without an extra filter
+  std::vector<gid_t> groups;  // exactly these, none of the caller's (R10)
+  std::uint64_t capabilities =
+      0;                        // bounding set; uid 0 has these and no others, anyone else has none
+  bool noNewPrivileges = true;  // false only together with uid 0 and without an extra filter
   std::vector<sock_filter> extraFilter;  // empty: none
-  std::string workingDirectory;      // absolute
+  std::string workingDirectory;          // absolute
 };
 
-// Confines this process for good; its root directory must be the app's.  False with `failure` set: the process must
-// end.  The caller needs CAP_SETUID, SETGID, SETPCAP and (without no_new_privs) SYS_ADMIN in the pod's user namespace.
-// async-signal-safe
+// Confines this process for good; its root directory must be the app's.  False with `failure` set:
+// the process must end.  The caller needs CAP_SETUID, SETGID, SETPCAP and (without no_new_privs)
+// SYS_ADMIN in the pod's user namespace. async-signal-safe
 bool applyConfinement(const Confinement& confinement, StartFailure& failure) noexcept;
 
 }  // namespace airlock::stage1

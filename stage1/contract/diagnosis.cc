@@ -42,6 +42,8 @@ const char* nameOf(StartStep step) {
       return "set its uid";
     case StartStep::VerifyIds:
       return "verify its ids";
+    case StartStep::ParentDeath:
+      return "tie its life to its watcher";
     case StartStep::WorkingDirectory:
     case StartStep::WorkingDirectoryOutside:
       return "enter its working directory";
@@ -63,7 +65,8 @@ const char* nameOf(StartStep step) {
 
 bool readAt(FdRef file, void* buffer, std::size_t size, std::uint64_t offset) {
   if (offset > limits::kTreeBytes) return false;
-  return ::pread(file.get(), buffer, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+  return ::pread(file.get(), buffer, size, static_cast<off_t>(offset)) ==
+         static_cast<ssize_t>(size);
 }
 
 std::optional<std::string> scriptInterpreter(FdRef file) {
@@ -87,7 +90,8 @@ std::optional<std::string> elfInterpreter(FdRef file) {
   }
   for (unsigned index = 0; index < header.e_phnum; ++index) {
     Elf64_Phdr part;
-    if (!readAt(file, &part, sizeof part, header.e_phoff + index * sizeof part)) return std::nullopt;
+    if (!readAt(file, &part, sizeof part, header.e_phoff + index * sizeof part))
+      return std::nullopt;
     if (part.p_type != PT_INTERP) continue;
     if (part.p_filesz < 2 || part.p_filesz > limits::kPathBytes) return std::nullopt;
     std::string path(part.p_filesz, '\0');
@@ -114,8 +118,9 @@ Error missingProgram(FdRef root, const LaunchPlan& plan, const std::string& trie
     return Error(ErrorKind::Missing,
                  "unable to determine interpreter for \"" + printable(tried) + "\"");
   }
-  return Error(ErrorKind::Missing, "unable to run \"" + printable(tried) + "\": its interpreter \"" +
-                                       printable(*interpreter) + "\" is not in the image");
+  return Error(ErrorKind::Missing, "unable to run \"" + printable(tried) +
+                                       "\": its interpreter \"" + printable(*interpreter) +
+                                       "\" is not in the image");
 }
 
 Error explainExec(FdRef root, const LaunchPlan& plan, const StartFailure& failure) {
@@ -146,7 +151,8 @@ std::optional<std::string> interpreterOf(FdRef root, const std::string& path) {
   if (!file) return std::nullopt;
   const auto info = sys::status(*file);
   unsigned char magic[SELFMAG];
-  if (!info || !S_ISREG(info->st_mode) || !readAt(*file, magic, sizeof magic, 0)) return std::nullopt;
+  if (!info || !S_ISREG(info->st_mode) || !readAt(*file, magic, sizeof magic, 0))
+    return std::nullopt;
   if (std::memcmp(magic, ELFMAG, SELFMAG) == 0) return elfInterpreter(*file);
   if (std::memcmp(magic, "#!", 2) == 0) return scriptInterpreter(*file);
   return std::nullopt;
@@ -156,8 +162,8 @@ Error explainFailure(FdRef root, const LaunchPlan& plan, const StartFailure& fai
   if (failure.step == StartStep::Exec) return explainExec(root, plan, failure);
   const std::string& directory = plan.confinement.workingDirectory;
   if (failure.step == StartStep::WorkingDirectoryOutside) {
-    return Error(ErrorKind::Denied, "the working directory " + quoted(directory) +
-                                        " is outside of the app's root")
+    return Error(ErrorKind::Denied,
+                 "the working directory " + quoted(directory) + " is outside of the app's root")
         .withCode("E_CWD");
   }
   if (failure.step == StartStep::WorkingDirectory) {

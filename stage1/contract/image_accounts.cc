@@ -19,7 +19,8 @@ constexpr std::size_t kAccountFileBytes = limits::kImageAccountsBytes;
 
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
 
-// Exactly the numbers that can be an id in an image: no sign, no leading zero, no overflow (CVE-2024-40635).
+// Exactly the numbers that can be an id in an image: no sign, no leading zero, no overflow
+// (CVE-2024-40635).
 std::optional<std::uint32_t> exactNumber(std::string_view text) {
   if (text.empty() || !std::ranges::all_of(text, isDigit)) return std::nullopt;
   if (text.size() > 1 && text.front() == '0') return std::nullopt;
@@ -30,7 +31,8 @@ std::optional<std::uint32_t> exactNumber(std::string_view text) {
   return value;
 }
 
-// useradd(8): a name that begins with a digit would be mistaken for a number somewhere (CVE-2016-3697).
+// useradd(8): a name that begins with a digit would be mistaken for a number somewhere
+// (CVE-2016-3697).
 bool isAccountName(std::string_view text) {
   const auto letter = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -41,7 +43,8 @@ bool isAccountName(std::string_view text) {
       text, [&](char c) { return letter(c) || isDigit(c) || c == '-' || c == '.'; });
 }
 
-// A file of accounts, or nothing when the image has none.  The file is the image's: it may be a link, a pipe or huge.
+// A file of accounts, or nothing when the image has none.  The file is the image's: it may be a
+// link, a pipe or huge.
 Result<std::string> readAccounts(FdRef root, const char* path) {
   auto file = sys::openInRoot(root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (!file) {
@@ -72,7 +75,8 @@ struct Entry {
   std::string_view rest;  // what follows the id
 };
 
-// The first entry that `wanted` says yes to.  passwd(5), group(5): name:password:id:…; other lines do not count.
+// The first entry that `wanted` says yes to.  passwd(5), group(5): name:password:id:…; other lines
+// do not count.
 template <class Wanted>
 std::optional<Entry> findEntry(std::string_view file, Wanted wanted) {
   while (!file.empty()) {
@@ -110,15 +114,16 @@ Result<ImageUser> resolveUser(FdRef root, std::string_view user, bool describe) 
   if (user.starts_with('/')) uid = TRY(ownerOf(root, user, "E_USER")).st_uid;
   if (uid && !describe) return ImageUser{*uid, {}, {}};
   if (!uid && !isAccountName(user)) {
-    return refuse(ErrorKind::Invalid, "E_USER", quoted(user) + " is not a user",
-                  "Use a number from 0 to 65534, a name in the image's /etc/passwd, or an absolute path");
+    return refuse(
+        ErrorKind::Invalid, "E_USER", quoted(user) + " is not a user",
+        "Use a number from 0 to 65534, a name in the image's /etc/passwd, or an absolute path");
   }
   auto accounts = readAccounts(root, "/etc/passwd");
   // Only a name depends on the file; for a number it merely tells HOME.
   if (!accounts && uid) return ImageUser{*uid, {}, {}};
   const std::string text = TRY(std::move(accounts));
-  const auto entry = findEntry(
-      text, [&](const Entry& each) { return uid ? each.id == *uid : each.name == user; });
+  const auto entry =
+      findEntry(text, [&](const Entry& each) { return uid ? each.id == *uid : each.name == user; });
   if (entry) return describeUser(*entry);
   if (uid) return ImageUser{*uid, {}, {}};
   return refuse(ErrorKind::Invalid, "E_USER", "the image has no user " + quoted(user));
@@ -128,8 +133,9 @@ Result<gid_t> resolveGroup(FdRef root, std::string_view group) {
   if (const auto gid = exactNumber(group)) return *gid;
   if (group.starts_with('/')) return TRY(ownerOf(root, group, "E_GROUP")).st_gid;
   if (!isAccountName(group)) {
-    return refuse(ErrorKind::Invalid, "E_GROUP", quoted(group) + " is not a group",
-                  "Use a number from 0 to 65534, a name in the image's /etc/group, or an absolute path");
+    return refuse(
+        ErrorKind::Invalid, "E_GROUP", quoted(group) + " is not a group",
+        "Use a number from 0 to 65534, a name in the image's /etc/group, or an absolute path");
   }
   const std::string text = TRY(readAccounts(root, "/etc/group"));
   const auto entry = findEntry(text, [&](const Entry& each) { return each.name == group; });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Users and groups as an image names them, from that image's own files and by our own parser: nothing of an image is
-// ever loaded as code to resolve a name (test R08).  Every stage1 flavour.
+// Users and groups as an image names them, from that image's own files and by our own parser:
+// nothing of an image is ever loaded as code to resolve a name (test R08).  Every stage1 flavour.
 #pragma once
 
 #include <sys/types.h>
@@ -19,9 +19,10 @@ struct ImageUser {
   std::string home;
 };
 
-// `user`: a decimal number without leading zeros and at most limits::kImageIdMax; or a name in /etc/passwd of the
-// image; or "/path", whose owner is meant.  Everything else is E_USER, never uid 0 (R09).
-// `root` is the image's root, `describe` whether name and home are wanted for a number too.
+// `user`: a decimal number without leading zeros and at most limits::kImageIdMax; or a name in
+// /etc/passwd of the image; or "/path", whose owner is meant.  Everything else is E_USER, never uid
+// 0 (R09). `root` is the image's root, `describe` whether name and home are wanted for a number
+// too.
 Result<ImageUser> resolveUser(FdRef root, std::string_view user, bool describe);
 // The same for a group, by /etc/group; E_GROUP.
 Result<gid_t> resolveGroup(FdRef root, std::string_view group);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stage1/contract/launch.h"
 
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <memory>
+#include <new>
 
 #include "base/limits.h"
 #include "base/syscall.h"
@@ -56,12 +56,14 @@ Result<Confinement> planConfinement(FdRef root, LaunchRequest& request, const Im
   result.groups.assign(app.supplementaryGids.begin(), app.supplementaryGids.end());
   for (const gid_t gid : result.groups) {
     if (gid > limits::kImageIdMax) {
-      return refuse(ErrorKind::Invalid, "E_GROUP", std::to_string(gid) + " is not a group of a pod");
+      return refuse(ErrorKind::Invalid, "E_GROUP",
+                    std::to_string(gid) + " is not a group of a pod");
     }
   }
   result.capabilities = app.capabilities;
   result.extraFilter = std::move(request.extraFilter);
-  // Only a root app may gain rights by exec, as in rkt; with a further filter there would be no one left to install it.
+  // Only a root app may gain rights by exec, as in rkt; with a further filter there would be no one
+  // left to install it.
   result.noNewPrivileges = app.noNewPrivileges || result.uid != 0 || !result.extraFilter.empty();
   result.workingDirectory = app.workingDirectory.empty() ? "/" : app.workingDirectory;
   return result;
@@ -93,7 +95,8 @@ std::vector<std::string> programCandidates(const std::string& program,
                                            const std::string& searchPath) {
   if (program.starts_with('/')) return {program};
   if (program.contains('/')) {
-    return {(workingDirectory.ends_with('/') ? workingDirectory : workingDirectory + "/") + program};
+    return {(workingDirectory.ends_with('/') ? workingDirectory : workingDirectory + "/") +
+            program};
   }
   std::vector<std::string> candidates;
   for (std::string_view rest = searchPath; !rest.empty() && !program.empty();) {
@@ -109,12 +112,14 @@ std::vector<std::string> programCandidates(const std::string& program,
 Result<LaunchPlan> planLaunch(FdRef root, LaunchRequest request) {
   Environment environment = request.app.environment;
   for (const auto& [name, value] : request.extraEnvironment) set(environment, name, value);
-  const bool describe = find(environment, "HOME") == nullptr || find(environment, "USER") == nullptr;
+  const bool describe =
+      find(environment, "HOME") == nullptr || find(environment, "USER") == nullptr;
   const ImageUser user = TRY(resolveUser(root, request.app.user, describe));
   const std::string userName =
       !user.name.empty() ? user.name : (user.uid == 0 ? "root" : std::to_string(user.uid));
-  environment = completeEnvironment(std::move(environment), userName,
-                                    user.home.starts_with('/') ? user.home : "/root", request.terminal);
+  environment =
+      completeEnvironment(std::move(environment), userName,
+                          user.home.starts_with('/') ? user.home : "/root", request.terminal);
   set(environment, "AC_APP_NAME", request.app.name.text());
   set(environment, "container", "airlock");
 
@@ -150,7 +155,7 @@ bool enterRoot(const char* path) {
 }
 
 void resetSignals() {
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
   sigset_t none;
@@ -162,7 +167,8 @@ bool takeStreams(const Streams& streams, uid_t uid, StartFailure& failure) {
   failure.step = StartStep::Session;
   if (::setsid() < 0) return false;
   failure.step = StartStep::Streams;
-  if (::dup2(streams.input, 0) < 0 || ::dup2(streams.output, 1) < 0 || ::dup2(streams.error, 2) < 0) {
+  if (::dup2(streams.input, 0) < 0 || ::dup2(streams.output, 1) < 0 ||
+      ::dup2(streams.error, 2) < 0) {
     return false;
   }
   if (!streams.terminal) return true;
@@ -171,21 +177,13 @@ bool takeStreams(const Streams& streams, uid_t uid, StartFailure& failure) {
   return ::ioctl(0, TIOCSCTTY, 0) == 0 && ::fchown(0, uid, static_cast<gid_t>(-1)) == 0;
 }
 
-// The report pipe becomes 3, everything above is closed: from here on there is no descriptor that leads elsewhere.
-bool closeOthers(int& report) {
-  if (report != 3) {
-    if (::dup3(report, 3, O_CLOEXEC) < 0) return false;
-    report = 3;
-  }
-  return ::syscall(SYS_close_range, 4, ~0U, 0) == 0;
-}
-
 void execFirst(const Child& child, StartFailure& failure) {
   failure.step = StartStep::Exec;
   failure.number = ENOENT;
   for (std::size_t index = 0; child.candidates[index] != nullptr; ++index) {
     ::execve(child.candidates[index], child.argv.data(), child.envp.data());
-    // Of several reasons, the first that is not "there is none here" is the one to tell (execvp(3)).
+    // Of several reasons, the first that is not "there is none here" is the one to tell
+    // (execvp(3)).
     if (errno == ENOENT && index > 0) continue;
     const bool searching = errno == ENOENT || errno == ENOTDIR || errno == EACCES;
     if (failure.number == ENOENT) {
@@ -196,14 +194,23 @@ void execFirst(const Child& child, StartFailure& failure) {
   }
 }
 
-[[noreturn]] void runChild(const Child& child, int report) {
+// What the child tells its parent, in memory that both have.  A pipe would still be open when the
+// kernel has already given the process its new memory, and a payload with CAP_SYS_PTRACE could take
+// it from there (R06).
+struct Report {
+  bool failed;
+  StartFailure failure;
+};
+
+[[noreturn]] void runChild(const Child& child, Report& report) {
   const Confinement& confinement = child.plan.confinement;
   StartFailure failure;
   resetSignals();
   const auto prepare = [&] {
     if (!takeStreams(child.streams, confinement.uid, failure)) return false;
     failure.step = StartStep::Descriptors;
-    if (!closeOthers(report)) return false;
+    // From here on there is no descriptor that leads elsewhere.
+    if (::syscall(SYS_close_range, 3, ~0U, 0) != 0) return false;
     failure.step = StartStep::Root;
     return enterRoot(child.plan.rootPath.c_str());
   };
@@ -212,7 +219,8 @@ void execFirst(const Child& child, StartFailure& failure) {
   } else if (applyConfinement(confinement, failure)) {
     execFirst(child, failure);
   }
-  static_cast<void>(!::write(report, &failure, sizeof failure));
+  report.failure = failure;
+  report.failed = true;
   ::_exit(127);
 }
 
@@ -221,22 +229,23 @@ void execFirst(const Child& child, StartFailure& failure) {
 Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
   const Child child{plan, streams, pointers(plan.arguments), pointers(plan.environment),
                     pointers(plan.candidates)};
-  sys::Pipe pipe = TRY(sys::pipe());
+  void* shared =
+      ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return failErrno("share memory with a child");
+  const auto unmap = [](Report* report) { ::munmap(report, sizeof *report); };
+  const std::unique_ptr<Report, decltype(unmap)> report(new (shared) Report{}, unmap);
+
   clone_args arguments{};
-  arguments.flags = CLONE_NEWNS;
+  // VFORK: this process goes on when the child has exec'ed or is gone.  The memory is a copy all
+  // the same.
+  arguments.flags = CLONE_NEWNS | CLONE_VFORK;
   arguments.exit_signal = SIGCHLD;
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return failErrno("clone");
-  if (pid == 0) runChild(child, pipe.writeEnd.get());
-  return StartedApp{static_cast<pid_t>(pid), std::move(pipe.readEnd)};
-}
-
-Result<std::optional<StartFailure>> awaitExec(const StartedApp& app) {
-  StartFailure failure;
-  const std::size_t got = TRY(
-      sys::read(app.report, std::span(reinterpret_cast<std::uint8_t*>(&failure), sizeof failure)));
-  if (got != sizeof failure) return std::optional<StartFailure>();
-  return std::optional(failure);
+  if (pid == 0) runChild(child, *report);
+  StartedApp started{static_cast<pid_t>(pid), std::nullopt};
+  if (report->failed) started.failure = report->failure;
+  return started;
 }
 
 }  // namespace airlock::stage1

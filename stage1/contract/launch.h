@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From an app of a PodSpec to a running process: everything is looked up and laid out first, then one child goes
-// through confinement.h and execs.  Every stage1 flavour, for apps and for entered processes alike.
+// From an app of a PodSpec to a running process: everything is looked up and laid out first, then
+// one child goes through confinement.h and execs.  Every stage1 flavour, for apps and for entered
+// processes alike.
 #pragma once
 
 #include <sys/types.h>
@@ -20,9 +21,9 @@ namespace airlock::stage1 {
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
 struct LaunchPlan {
-  std::string rootPath;  // of the app's root, from the root of the process that starts it
-  std::string program;   // exec[0] as it was asked for
-  std::string searchPath;               // PATH when `program` is a bare name, else empty
+  std::string rootPath;    // of the app's root, from the root of the process that starts it
+  std::string program;     // exec[0] as it was asked for
+  std::string searchPath;  // PATH when `program` is a bare name, else empty
   std::vector<std::string> candidates;  // what is tried, in order
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
@@ -41,13 +42,15 @@ struct LaunchRequest {
 // `root` is the app's root.  Resolves the user, group and program names with what the image has.
 Result<LaunchPlan> planLaunch(FdRef root, LaunchRequest request);
 
-// The environment of an app: its own, then what is missing of PATH, SHELL, USER, LOGNAME, HOME, TERM.
+// The environment of an app: its own, then what is missing of PATH, SHELL, USER, LOGNAME, HOME,
+// TERM.
 Environment completeEnvironment(Environment environment, const std::string& userName,
                                 const std::string& home, bool terminal);
 
-// What is tried for exec[0]: an absolute path as it is, one with '/' below the working directory, a bare name in each
-// absolute directory of `searchPath`.
-std::vector<std::string> programCandidates(const std::string& program, const std::string& workingDirectory,
+// What is tried for exec[0]: an absolute path as it is, one with '/' below the working directory, a
+// bare name in each absolute directory of `searchPath`.
+std::vector<std::string> programCandidates(const std::string& program,
+                                           const std::string& workingDirectory,
                                            const std::string& searchPath);
 
 struct Streams {
@@ -59,11 +62,9 @@ struct Streams {
 
 struct StartedApp {
   pid_t pid;
-  Fd report;  // ends when the program runs; a StartFailure when it does not
+  std::optional<StartFailure> failure;  // nullopt: the program runs
 };
-// Clones a child with a mount namespace of its own that starts the plan.
+// Clones a child with a mount namespace of its own that starts the plan, and waits for its exec.
 Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams);
-// Waits for the exec; nullopt when it happened.
-Result<std::optional<StartFailure>> awaitExec(const StartedApp& app);
 
 }  // namespace airlock::stage1

@@ -10,7 +10,8 @@
 namespace airlock::stage1 {
 
 Result<void> writeStatus(FdRef statusDir, const AppName& app, int code) {
-  const std::string temporary = "." + app.text().substr(0, 200);  // an app's name never begins with a dot
+  const std::string temporary =
+      "." + app.text().substr(0, 200);  // an app's name never begins with a dot
   static_cast<void>(::unlinkat(statusDir.get(), temporary.c_str(), 0));
   Fd file = Fd::own(::openat(statusDir.get(), temporary.c_str(),
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));

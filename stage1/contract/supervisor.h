@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waits for what was started, passes signals on, stops it TERM then KILL, reports how it ended.  PID 1 of a pod, and
-// the process that watches an entered one.
+// Waits for what was started, passes signals on, stops it TERM then KILL, reports how it ended. PID
+// 1 of a pod, and the process that watches an entered one.
 #pragma once
 
 #include <sys/types.h>
@@ -16,9 +16,8 @@
 
 namespace airlock::stage1 {
 
-inline constexpr std::int64_t kStopMilliseconds = 10'000;  // between TERM and KILL
-
-// Blocks every signal that can be blocked and returns a signalfd for those that matter.  Call before the first child.
+// Blocks every signal that can be blocked and returns a signalfd for those that matter.  Call
+// before the first child.
 Result<Fd> openSignals();
 
 struct SupervisedApp {
@@ -38,8 +37,9 @@ class Supervisor {
         apps_(std::move(apps)),
         init_(init) {}
 
-  // Returns when every app has ended: the code of the first that ended with another than 0, else 0.  The first such
-  // end, a Stop, a TERM from outside the pod, or the end of the leash stops the others.
+  // Returns when every app has ended: the code of the first that ended with another than 0, else 0.
+  // The first such end, a Stop, a TERM from outside the pod, or the end of the leash stops the
+  // others.
   int run();
 
  private:

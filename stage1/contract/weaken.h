@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which part of a pod's confinement a test build leaves out, to show that its test turns red.  stage1/ only.
+// Which part of a pod's confinement a test build leaves out, to show that its test turns red.
+// stage1/ only.
 #pragma once
 
 #if (defined(AIRLOCK_WEAKEN_POD_SECCOMP) || defined(AIRLOCK_WEAKEN_POD_CAPS) || \
