@@ -43,16 +43,15 @@ class Download {
   const std::optional<CacheRecord>& record() const { return record_; }
   FdRef file() const { return file_; }
   Result<void> remember(const CacheRecord& record);
-  // The bytes are not needed any more.
+  // The bytes are not needed any more: they are in the store, or nothing can be made of them.
   Result<void> drop();
 
  private:
-  Download(Fd dir, std::string key, Fd lock, Fd file, std::optional<CacheRecord> record)
-      : dir_(std::move(dir)), key_(std::move(key)), lock_(std::move(lock)), file_(std::move(file)),
+  Download(Fd dir, std::string key, Fd file, std::optional<CacheRecord> record)
+      : dir_(std::move(dir)), key_(std::move(key)), file_(std::move(file)),
         record_(std::move(record)) {}
   Fd dir_;
   std::string key_;
-  Fd lock_;
   Fd file_;
   std::optional<CacheRecord> record_;
 };

@@ -71,6 +71,11 @@ TEST_F(Cache, KeepsTheBytesOfADownloadThatFailed) {
   ASSERT_TRUE(sys::writeAll(Download::open(dir_, "x").value().file(), "part").has_value());
   EXPECT_EQ(sys::readAll(Download::open(dir_, "x").value().file(), 100).value(), "part");
 }
+TEST_F(Cache, LeavesNoBytesBehind) {
+  Download download = Download::open(dir_, "x").value();
+  ASSERT_TRUE(download.drop().has_value());
+  EXPECT_TRUE(sys::list(dir_).value().empty());
+}
 TEST_F(Cache, HoldsFilesThatOnlyItsOwnerReads) {
   const Download download = Download::open(dir_, "x").value();
   EXPECT_EQ(sys::status(download.file()).value().st_mode & 0777U, 0600U);
