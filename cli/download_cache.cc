@@ -90,8 +90,10 @@ Result<void> Download::remember(const CacheRecord& record) {
   return {};
 }
 
-Result<void> Download::drop() {
-  return sys::unlink(dir_, TRY(Component::parse(key_ + ".part")));
+Download::~Download() {
+  if (!file_.valid()) return;
+  const auto name = Component::parse(key_ + ".part");
+  if (name) static_cast<void>(sys::unlink(dir_, *name));
 }
 
 }  // namespace airlock::cli

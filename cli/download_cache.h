@@ -34,17 +34,20 @@ enum class Freshness {
 // A clock that went backwards makes everything stale.
 Freshness freshnessOf(const std::optional<CacheRecord>& record, std::int64_t now);
 
-// One request's place in the cache.
+// One request's place in the cache.  Its bytes go when it is destroyed: they are in the store by then, or nothing can
+// be made of them (a broken download has no tag to go on from).
 class Download {
  public:
+  Download(Download&&) = default;
+  Download& operator=(Download&&) = delete;
+  ~Download();
+
   // `request` is the reference as text, or the URL.  Waits, saying so once, while another process downloads the same.
   static Result<Download> open(FdRef cache, std::string_view request);
 
   const std::optional<CacheRecord>& record() const { return record_; }
   FdRef file() const { return file_; }
   Result<void> remember(const CacheRecord& record);
-  // The bytes are not needed any more: they are in the store, or nothing can be made of them.
-  Result<void> drop();
 
  private:
   Download(Fd dir, std::string key, Fd file, std::optional<CacheRecord> record)

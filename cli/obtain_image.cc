@@ -132,13 +132,6 @@ class Obtaining {
   }
 
   Result<ipc::CatalogRecord> remote(Download& download, ipc::FetchImageJob job, ipc::ImportRequest request) const {
-    auto record = downloadAndImport(download, std::move(job), std::move(request));
-    TRY(download.drop());
-    return record;
-  }
-
-  Result<ipc::CatalogRecord> downloadAndImport(Download& download, ipc::FetchImageJob job,
-                                               ipc::ImportRequest request) const {
     if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
     const std::optional<ipc::CatalogRecord> kept = TRY(fromStore(download));
     job.options = fetchOptions(options_);
