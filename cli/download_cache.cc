@@ -65,7 +65,8 @@ std::optional<CacheRecord> decodeCacheRecord(std::string_view content) {
 Freshness freshnessOf(const std::optional<CacheRecord>& record, std::int64_t now) {
   if (!record) return Freshness::Unknown;
   const std::int64_t age = now - record->downloadedAt;
-  return record->maxAge > 0 && age >= 0 && age < record->maxAge ? Freshness::Fresh : Freshness::Stale;
+  return record->maxAge > 0 && age >= 0 && age < record->maxAge ? Freshness::Fresh
+                                                                : Freshness::Stale;
 }
 
 Result<Download> Download::open(FdRef cache, std::string_view request) {
@@ -79,7 +80,8 @@ Result<Download> Download::open(FdRef cache, std::string_view request) {
     TRY(lockExclusive(file));
   }
   std::optional<CacheRecord> record;
-  const auto content = sys::readFile(cache, TRY(Component::parse(key + ".json")), limits::kMessageBytes);
+  const auto content =
+      sys::readFile(cache, TRY(Component::parse(key + ".json")), limits::kMessageBytes);
   if (content) record = decodeCacheRecord(*content);
   return Download(TRY(sys::duplicate(cache)), key, std::move(file), std::move(record));
 }

@@ -26,7 +26,11 @@ class Cache : public testing::Test {
 };
 
 CacheRecord sample() {
-  return {.url = "https://example.com/a.aci", .tag = "\"x\"", .maxAge = 100, .downloadedAt = 1000, .image = "sha512-00"};
+  return {.url = "https://example.com/a.aci",
+          .tag = "\"x\"",
+          .maxAge = 100,
+          .downloadedAt = 1000,
+          .image = "sha512-00"};
 }
 
 TEST(Freshness, LastsForMaxAge) {
@@ -35,7 +39,9 @@ TEST(Freshness, LastsForMaxAge) {
   EXPECT_EQ(freshnessOf(sample(), 1099), Freshness::Fresh);
   EXPECT_EQ(freshnessOf(sample(), 1100), Freshness::Stale);
 }
-TEST(Freshness, EndsWhenTheClockWentBack) { EXPECT_EQ(freshnessOf(sample(), 999), Freshness::Stale); }
+TEST(Freshness, EndsWhenTheClockWentBack) {
+  EXPECT_EQ(freshnessOf(sample(), 999), Freshness::Stale);
+}
 TEST(Freshness, NeedsAMaxAge) {
   CacheRecord record = sample();
   record.maxAge = 0;
