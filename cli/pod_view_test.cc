@@ -50,8 +50,8 @@ TEST_F(PodViews, ListIsRktsTable) {
 }
 
 TEST_F(PodViews, FullListHasWholeIdsAndTimes) {
-  const std::vector<PodView> pods = {sample(1, store::PodState::Exited, {"redis"})};
-  const std::string text = listTable(pods, true, false, kCreated);
+  const PodView view = sample(1, store::PodState::Exited, {"redis"});
+  const std::string text = listTable(std::span(&view, 1), true, false, kCreated);
   EXPECT_EQ(
       text,
       ipc::samplePodId(1).text() + "\tredis\texample.com/redis:1\t" +
