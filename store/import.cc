@@ -119,6 +119,25 @@ Result<void> checkNameAndLabels(const ImportInput& input, const ipc::Unpacked& f
   return {};
 }
 
+// A name does not silently move from one signer to another, or to none: an image that claims a name of
+// the store is signed by a key that has signed it before, or the administrator makes room for it.
+Result<void> checkSameSigner(const Store& store, const ImageName& name,
+                             const std::vector<ipc::Signer>& signers) {
+  const auto known = TRY(store.find(name, {}));
+  if (!known || known->signers.empty()) return {};
+  const bool same = std::ranges::any_of(signers, [&](const ipc::Signer& signer) {
+    return std::ranges::find(known->signers, signer.fingerprint, &ipc::Signer::fingerprint) !=
+           known->signers.end();
+  });
+  if (same) return {};
+  return refuse(ErrorKind::Denied, "E_SIGNER_CHANGED",
+                "the images of " + name.text() + " in the store are signed by " +
+                    known->signers.front().fingerprint.text() + ", and this one is " +
+                    (signers.empty() ? "not verified" : "not"),
+                "If its publisher has a new key, remove the old image first: airlock image rm " +
+                    displayName(name, known->labels));
+}
+
 bool enableVerity(FdRef tree) {
   fsverity_enable_arg argument{};
   argument.version = 1;
@@ -292,6 +311,7 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
     signers = TRY(decideSignatures(found, TRY(keys.fingerprintsFor(facts.name)),
                                    displayName(facts.name, facts.labels)));
   }
+  TRY(checkSameSigner(store, facts.name, signers));
   fault("import-authenticated");
 
   const Fd treeBytes = TRY(readOnly(tree));
