@@ -32,11 +32,11 @@ struct Served {
 
 Result<Fd> bindSocket(const Configuration& configuration) {
   const std::string directory = configuration.runtimeDirectory();
-  if (::mkdir(configuration.dataDirectory.c_str(), 0755) != 0 && errno != EEXIST)
-    return failErrno("make the data directory");
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
-    return failErrno("make " + directory);
-  if (::chmod(directory.c_str(), 0755) != 0) return failErrno("chmod " + directory);
+  for (const std::string& made : {configuration.dataDirectory, directory}) {
+    if (::mkdir(made.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make " + made);
+    // Users find the socket and the catalog below it, whatever the umask was.
+    if (::chmod(made.c_str(), 0755) != 0) return failErrno("chmod " + made);
+  }
   const std::string path = directory + "/" + store::kHelperSocketName;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -123,10 +123,17 @@ Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podId
   return sys::fsmount(fs, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 }
 
-Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner,
-                          store::UidRange range) {
+Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,
+                          uid_t owner, store::UidRange range) {
   const unsigned recursive = volume.recursive ? AT_RECURSIVE : 0;
-  Fd mount = TRY(sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive));
+  // A mount can be copied only in the namespace that its descriptor was opened in: the caller's,
+  // which must be the one that we were started in.
+  const Fd ours = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));
+  if (::setns(hostMounts.get(), CLONE_NEWNS) != 0)
+    return failErrno("join the host's mount namespace");
+  auto copied = sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive);
+  if (::setns(ours.get(), CLONE_NEWNS) != 0) return failErrno("leave the host's mount namespace");
+  Fd mount = TRY(inContext(std::move(copied), "volume " + volume.name.text()));
   const Fd ids = TRY(owner == 0 ? mappingNamespace(0, range.first, limits::kPodUids)
                                 : mappingNamespace(owner, range.first, 1));
   mount_attr attributes{};

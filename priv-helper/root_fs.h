@@ -26,8 +26,8 @@ Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podId
 
 // A host directory or file as the caller opened it.  For root's volumes the ids 0 to 65535 are the
 // pod's; for a user's, that user is the pod's root and nobody else exists.
-Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner,
-                          store::UidRange range);
+Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,
+                          uid_t owner, store::UidRange range);
 
 // An empty directory of the pod, with the asked owner and mode.
 Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, store::UidRange range);

@@ -296,7 +296,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   if (!answer) {
     static_cast<void>(
         measure(server, {}, ipc::AbortFacts{.pod = spec.id, .reason = answer.error().code()}));
-    return std::unexpected(std::move(answer.error()).in("run"));
+    return std::unexpected(std::move(answer.error()));
   }
   return answer;
 }
