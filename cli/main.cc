@@ -7,6 +7,7 @@
 #include <csignal>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
@@ -125,8 +126,10 @@ int runCommand(const CommandLine& line) {
   const auto code = command.function(line.options, line.arguments);
   if (code) return *code;
   // rkt's messages name the last word: "rm: …" for `image rm`.
-  const std::string name = command.name;
-  note(errorText(name.substr(name.rfind(' ') + 1), code.error(), line.options));
+  constexpr std::string_view group = "image ";
+  std::string_view name = command.name;
+  if (name.starts_with(group)) name.remove_prefix(group.size());
+  note(errorText(std::string(name), code.error(), line.options));
   return kExitFailure;
 }
 
