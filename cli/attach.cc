@@ -29,7 +29,9 @@ constexpr char kEndOfInput = 0x04;  // termios(3), VEOF
 sigset_t stopSet() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) ::sigaddset(&set, number);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGPIPE}) {
+    ::sigaddset(&set, number);
+  }
   return set;
 }
 
@@ -160,7 +162,7 @@ class Holder {
     if (::read(attachment_.signals.get(), &info, sizeof info) != sizeof info) return {};
     if (info.ssi_signo == SIGWINCH) {
       relay_.resized();
-    } else {
+    } else if (info.ssi_signo != SIGPIPE) {  // our own, from an output that nobody reads any more
       stop();
     }
     return {};
@@ -246,6 +248,9 @@ StopSignals::StopSignals(StopSignals&& other) noexcept : fd_(std::move(other.fd_
 
 StopSignals::~StopSignals() {
   if (!fd_.valid()) return;
+  // What came for a pod that has ended must not end us instead of its exit code.
+  signalfd_siginfo info{};
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) continue;
   const sigset_t set = stopSet();
   static_cast<void>(::sigprocmask(SIG_UNBLOCK, &set, nullptr));
 }

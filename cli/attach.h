@@ -11,8 +11,8 @@
 
 namespace airlock::cli {
 
-// INT, TERM, HUP, QUIT and WINCH come through a descriptor from construction on; as before after
-// destruction.
+// INT, TERM, HUP, QUIT, WINCH and PIPE come through a descriptor from construction on; as before
+// after destruction.
 class StopSignals {
  public:
   static Result<StopSignals> block();
