@@ -94,6 +94,8 @@ constexpr Command kCommands[] = {
      "--seccomp=\"\"\tmode=retain|remove,@SET or CALL,…\n"
      "--memory=\"\"\tlimit, such as 64M\n"
      "--cpu=\"\"\tlimit, such as 500m\n"
+     "--cpu-shares=\"\"\tweight beside other pods\n"
+     "--oom-score-adj=\"\"\tfor the kernel when memory runs out\n"
      "--signature=\"\"\tdetached signature of the image before it\n",
      run},
     {"status", "[--uuid-file=FILE] UUID", "tell how a pod is",
