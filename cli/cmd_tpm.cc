@@ -21,7 +21,9 @@ enum class Agreement { Matches, Differs, NoRegister };
 
 std::string tpmName(const ipc::Reported& report) {
   if (report.tpm == "software") return "software TPM";
-  return report.tpm == "hardware" ? "hardware TPM" : "no TPM";
+  if (report.tpm == "hardware") return "hardware TPM";
+  // A register can be read and still not be what this log was extended into.
+  return report.banks.empty() ? "no TPM" : "TPM of unknown kind";
 }
 
 image::Json toJson(const tpm::Replay& replay, const ipc::Reported& report, Agreement agreement) {
