@@ -76,7 +76,6 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
       .parentEnvironment = wanted.inheritEnvironment ? environmentOf(environ)
                                                      : std::vector<image::EnvironmentVariable>(),
       .fileEnvironment = TRY(readEnvironmentFiles(wanted.environmentFiles))};
-  if (options.insecure.image) inform("warning: image signature verification has been disabled");
   const std::vector<ChosenImage> images = TRY(obtainImages(options, wanted));
   const PodRequest request = TRY(buildPodRequest(wanted, images, surroundings));
   for (const std::string& warning : request.warnings) complain("run", warning);
