@@ -125,6 +125,8 @@ bool writeOnce(const char* path, const std::string& text) {
   ::syscall(SYS_close_range, highest, ~0U, CLOSE_RANGE_CLOEXEC);
 
   if ((program.namespaces & CLONE_NEWUSER) != 0) {
+    // The map of a process that cannot be dumped belongs to root: a user whose process is like that could not write it.
+    if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) giveUp(pipe, "make the process dumpable");
     if (!writeOnce("/proc/self/setgroups", "deny")) giveUp(pipe, "deny setgroups");
     if (!writeOnce("/proc/self/uid_map", plan.uidMap)) giveUp(pipe, "map the uid");
     if (!writeOnce("/proc/self/gid_map", plan.gidMap)) giveUp(pipe, "map the gid");

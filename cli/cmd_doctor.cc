@@ -48,7 +48,7 @@ std::string fileText(const char* path) {
 }
 
 bool isFileSystem(const char* path, long magic) {
-  struct statfs info {};
+  struct statfs info{};
   return ::statfs(path, &info) == 0 && static_cast<long>(info.f_type) == magic;
 }
 
@@ -58,8 +58,10 @@ Finding helper(const Options& options) {
     if (program) return {"helper", true, "started as this command's child, since you are root", ""};
     return {"helper", false, program.error().message(), "Install Airlock whole"};
   }
-  if (helperReachable(options)) return {"helper", true, "its socket answers, and root serves it", ""};
-  return {"helper", false, "no helper can be reached: images go to a store of your own, and pods cannot be run",
+  if (helperReachable(options))
+    return {"helper", true, "its socket answers, and root serves it", ""};
+  return {"helper", false,
+          "no helper can be reached: images go to a store of your own, and pods cannot be run",
           "Enable airlock-helper.socket, run `airlock-helper --listen`, or use sudo"};
 }
 
@@ -67,17 +69,21 @@ Finding account(std::string_view name, const char* use) {
   const auto found = findUser(name);
   const std::string what = "user " + std::string(name);
   if (found && *found) return {what, true, use, ""};
-  return {what, false, std::string("missing: ") + use, "systemd-sysusers, or: useradd --system " + std::string(name)};
+  return {what, false, std::string("missing: ") + use,
+          "systemd-sysusers, or: useradd --system " + std::string(name)};
 }
 
 Finding landlock() {
-  const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  const long abi =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi > 0) return {"landlock", true, "ABI " + std::to_string(abi), ""};
-  return {"landlock", false, "the kernel does not offer it", "Boot with lsm=landlock,… on a kernel from 5.13 on"};
+  return {"landlock", false, "the kernel does not offer it",
+          "Boot with lsm=landlock,… on a kernel from 5.13 on"};
 }
 
 Finding seccomp() {
-  if (::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0) return {"seccomp", true, "filters are compiled into the programs", ""};
+  if (::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0)
+    return {"seccomp", true, "filters are compiled into the programs", ""};
   return {"seccomp", false, "the kernel has no seccomp", "Use a kernel with CONFIG_SECCOMP_FILTER"};
 }
 
@@ -85,24 +91,28 @@ Finding userNamespaces() {
   const std::string most = fileText("/proc/sys/user/max_user_namespaces");
   const std::string allowed = fileText("/proc/sys/kernel/unprivileged_userns_clone");
   if (::access("/proc/self/ns/user", F_OK) != 0 || most == "0") {
-    return {"user namespaces", false, "none can be made: pods cannot run", "sysctl user.max_user_namespaces=65536"};
+    return {"user namespaces", false, "none can be made: pods cannot run",
+            "sysctl user.max_user_namespaces=65536"};
   }
   if (allowed == "0") {
-    return {"user namespaces", true, "for root alone: pods run, verifying into a store of your own does not",
+    return {"user namespaces", true,
+            "for root alone: pods run, verifying into a store of your own does not",
             "sysctl kernel.unprivileged_userns_clone=1 to allow users an own store"};
   }
   return {"user namespaces", true, "pods and verifier processes have their own", ""};
 }
 
 Finding erofs() {
-  const bool known = fileText("/proc/filesystems").contains("erofs") || ::access("/sys/module/erofs", F_OK) == 0;
+  const bool known =
+      fileText("/proc/filesystems").contains("erofs") || ::access("/sys/module/erofs", F_OK) == 0;
   if (known) return {"erofs", true, "images are mounted, never unpacked", ""};
   return {"erofs", false, "the kernel has not loaded it", "modprobe erofs (CONFIG_EROFS_FS)"};
 }
 
 Finding cgroup() {
   const bool unified = isFileSystem("/sys/fs/cgroup", CGROUP2_SUPER_MAGIC);
-  if (unified) return {"cgroup", true, "v2 with " + fileText("/sys/fs/cgroup/cgroup.controllers"), ""};
+  if (unified)
+    return {"cgroup", true, "v2 with " + fileText("/sys/fs/cgroup/cgroup.controllers"), ""};
   return {"cgroup", false, "no unified v2 hierarchy: limits of memory and CPU do not hold",
           "Boot with systemd.unified_cgroup_hierarchy=1"};
 }
@@ -111,7 +121,8 @@ Finding selinux() {
   if (isFileSystem("/sys/fs/selinux", SELINUX_MAGIC)) {
     return {"selinux", false, "enabled on this host, but this version does not label pods", ""};
   }
-  return {"selinux", false, "not enabled on this host", "Boot with security=selinux selinux=1 if you want it"};
+  return {"selinux", false, "not enabled on this host",
+          "Boot with security=selinux selinux=1 if you want it"};
 }
 
 Finding trustedKeys(const Options& options) {
@@ -128,9 +139,11 @@ Finding trustedKeys(const Options& options) {
 Finding storeHealth(const Options& options) {
   const auto images = ImageStore::choose(options);
   if (!images) return {"store", false, images.error().message(), images.error().hint()};
-  const std::string where = printable(images->directory()) + (images->throughHelper() ? "" : " (your own)");
+  const std::string where =
+      printable(images->directory()) + (images->throughHelper() ? "" : " (your own)");
   const auto opened = images->open();
-  if (!opened) return {"store", false, where + ": " + opened.error().message(), opened.error().hint()};
+  if (!opened)
+    return {"store", false, where + ": " + opened.error().message(), opened.error().hint()};
   if (!*opened) return {"store", true, where + ": empty, made by the first import", ""};
   const auto all = (*opened)->images();
   if (!all) return {"store", false, where + ": " + all.error().message(), ""};
@@ -138,7 +151,8 @@ Finding storeHealth(const Options& options) {
   for (const ipc::CatalogRecord& record : *all) unverified += record.signers.empty() ? 1 : 0;
   return {"store", true,
           where + ": " + std::to_string(all->size()) + " image(s)" +
-              (unverified > 0 ? ", " + std::to_string(unverified) + " without a verified signature" : ""),
+              (unverified > 0 ? ", " + std::to_string(unverified) + " without a verified signature"
+                              : ""),
           ""};
 }
 
@@ -163,16 +177,20 @@ void addReport(const Options& options, Findings& findings) {
     std::erase_if(findings, [&](const Finding& finding) { return finding.name == layer.name; });
     findings.push_back({layer.name, layer.enforced, layer.detail, adviceFor(layer)});
   }
-  const std::string kind = report->tpm == "software"   ? "a software TPM: it proves nothing to anybody who does not trust root"
-                           : report->tpm == "hardware" ? "a hardware TPM"
-                                                       : "none";
-  findings.push_back({"tpm", report->tpm == "hardware", kind + ", measurement mode " + report->measureMode, ""});
+  const std::string kind =
+      report->tpm == "software"
+          ? "a software TPM: it proves nothing to anybody who does not trust root"
+      : report->tpm == "hardware" ? "a hardware TPM"
+                                  : "none";
+  findings.push_back(
+      {"tpm", report->tpm == "hardware", kind + ", measurement mode " + report->measureMode, ""});
 }
 
 }  // namespace
 
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments) {
-  if (!TRY(parseFlags(arguments, {})).empty()) return refuse(ErrorKind::Invalid, "E_USAGE", "doctor takes no argument");
+  if (!TRY(parseFlags(arguments, {})).empty())
+    return refuse(ErrorKind::Invalid, "E_USAGE", "doctor takes no argument");
   Findings findings = {helper(options),
                        account(kFetchUser, "root's downloads run as it"),
                        account(kVerifyUser, "root's verifier processes run as it"),
@@ -204,7 +222,8 @@ Result<int> doctor(const Options& options, const std::vector<std::string>& argum
   for (const Finding& finding : findings) {
     out(printable(finding.name) + ": " + (finding.holds ? "enforced" : "not enforced") +
         (finding.detail.empty() ? "" : ": " + printable(finding.detail)) +
-        (finding.holds || finding.advice.empty() ? "" : ". To change it: " + finding.advice) + "\n");
+        (finding.holds || finding.advice.empty() ? "" : ". To change it: " + finding.advice) +
+        "\n");
   }
   return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock fetch
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "cli/command.h"
@@ -7,8 +8,6 @@
 #include "cli/options.h"
 #include "cli/text_output.h"
 #include "image/json.h"
-
-#include <nlohmann/json.hpp>
 
 namespace airlock::cli {
 
@@ -30,7 +29,8 @@ Result<int> fetch(const Options& options, const std::vector<std::string>& argume
   bool noStore = false;
   PullPolicy policy = PullPolicy::Update;
   const auto setSignature = [&](const std::string& value) -> Result<void> {
-    if (wanted.empty()) return refuse(ErrorKind::Invalid, "E_USAGE", "--signature must follow an image");
+    if (wanted.empty())
+      return refuse(ErrorKind::Invalid, "E_USAGE", "--signature must follow an image");
     wanted.back().signature = value;
     return {};
   };
@@ -54,7 +54,8 @@ Result<int> fetch(const Options& options, const std::vector<std::string>& argume
   }
   if (storeOnly) policy = PullPolicy::Never;
   if (noStore) policy = PullPolicy::Update;
-  if (wanted.empty()) return refuse(ErrorKind::Invalid, "E_USAGE", "must provide at least one image");
+  if (wanted.empty())
+    return refuse(ErrorKind::Invalid, "E_USAGE", "must provide at least one image");
   image::Json all = image::Json::array();
   for (const Wanted& one : wanted) {
     const ipc::CatalogRecord record = TRY(obtainImage(options, one.image, one.signature, policy));

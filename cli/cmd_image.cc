@@ -47,7 +47,8 @@ constexpr Field kFields[] = {
        return full ? image.record.image.text() : image.record.image.shortText(kShortDigits);
      },
      [](const Listed& a, const Listed& b) { return a.record.image < b.record.image; }},
-    {"name", "NAME", [](const Listed& image, bool, std::int64_t) { return printable(image.name()); },
+    {"name", "NAME",
+     [](const Listed& image, bool, std::int64_t) { return printable(image.name()); },
      [](const Listed& a, const Listed& b) { return a.name() < b.name(); }},
     {"size", "SIZE",
      [](const Listed& image, bool full, std::int64_t) {
@@ -55,13 +56,19 @@ constexpr Field kFields[] = {
      },
      [](const Listed& a, const Listed& b) { return a.size() < b.size(); }},
     {"importtime", "IMPORT TIME",
-     [](const Listed& image, bool full, std::int64_t now) { return timeCell(image.record.importedAt, full, now); },
+     [](const Listed& image, bool full, std::int64_t now) {
+       return timeCell(image.record.importedAt, full, now);
+     },
      [](const Listed& a, const Listed& b) { return a.record.importedAt < b.record.importedAt; }},
     {"lastused", "LAST USED",
-     [](const Listed& image, bool full, std::int64_t now) { return timeCell(image.lastUsed, full, now); },
+     [](const Listed& image, bool full, std::int64_t now) {
+       return timeCell(image.lastUsed, full, now);
+     },
      [](const Listed& a, const Listed& b) { return a.lastUsed < b.lastUsed; }},
     {"latest", "LATEST",
-     [](const Listed& image, bool, std::int64_t) { return std::string(image.record.latest ? "true" : "false"); },
+     [](const Listed& image, bool, std::int64_t) {
+       return std::string(image.record.latest ? "true" : "false");
+     },
      [](const Listed& a, const Listed& b) { return !a.record.latest && b.record.latest; }},
     {"signer", "SIGNER",
      [](const Listed& image, bool full, std::int64_t) {
@@ -69,7 +76,9 @@ constexpr Field kFields[] = {
        const ipc::Signer& signer = image.record.signers.front();
        return full || signer.userId.empty() ? signer.fingerprint.text() : printable(signer.userId);
      },
-     [](const Listed& a, const Listed& b) { return a.record.signers.size() < b.record.signers.size(); }},
+     [](const Listed& a, const Listed& b) {
+       return a.record.signers.size() < b.record.signers.size();
+     }},
 };
 
 Result<std::vector<const Field*>> fieldsOf(const std::string& list, const char* flag) {
@@ -80,7 +89,8 @@ Result<std::vector<const Field*>> fieldsOf(const std::string& list, const char* 
     const std::string_view word = rest.substr(0, comma);
     const auto found = std::ranges::find(kFields, word, &Field::name);
     if (found == std::end(kFields)) {
-      return refuse(ErrorKind::Invalid, "E_USAGE", "unknown field " + airlock::quoted(word) + " in --" + flag,
+      return refuse(ErrorKind::Invalid, "E_USAGE",
+                    "unknown field " + airlock::quoted(word) + " in --" + flag,
                     "It takes id, name, size, importtime, lastused, latest, signer");
     }
     fields.push_back(&*found);
@@ -132,7 +142,8 @@ image::Json toJson(const std::vector<Listed>& images) {
 
 Result<std::string> oneOperand(const std::vector<std::string>& operands) {
   if (operands.size() == 1) return operands.front();
-  return refuse(ErrorKind::Invalid, "E_USAGE", operands.empty() ? "must provide one image" : "takes only one image");
+  return refuse(ErrorKind::Invalid, "E_USAGE",
+                operands.empty() ? "must provide one image" : "takes only one image");
 }
 
 }  // namespace
@@ -144,17 +155,21 @@ Result<int> imageList(const Options& options, const std::vector<std::string>& ar
   std::string format;
   bool full = false;
   bool noLegend = false;
-  const auto operands = TRY(parseFlags(arguments, {textFlag("fields", fieldList), textFlag("sort", sortList),
-                                                   textFlag("order", order), textFlag("format", format),
-                                                   boolFlag("full", full), boolFlag("no-legend", noLegend)}));
+  const auto operands =
+      TRY(parseFlags(arguments, {textFlag("fields", fieldList), textFlag("sort", sortList),
+                                 textFlag("order", order), textFlag("format", format),
+                                 boolFlag("full", full), boolFlag("no-legend", noLegend)}));
   if (!operands.empty()) return refuse(ErrorKind::Invalid, "E_USAGE", "takes no argument");
   if (format.empty() && options.json) format = "json-pretty";
   if (!format.empty() && format != "json" && format != "json-pretty") {
-    return refuse(ErrorKind::Invalid, "E_USAGE", "invalid value " + airlock::quoted(format) + " for --format",
+    return refuse(ErrorKind::Invalid, "E_USAGE",
+                  "invalid value " + airlock::quoted(format) + " for --format",
                   "It takes json or json-pretty");
   }
   if (order != "asc" && order != "desc") {
-    return refuse(ErrorKind::Invalid, "E_USAGE", "invalid value " + airlock::quoted(order) + " for --order", "It takes asc or desc");
+    return refuse(ErrorKind::Invalid, "E_USAGE",
+                  "invalid value " + airlock::quoted(order) + " for --order",
+                  "It takes asc or desc");
   }
   const auto fields = TRY(fieldsOf(fieldList, "fields"));
   const auto keys = TRY(fieldsOf(sortList, "sort"));
@@ -167,7 +182,8 @@ Result<int> imageList(const Options& options, const std::vector<std::string>& ar
     return false;
   });
   if (!format.empty()) {
-    printJson(toJson(images), format == "json" ? image::JsonStyle::Compact : image::JsonStyle::Pretty);
+    printJson(toJson(images),
+              format == "json" ? image::JsonStyle::Compact : image::JsonStyle::Pretty);
     return 0;
   }
   std::vector<std::vector<std::string>> rows;
@@ -192,14 +208,16 @@ Result<int> imageCatManifest(const Options& options, const std::vector<std::stri
   const auto opened = TRY(images.open());
   if (!opened) return refuse(ErrorKind::Missing, "E_STORE", "the store went away");
   const std::string manifest = TRY(opened->manifest(record));
-  const image::Json document = TRY(inContext(image::parseJson(manifest, limits::kManifestBytes), "the manifest"));
+  const image::Json document =
+      TRY(inContext(image::parseJson(manifest, limits::kManifestBytes), "the manifest"));
   printJson(document, pretty ? image::JsonStyle::Pretty : image::JsonStyle::Compact);
   return 0;
 }
 
 Result<int> imageVerify(const Options& options, const std::vector<std::string>& arguments) {
   const auto operands = TRY(parseFlags(arguments, {}));
-  if (operands.empty()) return refuse(ErrorKind::Invalid, "E_USAGE", "must provide at least one image");
+  if (operands.empty())
+    return refuse(ErrorKind::Invalid, "E_USAGE", "must provide at least one image");
   const ImageStore images = TRY(ImageStore::choose(options));
   bool allHold = true;
   image::Json document = image::Json::array();
@@ -216,12 +234,14 @@ Result<int> imageVerify(const Options& options, const std::vector<std::string>& 
     if (options.json) continue;
     const std::string shown = "\"" + printable(operand) + "\"";
     if (holds) {
-      out("successfully verified checksum for image: " + shown + " (\"" + record.image.text() + "\")\n");
+      out("successfully verified checksum for image: " + shown + " (\"" + record.image.text() +
+          "\")\n");
       out(signedOnce ? "successfully verified signature for image: " + shown + "\n"
                      : "image " + shown + " was imported without a signature\n");
     } else {
       note("image verify: verification failed for image " + shown + ": " +
-           (found.treeIntact ? "the signature does not hold any more" : "the stored tree is not what was imported") +
+           (found.treeIntact ? "the signature does not hold any more"
+                             : "the stored tree is not what was imported") +
            (found.detail.empty() ? "" : ": " + printable(found.detail)) +
            ". Remove it with `airlock image rm` and fetch it again\n");
     }
@@ -232,13 +252,15 @@ Result<int> imageVerify(const Options& options, const std::vector<std::string>& 
 
 Result<int> imageRemove(const Options& options, const std::vector<std::string>& arguments) {
   const auto operands = TRY(parseFlags(arguments, {}));
-  if (operands.empty()) return refuse(ErrorKind::Invalid, "E_USAGE", "must provide at least one image");
+  if (operands.empty())
+    return refuse(ErrorKind::Invalid, "E_USAGE", "must provide at least one image");
   const ImageStore images = TRY(ImageStore::choose(options));
   std::size_t removed = 0;
   std::size_t left = 0;
   for (const std::string& operand : operands) {
     const auto record = images.resolve(operand);
-    const Result<void> done = record ? images.remove(*record) : Result<void>(std::unexpected(record.error()));
+    const Result<void> done =
+        record ? images.remove(*record) : Result<void>(std::unexpected(record.error()));
     if (!done) {
       note(errorText("rm", done.error(), options));
       ++left;

@@ -26,8 +26,8 @@ struct Question {
   std::vector<std::string> images;
   std::string user;
   std::string network = "none";
-  std::vector<std::string> volumes;       // NAME=SOURCE
-  std::string retained;                   // capabilities, comma list, or "all"
+  std::vector<std::string> volumes;  // NAME=SOURCE
+  std::string retained;              // capabilities, comma list, or "all"
 };
 
 Result<std::uint32_t> uidOf(const std::string& text) {
@@ -36,7 +36,9 @@ Result<std::uint32_t> uidOf(const std::string& text) {
   if (error == std::errc() && end == text.data() + text.size()) return uid;
   const auto account = TRY(findUser(text));
   if (account) return account->uid;
-  return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no user " + airlock::quoted(text) + " in /etc/passwd", "--as takes a name or a uid");
+  return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                "no user " + airlock::quoted(text) + " in /etc/passwd",
+                "--as takes a name or a uid");
 }
 
 Result<std::uint64_t> capabilitiesOf(const std::string& text) {
@@ -47,7 +49,9 @@ Result<std::uint64_t> capabilitiesOf(const std::string& text) {
   for (bool more = true; more;) {
     const std::size_t comma = rest.find(',');
     const auto number = image::capabilityNumber(rest.substr(0, comma));
-    if (!number) return refuse(ErrorKind::Invalid, "E_USAGE", "unknown capability " + airlock::quoted(rest.substr(0, comma)));
+    if (!number)
+      return refuse(ErrorKind::Invalid, "E_USAGE",
+                    "unknown capability " + airlock::quoted(rest.substr(0, comma)));
     mask |= std::uint64_t{1} << *number;
     more = comma != rest.npos;
     if (more) rest.remove_prefix(comma + 1);
@@ -71,7 +75,8 @@ Result<ipc::RunRequest> runRequest(const Options& options, const Question& quest
   for (const std::string& volume : question.volumes) {
     const std::size_t equals = volume.find('=');
     if (equals == std::string::npos || volume.substr(equals + 1).substr(0, 1) != "/") {
-      return refuse(ErrorKind::Invalid, "E_USAGE", "--volume takes NAME=/PATH, not " + airlock::quoted(volume));
+      return refuse(ErrorKind::Invalid, "E_USAGE",
+                    "--volume takes NAME=/PATH, not " + airlock::quoted(volume));
     }
     request.pod.volumes.push_back({.name = TRY(AppName::parse(volume.substr(0, equals))),
                                    .kind = ipc::VolumeKind::Host,
@@ -81,9 +86,11 @@ Result<ipc::RunRequest> runRequest(const Options& options, const Question& quest
 }
 
 Result<ipc::ImportRequest> fetchRequest(const Options& options, const Question& question) {
-  if (question.images.size() != 1) return refuse(ErrorKind::Invalid, "E_USAGE", "a fetch is explained for one image");
+  if (question.images.size() != 1)
+    return refuse(ErrorKind::Invalid, "E_USAGE", "a fetch is explained for one image");
   const image::NamedImage named = TRY(image::parseNamedImage(question.images.front()));
-  return ipc::ImportRequest{.name = named.name, .labels = named.labels, .skipSignature = options.insecure.image};
+  return ipc::ImportRequest{
+      .name = named.name, .labels = named.labels, .skipSignature = options.insecure.image};
 }
 
 }  // namespace

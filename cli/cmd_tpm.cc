@@ -34,14 +34,16 @@ image::Json toJson(const tpm::Replay& replay, const ipc::Reported& report, Agree
   document["registers"] = image::Json::object();
   for (const ipc::PcrBank& bank : report.banks) document["registers"][bank.algorithm] = bank.value;
   document["log"] = image::Json::object();
-  for (const ipc::PcrBank& bank : tpm::bankTexts(replay.chain.values)) document["log"][bank.algorithm] = bank.value;
+  for (const ipc::PcrBank& bank : tpm::bankTexts(replay.chain.values))
+    document["log"][bank.algorithm] = bank.value;
   document["records"] = image::Json::array();
   for (const tpm::Record& record : replay.records) {
     image::Json entry;
     entry["number"] = record.number;
     entry["type"] = record.event.type;
     entry["digests"] = image::Json::object();
-    for (const ipc::PcrBank& bank : tpm::bankTexts(record.digests)) entry["digests"][bank.algorithm] = bank.value;
+    for (const ipc::PcrBank& bank : tpm::bankTexts(record.digests))
+      entry["digests"][bank.algorithm] = bank.value;
     entry["event"] = record.event.payload;
     document["records"].push_back(entry);
   }
@@ -53,11 +55,11 @@ void print(const tpm::Replay& replay, const ipc::Reported& report, Agreement agr
   for (const tpm::Record& record : replay.records) {
     const auto banks = tpm::bankTexts(record.digests);
     out(std::to_string(record.number) + "  " +
-        (banks.empty() ? "-" : banks.back().algorithm + ":" + banks.back().value.substr(0, shown)) + "  " +
-        tpm::summarize(record.event) + "\n");
+        (banks.empty() ? "-" : banks.back().algorithm + ":" + banks.back().value.substr(0, shown)) +
+        "  " + tpm::summarize(record.event) + "\n");
   }
-  out(std::to_string(replay.records.size()) + " record(s), PCR " + std::to_string(report.pcr) + ", " + tpmName(report) +
-      ", measurement " + printable(report.measureMode) + "\n");
+  out(std::to_string(replay.records.size()) + " record(s), PCR " + std::to_string(report.pcr) +
+      ", " + tpmName(report) + ", measurement " + printable(report.measureMode) + "\n");
   for (const ipc::PcrBank& bank : tpm::bankTexts(replay.chain.values)) {
     out("log      " + bank.algorithm + " " + bank.value + "\n");
   }
@@ -80,25 +82,28 @@ void print(const tpm::Replay& replay, const ipc::Reported& report, Agreement agr
 }  // namespace
 
 Result<int> tpmLog(const Options& options, const std::vector<std::string>& arguments) {
-  if (!TRY(parseFlags(arguments, {})).empty()) return refuse(ErrorKind::Invalid, "E_USAGE", "tpm log takes no argument");
+  if (!TRY(parseFlags(arguments, {})).empty())
+    return refuse(ErrorKind::Invalid, "E_USAGE", "tpm log takes no argument");
   const HelperAnswer answer = TRY(askHelper(options, ipc::ReportRequest{}, {}));
   const auto* report = std::get_if<ipc::Reported>(&answer.reply);
-  if (report == nullptr) return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
+  if (report == nullptr)
+    return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
   tpm::Replay replay;
   if (report->hasLog && !answer.fds.empty()) {
     replay = TRY(inContext(tpm::replayLog(answer.fds.front()), "the measurement log"));
   }
   Agreement agreement = Agreement::NoRegister;
   if (!report->banks.empty()) {
-    // Without a record there is nothing that the register would have to hold: it may be the firmware's.
+    // Without a record there is nothing that the register would have to hold: it may be the
+    // firmware's.
     const bool same = replay.records.empty() || tpm::matches(replay, report->banks);
     agreement = same ? Agreement::Matches : Agreement::Differs;
   }
   if (options.json) {
     printJson(toJson(replay, *report, agreement));
   } else if (replay.records.empty()) {
-    out("nothing has been measured since this boot (PCR " + std::to_string(report->pcr) + ", " + tpmName(*report) +
-        ", measurement " + printable(report->measureMode) + ")\n");
+    out("nothing has been measured since this boot (PCR " + std::to_string(report->pcr) + ", " +
+        tpmName(*report) + ", measurement " + printable(report->measureMode) + ")\n");
   } else {
     print(replay, *report, agreement);
   }

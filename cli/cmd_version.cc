@@ -12,7 +12,8 @@
 namespace airlock::cli {
 
 Result<int> version(const Options& options, const std::vector<std::string>& arguments) {
-  if (!TRY(parseFlags(arguments, {})).empty()) return refuse(ErrorKind::Invalid, "E_USAGE", "version takes no argument");
+  if (!TRY(parseFlags(arguments, {})).empty())
+    return refuse(ErrorKind::Invalid, "E_USAGE", "version takes no argument");
 #ifdef __clang__
   const std::string compiler = "clang " __clang_version__;
 #else
@@ -30,8 +31,9 @@ Result<int> version(const Options& options, const std::vector<std::string>& argu
     printJson(document);
     return 0;
   }
-  out(std::string("airlock Version: ") + AIRLOCK_VERSION + "\nappc Version: " + std::string(image::kAppcVersion) +
-      "\nC++ Compiler: " + compiler + "\nOS/Arch: " + platform + "\nFeatures: " + features + "\n");
+  out(std::string("airlock Version: ") + AIRLOCK_VERSION +
+      "\nappc Version: " + std::string(image::kAppcVersion) + "\nC++ Compiler: " + compiler +
+      "\nOS/Arch: " + platform + "\nFeatures: " + features + "\n");
   return 0;
 }
 

@@ -68,13 +68,30 @@ std::string fileText(const std::string& path) {
 std::set<std::string> flagsIn(const std::string& text) {
   std::set<std::string> flags;
   const std::regex flag("--[a-z][a-z-]+");
-  for (std::sregex_iterator match(text.begin(), text.end(), flag), end; match != end; ++match) flags.insert(match->str());
+  for (std::sregex_iterator match(text.begin(), text.end(), flag), end; match != end; ++match)
+    flags.insert(match->str());
   return flags;
 }
 
-constexpr const char* kVerbs[] = {"cat-manifest", "doctor", "enter", "fetch", "gc", "image cat-manifest", "image list",
-                                  "image rm", "image verify", "list", "policy explain", "rm", "run", "status", "stop",
-                                  "tpm log", "trust", "trust list", "version"};
+constexpr const char* kVerbs[] = {"cat-manifest",
+                                  "doctor",
+                                  "enter",
+                                  "fetch",
+                                  "gc",
+                                  "image cat-manifest",
+                                  "image list",
+                                  "image rm",
+                                  "image verify",
+                                  "list",
+                                  "policy explain",
+                                  "rm",
+                                  "run",
+                                  "status",
+                                  "stop",
+                                  "tpm log",
+                                  "trust",
+                                  "trust list",
+                                  "version"};
 
 TEST_F(Program, WithoutACommandPrintsHelpAndEndsWith2) {
   const Outcome outcome = run({});
@@ -85,16 +102,19 @@ TEST_F(Program, WithoutACommandPrintsHelpAndEndsWith2) {
 TEST_F(Program, PrintsHelpInRktsSections) {
   const Outcome outcome = run({"--help"});
   EXPECT_EQ(outcome.code, 0);
-  for (const char* section : {"NAME:\n\t", "\nUSAGE:\n\t", "\nVERSION:\n\t", "\nCOMMANDS:\n\t", "\nOPTIONS:\n\t"}) {
+  for (const char* section :
+       {"NAME:\n\t", "\nUSAGE:\n\t", "\nVERSION:\n\t", "\nCOMMANDS:\n\t", "\nOPTIONS:\n\t"}) {
     EXPECT_THAT(outcome.output, HasSubstr(section));
   }
   EXPECT_THAT(outcome.output, HasSubstr("\t      --dir=\"/var/lib/airlock\"\tdata directory\n"));
-  for (const char* verb : kVerbs) EXPECT_THAT(outcome.output, HasSubstr("\n\t" + std::string(verb) + " ")) << verb;
+  for (const char* verb : kVerbs)
+    EXPECT_THAT(outcome.output, HasSubstr("\n\t" + std::string(verb))) << verb;
 }
 TEST_F(Program, RefusesAnUnknownCommand) {
   const Outcome outcome = run({"bogus"});
   EXPECT_EQ(outcome.code, 254);
-  EXPECT_EQ(outcome.errors, "Error: unknown command \"bogus\" for \"airlock\"\nRun 'airlock --help' for usage.\n");
+  EXPECT_EQ(outcome.errors,
+            "Error: unknown command \"bogus\" for \"airlock\"\nRun 'airlock --help' for usage.\n");
 }
 TEST_F(Program, SpeaksOfRktWhenCalledSo) {
   EXPECT_EQ(run({"bogus"}, "/usr/bin/rkt").errors,
@@ -114,15 +134,16 @@ TEST_F(Program, FetchesNothingWithoutAnImage) {
   EXPECT_THAT(outcome.errors, StartsWith("fetch: must provide at least one image"));
 }
 TEST_F(Program, WantsSignaturesAfterTheirImage) {
-  EXPECT_THAT(run({"fetch", "--signature=x", "y.aci"}).errors, StartsWith("fetch: --signature must follow an image"));
+  EXPECT_THAT(run({"fetch", "--signature=x", "y.aci"}).errors,
+              StartsWith("fetch: --signature must follow an image"));
 }
 TEST_F(Program, NamesTheSignatureThatIsMissing) {
   const std::string image = home_ + "/x.aci";
   std::ofstream(image) << "x";
   const Outcome outcome = run({"fetch", image});
   EXPECT_EQ(outcome.code, 254);
-  EXPECT_THAT(outcome.errors,
-              StartsWith("fetch: error opening signature file: open " + image + ".asc: no such file or directory"));
+  EXPECT_THAT(outcome.errors, StartsWith("fetch: error opening signature file: open " + image +
+                                         ".asc: no such file or directory"));
 }
 TEST_F(Program, ListsAnEmptyStore) {
   EXPECT_EQ(run({"image", "list"}).output, "ID\tNAME\tSIZE\tIMPORT TIME\tLAST USED\n");
@@ -136,8 +157,10 @@ TEST_F(Program, EndsWith254WhenThereIsNothingToRemove) {
   EXPECT_THAT(outcome.errors, HasSubstr("rm: 1 image(s) cannot be removed\n"));
 }
 TEST_F(Program, TrustWantsAScope) {
-  EXPECT_THAT(run({"trust", "key.asc"}).errors, StartsWith("trust: aborting due to implicit unbounded trust (root domain)"));
-  EXPECT_THAT(run({"trust", "--root", "--prefix=a.b"}).errors, StartsWith("trust: --root and --prefix usage mutually exclusive"));
+  EXPECT_THAT(run({"trust", "key.asc"}).errors,
+              StartsWith("trust: aborting due to implicit unbounded trust (root domain)"));
+  EXPECT_THAT(run({"trust", "--root", "--prefix=a.b"}).errors,
+              StartsWith("trust: --root and --prefix usage mutually exclusive"));
   EXPECT_THAT(run({"trust", "--prefix=https://a.b", "k"}).errors,
               StartsWith("trust: --prefix must not contain a URL scheme, omit https://"));
   EXPECT_THAT(run({"trust", "--prefix=a.b", "http://a.b/k"}).errors,
@@ -146,16 +169,19 @@ TEST_F(Program, TrustWantsAScope) {
               StartsWith("trust: only local files and http or https URLs supported"));
 }
 TEST_F(Program, ErrorsAreObjectsWithJson) {
-  EXPECT_THAT(run({"--json", "fetch"}).errors, StartsWith("{\"command\":\"fetch\",\"code\":\"E_USAGE\""));
+  EXPECT_THAT(run({"--json", "fetch"}).errors,
+              StartsWith("{\"command\":\"fetch\",\"code\":\"E_USAGE\""));
 }
 TEST_F(Program, DoctorSaysOfEachLayerWhetherItHolds) {
   const Outcome outcome = run({"doctor"});
   EXPECT_EQ(outcome.code, 0);
-  for (const char* layer : {"helper: ", "landlock: ", "seccomp: ", "erofs: ", "cgroup: ", "trusted keys: ", "store: "}) {
+  for (const char* layer : {"helper: ", "landlock: ", "seccomp: ", "erofs: ", "cgroup: ",
+                            "trusted keys: ", "store: "}) {
     EXPECT_THAT(outcome.output, HasSubstr(layer)) << outcome.output;
   }
   std::istringstream lines(outcome.output);
-  for (std::string line; std::getline(lines, line);) EXPECT_THAT(line, HasSubstr("enforced")) << line;
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_THAT(line, HasSubstr("enforced")) << line;
 }
 
 TEST_F(Program, HasAManualThatNamesEveryCommandAndFlag) {
@@ -172,7 +198,8 @@ TEST_F(Program, HasAManualThatNamesEveryCommandAndFlag) {
     helped.merge(flagsIn(outcome.output));
   }
   const std::set<std::string> written = flagsIn(manual);
-  for (const std::string& flag : helped) EXPECT_TRUE(written.contains(flag)) << flag << " is not in airlock(1)";
+  for (const std::string& flag : helped)
+    EXPECT_TRUE(written.contains(flag)) << flag << " is not in airlock(1)";
   EXPECT_THAT(manual, HasSubstr("# SECURITY"));
 }
 

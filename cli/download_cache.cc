@@ -65,18 +65,25 @@ std::optional<CacheRecord> decodeCacheRecord(std::string_view content) {
 Freshness freshnessOf(const std::optional<CacheRecord>& record, std::int64_t now) {
   if (!record) return Freshness::Unknown;
   const std::int64_t age = now - record->downloadedAt;
-  return record->maxAge > 0 && age >= 0 && age < record->maxAge ? Freshness::Fresh : Freshness::Stale;
+  return record->maxAge > 0 && age >= 0 && age < record->maxAge ? Freshness::Fresh
+                                                                : Freshness::Stale;
 }
 
 Result<Download> Download::open(FdRef cache, std::string_view request) {
   const std::string key = digestOf(request).hex();
-  Fd lock = TRY(sys::openBeneath(cache, TRY(Component::parse(key + ".lock")), O_RDWR | O_CREAT, 0600));
-  TRY(lockExclusive(lock));
-  Fd file = TRY(sys::openBeneath(cache, TRY(Component::parse(key + ".part")), O_RDWR | O_CREAT, 0600));
+  const Component name = TRY(Component::parse(key + ".part"));
+  Fd file = TRY(sys::openBeneath(cache, name, O_RDWR | O_CREAT, 0600));
+  TRY(lockExclusive(file));
+  // Whoever held it may have taken it away at the end.
+  while (TRY(sys::status(file)).st_nlink == 0) {
+    file = TRY(sys::openBeneath(cache, name, O_RDWR | O_CREAT, 0600));
+    TRY(lockExclusive(file));
+  }
   std::optional<CacheRecord> record;
-  const auto content = sys::readFile(cache, TRY(Component::parse(key + ".json")), limits::kMessageBytes);
+  const auto content =
+      sys::readFile(cache, TRY(Component::parse(key + ".json")), limits::kMessageBytes);
   if (content) record = decodeCacheRecord(*content);
-  return Download(TRY(sys::duplicate(cache)), key, std::move(lock), std::move(file), std::move(record));
+  return Download(TRY(sys::duplicate(cache)), key, std::move(file), std::move(record));
 }
 
 Result<void> Download::remember(const CacheRecord& record) {
@@ -85,9 +92,10 @@ Result<void> Download::remember(const CacheRecord& record) {
   return {};
 }
 
-Result<void> Download::drop() {
-  if (::ftruncate(file_.get(), 0) != 0) return failErrno("empty the download");
-  return sys::unlink(dir_, TRY(Component::parse(key_ + ".part")));
+Download::~Download() {
+  if (!file_.valid()) return;
+  const auto name = Component::parse(key_ + ".part");
+  if (name) static_cast<void>(sys::unlink(dir_, *name));
 }
 
 }  // namespace airlock::cli

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is remembered of downloads, so that an image is not fetched again without need.  CLI only.  One small JSON file
-// per request beside the file that is being downloaded; both are the caller's own, and nothing in them is trusted: a
-// record only says which image of the store an earlier answer became.
+// What is remembered of downloads, so that an image is not fetched again without need.  CLI only.
+// One small JSON file per request beside the file that is being downloaded; both are the caller's
+// own, and nothing in them is trusted: a record only says which image of the store an earlier
+// answer became.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,11 @@
 namespace airlock::cli {
 
 struct CacheRecord {
-  std::string url;               // where the bytes came from
-  std::string tag;               // ETag or Last-Modified
-  std::int64_t maxAge = 0;       // seconds
-  std::int64_t downloadedAt = 0; // seconds since 1970: of the last answer, 304 included
-  std::string image;             // "sha512-…", whole
+  std::string url;                // where the bytes came from
+  std::string tag;                // ETag or Last-Modified
+  std::int64_t maxAge = 0;        // seconds
+  std::int64_t downloadedAt = 0;  // seconds since 1970: of the last answer, 304 included
+  std::string image;              // "sha512-…", whole
 };
 std::string encode(const CacheRecord& record);
 // std::nullopt: not of ours; the download is then made as if there were none.
@@ -34,25 +35,30 @@ enum class Freshness {
 // A clock that went backwards makes everything stale.
 Freshness freshnessOf(const std::optional<CacheRecord>& record, std::int64_t now);
 
-// One request's place in the cache.
+// One request's place in the cache.  Its bytes go when it is destroyed: they are in the store by
+// then, or nothing can be made of them (a broken download has no tag to go on from).
 class Download {
  public:
-  // `request` is the reference as text, or the URL.  Waits, saying so once, while another process downloads the same.
+  Download(Download&&) = default;
+  Download& operator=(Download&&) = delete;
+  ~Download();
+
+  // `request` is the reference as text, or the URL.  Waits, saying so once, while another process
+  // downloads the same.
   static Result<Download> open(FdRef cache, std::string_view request);
 
   const std::optional<CacheRecord>& record() const { return record_; }
   FdRef file() const { return file_; }
   Result<void> remember(const CacheRecord& record);
-  // The bytes are not needed any more.
-  Result<void> drop();
 
  private:
-  Download(Fd dir, std::string key, Fd lock, Fd file, std::optional<CacheRecord> record)
-      : dir_(std::move(dir)), key_(std::move(key)), lock_(std::move(lock)), file_(std::move(file)),
+  Download(Fd dir, std::string key, Fd file, std::optional<CacheRecord> record)
+      : dir_(std::move(dir)),
+        key_(std::move(key)),
+        file_(std::move(file)),
         record_(std::move(record)) {}
   Fd dir_;
   std::string key_;
-  Fd lock_;
   Fd file_;
   std::optional<CacheRecord> record_;
 };

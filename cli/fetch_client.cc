@@ -24,7 +24,8 @@ namespace airlock::cli {
 
 namespace {
 
-constexpr int kSilenceMilliseconds = 120'000;  // without any event: the fetcher has its own, shorter limits
+constexpr int kSilenceMilliseconds =
+    120'000;  // without any event: the fetcher has its own, shorter limits
 constexpr int kExitMilliseconds = 5'000;
 
 std::string environment(std::initializer_list<const char*> names) {
@@ -52,12 +53,13 @@ class Fetcher {
       identity = Identity{account.uid, account.gid, {}};
     }
     sys::SocketPair pair = TRY(sys::socketPair());
-    Child child = TRY(spawn({.executable = program,
-                             .arguments = {"airlock-fetch"},
-                             .environment = {},
-                             .descriptors = {{pair.second, ipc::kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
-                             .identity = identity,
-                             .limits = {{RLIMIT_CORE, 0}}}));
+    Child child = TRY(spawn(
+        {.executable = program,
+         .arguments = {"airlock-fetch"},
+         .environment = {},
+         .descriptors = {{pair.second, ipc::kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
+         .identity = identity,
+         .limits = {{RLIMIT_CORE, 0}}}));
     ipc::Channel channel(std::move(pair.first));
     TRY(channel.send(TRY(ipc::encode(job)), fds));
     return Fetcher(std::move(child), std::move(channel));
@@ -73,23 +75,27 @@ class Fetcher {
       TRY(child_.wait());
     }
     if (!last && status && last.error().code() == "E_FETCH") {
-      return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher ended without an answer: " + status->text(),
+      return refuse(ErrorKind::Failed, "E_FETCH",
+                    "the fetcher ended without an answer: " + status->text(),
                     "Nothing was kept; try again");
     }
     return last;
   }
 
  private:
-  Fetcher(Child child, ipc::Channel channel) : child_(std::move(child)), channel_(std::move(channel)) {}
+  Fetcher(Child child, ipc::Channel channel)
+      : child_(std::move(child)), channel_(std::move(channel)) {}
 
   Result<ipc::FetchEvent> listen() {
     Progress progress;
     for (;;) {
       auto message = TRY(channel_.receive(kSilenceMilliseconds));
-      if (!message) return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher ended without an answer");
+      if (!message)
+        return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher ended without an answer");
       TRY(message->fds.expect(0));
       ipc::FetchEvent event = TRY(ipc::decodeFetchEvent(message->bytes));
-      if (auto* failure = std::get_if<ipc::Failure>(&event)) return std::unexpected(std::move(failure->error));
+      if (auto* failure = std::get_if<ipc::Failure>(&event))
+        return std::unexpected(std::move(failure->error));
       if (const auto* text = std::get_if<ipc::FetchNote>(&event)) {
         progress.finish();
         inform(printable(text->text));
@@ -141,13 +147,15 @@ Result<std::vector<FetchedKey>> fetchKeys(ipc::FetchKeysJob job) {
   Fetcher fetcher = TRY(Fetcher::start(job, fds));
   ipc::FetchEvent last = TRY(fetcher.finish());
   const auto* fetched = std::get_if<ipc::FetchedKeys>(&last);
-  if (fetched == nullptr) return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher answered another question");
+  if (fetched == nullptr)
+    return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher answered another question");
   const std::string all = TRY(sys::readAll(file, limits::kFetchedKeys * limits::kKeyFileBytes));
   std::vector<FetchedKey> keys;
   std::size_t position = 0;
   for (const auto& [url, bytes] : fetched->keys) {
     if (bytes > limits::kKeyFileBytes || bytes > all.size() - position) {
-      return refuse(ErrorKind::Invalid, "E_FETCH", "the fetcher named more key bytes than it wrote");
+      return refuse(ErrorKind::Invalid, "E_FETCH",
+                    "the fetcher named more key bytes than it wrote");
     }
     keys.push_back({url, all.substr(position, static_cast<std::size_t>(bytes))});
     position += static_cast<std::size_t>(bytes);

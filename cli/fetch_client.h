@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Has airlock-fetch do one job and end.  CLI only.  What comes back is hostile: the fetcher has talked to the network.
+// Has airlock-fetch do one job and end.  CLI only.  What comes back is hostile: the fetcher has
+// talked to the network.
 #pragma once
 
 #include <functional>
@@ -14,12 +15,13 @@
 
 namespace airlock::cli {
 
-// The network options that every job of this caller has: what is allowed, and the proxy of its environment.
+// The network options that every job of this caller has: what is allowed, and the proxy of its
+// environment.
 ipc::FetchOptions fetchOptions(const Options& options);
 
-// Downloads an image into `image` and its signature into `signature`; tells progress and notes on stderr.  When this
-// returns, the fetcher has exited: a connection to the helper may be opened only then (a fetcher of the caller's own
-// uid could otherwise reach into the process that holds it).
+// Downloads an image into `image` and its signature into `signature`; tells progress and notes on
+// stderr.  When this returns, the fetcher has exited: a connection to the helper may be opened only
+// then (a fetcher of the caller's own uid could otherwise reach into the process that holds it).
 Result<ipc::FetchedImage> fetchImage(ipc::FetchImageJob job, FdRef image, FdRef signature);
 
 struct FetchedKey {

@@ -30,13 +30,16 @@ std::size_t widthOf(std::string_view text) {
   return width;
 }
 
-// The width of column `column` in the run of rows around `row` that have it: a row without ends a run.
-std::size_t columnWidth(const std::vector<std::vector<std::string>>& rows, std::size_t row, std::size_t column) {
+// The width of column `column` in the run of rows around `row` that have it: a row without ends a
+// run.
+std::size_t columnWidth(const std::vector<std::vector<std::string>>& rows, std::size_t row,
+                        std::size_t column) {
   const auto has = [&](std::size_t i) { return rows[i].size() > column + 1; };
   std::size_t first = row;
   while (first > 0 && has(first - 1)) --first;
   std::size_t width = 0;
-  for (std::size_t i = first; i < rows.size() && has(i); ++i) width = std::max(width, widthOf(rows[i][column]) + 1);
+  for (std::size_t i = first; i < rows.size() && has(i); ++i)
+    width = std::max(width, widthOf(rows[i][column]) + 1);
   return (width + kTabWidth - 1) / kTabWidth * kTabWidth;
 }
 
@@ -60,8 +63,9 @@ struct Unit {
   std::string_view name;
   std::int64_t nanoseconds;
 };
-constexpr Unit kUnits[] = {{"ns", 1},      {"us", kMicrosecond}, {"µs", kMicrosecond}, {"ms", kMillisecond},
-                           {"s", kSecond}, {"m", kMinute},       {"h", kHour}};
+constexpr Unit kUnits[] = {
+    {"ns", 1},      {"us", kMicrosecond}, {"µs", kMicrosecond}, {"ms", kMillisecond},
+    {"s", kSecond}, {"m", kMinute},       {"h", kHour}};
 
 }  // namespace
 
@@ -92,9 +96,10 @@ std::string humanizeTime(std::int64_t then, std::int64_t now) {
   };
   constexpr Step steps[] = {
       {2 * kSecond, "1 second", 0}, {kMinute, "seconds", kSecond}, {2 * kMinute, "1 minute", 0},
-      {kHour, "minutes", kMinute}, {2 * kHour, "1 hour", 0}, {day, "hours", kHour}, {2 * day, "1 day", 0},
-      {week, "days", day}, {2 * week, "1 week", 0}, {month, "weeks", week}, {2 * month, "1 month", 0},
-      {year, "months", month}, {18 * month, "1 year", 0}, {2 * year, "2 years", 0}, {37 * year, "years", year},
+      {kHour, "minutes", kMinute},  {2 * kHour, "1 hour", 0},      {day, "hours", kHour},
+      {2 * day, "1 day", 0},        {week, "days", day},           {2 * week, "1 week", 0},
+      {month, "weeks", week},       {2 * month, "1 month", 0},     {year, "months", month},
+      {18 * month, "1 year", 0},    {2 * year, "2 years", 0},      {37 * year, "years", year},
   };
   const bool past = then <= now;
   const std::int64_t distance = past ? now - then : then - now;
@@ -123,7 +128,8 @@ std::string goTime(std::int64_t nanoseconds) {
   std::strftime(date.data(), date.size(), "%Y-%m-%d %H:%M:%S", &local);
   std::strftime(zone.data(), zone.size(), " %z %Z", &local);
   // rkt's layout ends in ".999": three digits, and zeros at their end left out.
-  return date.data() + withoutTrailingZeros(format(".%03lld", static_cast<long long>(rest / kMillisecond))) +
+  return date.data() +
+         withoutTrailingZeros(format(".%03lld", static_cast<long long>(rest / kMillisecond))) +
          zone.data();
 }
 
@@ -133,7 +139,9 @@ std::string humanizeBytes(std::uint64_t bytes) {
   std::size_t exponent = 0;
   for (std::uint64_t rest = bytes; rest >= 1024; rest /= 1024) ++exponent;
   const double value =
-      std::floor(static_cast<double>(bytes) / std::pow(1024.0, static_cast<double>(exponent)) * 10 + 0.5) / 10;
+      std::floor(static_cast<double>(bytes) / std::pow(1024.0, static_cast<double>(exponent)) * 10 +
+                 0.5) /
+      10;
   return format(value >= 10 ? "%.0f%s" : "%.1f%s", value, names[exponent]);
 }
 
@@ -151,18 +159,21 @@ std::string decimalBytes(std::uint64_t bytes) {
 std::string goDuration(std::int64_t nanoseconds) {
   if (nanoseconds == 0) return "0s";
   const std::string sign = nanoseconds < 0 ? "-" : "";
-  const std::uint64_t all =
-      nanoseconds < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(nanoseconds) : static_cast<std::uint64_t>(nanoseconds);
+  const std::uint64_t all = nanoseconds < 0
+                                ? std::uint64_t{0} - static_cast<std::uint64_t>(nanoseconds)
+                                : static_cast<std::uint64_t>(nanoseconds);
   const auto decimal = [&](std::uint64_t value, std::int64_t unit, int digits, const char* name) {
     const auto whole = static_cast<unsigned long long>(value / static_cast<std::uint64_t>(unit));
     const auto part = static_cast<unsigned long long>(value % static_cast<std::uint64_t>(unit));
     return withoutTrailingZeros(format("%llu.%0*llu", whole, digits, part)) + name;
   };
   if (all < static_cast<std::uint64_t>(kMicrosecond)) return sign + std::to_string(all) + "ns";
-  if (all < static_cast<std::uint64_t>(kMillisecond)) return sign + decimal(all, kMicrosecond, 3, "µs");
+  if (all < static_cast<std::uint64_t>(kMillisecond))
+    return sign + decimal(all, kMicrosecond, 3, "µs");
   if (all < static_cast<std::uint64_t>(kSecond)) return sign + decimal(all, kMillisecond, 6, "ms");
   const std::uint64_t hours = all / static_cast<std::uint64_t>(kHour);
-  const std::uint64_t minutes = all % static_cast<std::uint64_t>(kHour) / static_cast<std::uint64_t>(kMinute);
+  const std::uint64_t minutes =
+      all % static_cast<std::uint64_t>(kHour) / static_cast<std::uint64_t>(kMinute);
   std::string text = sign;
   if (hours > 0) text += std::to_string(hours) + "h";
   if (hours > 0 || minutes > 0) text += std::to_string(minutes) + "m";

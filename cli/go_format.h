@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts as rkt's Go libraries print them: tables, times, sizes, durations.  CLI only; scripts in the field read them.
+// Texts as rkt's Go libraries print them: tables, times, sizes, durations.  CLI only; scripts in
+// the field read them.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +12,16 @@
 
 namespace airlock::cli {
 
-// Go's text/tabwriter with minwidth 0, tabwidth 8, padding 1 and padchar TAB: every cell but the last of its row is
-// followed by TABs up to the next multiple of eight columns.  A row ends with a newline.
+// Go's text/tabwriter with minwidth 0, tabwidth 8, padding 1 and padchar TAB: every cell but the
+// last of its row is followed by TABs up to the next multiple of eight columns.  A row ends with a
+// newline.
 std::string tabulate(const std::vector<std::vector<std::string>>& rows);
 
-// go-humanize's Time: "now", "41 seconds ago", "2 weeks ago", "a long while ago".  Nanoseconds since 1970.
+// go-humanize's Time: "now", "41 seconds ago", "2 weeks ago", "a long while ago".  Nanoseconds
+// since 1970.
 std::string humanizeTime(std::int64_t then, std::int64_t now);
-// Go's default layout without its monotonic part, in the local zone: "2016-01-25 17:42:32.563 +0100 CET".
+// Go's default layout without its monotonic part, in the local zone: "2016-01-25 17:42:32.563 +0100
+// CET".
 std::string goTime(std::int64_t nanoseconds);
 // go-humanize's IBytes as rkt has it, without a space: "4.0MiB", "33MiB", "9B".
 std::string humanizeBytes(std::uint64_t bytes);

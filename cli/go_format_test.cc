@@ -15,16 +15,18 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kHour = 3600 * kSecond;
 
 TEST(Tabulate, SeparatesColumnsAsRktsImageListDoes) {
-  EXPECT_EQ(tabulate({{"ID", "NAME", "SIZE", "IMPORT TIME", "LAST USED"},
-                      {"sha512-2a9f83494079", "example.com/busybox:1.35.0", "4.0MiB", "now", "now"}}),
-            "ID\t\t\tNAME\t\t\t\tSIZE\tIMPORT TIME\tLAST USED\n"
-            "sha512-2a9f83494079\texample.com/busybox:1.35.0\t4.0MiB\tnow\t\tnow\n");
+  EXPECT_EQ(
+      tabulate({{"ID", "NAME", "SIZE", "IMPORT TIME", "LAST USED"},
+                {"sha512-2a9f83494079", "example.com/busybox:1.35.0", "4.0MiB", "now", "now"}}),
+      "ID\t\t\tNAME\t\t\t\tSIZE\tIMPORT TIME\tLAST USED\n"
+      "sha512-2a9f83494079\texample.com/busybox:1.35.0\t4.0MiB\tnow\t\tnow\n");
 }
 TEST(Tabulate, SeparatesColumnsAsRktsListDoes) {
-  EXPECT_EQ(tabulate({{"UUID", "APP", "IMAGE NAME", "STATE", "CREATED", "STARTED", "NETWORKS"},
-                      {"11636d62", "busybox", "example.com/busybox:1.35.0", "exited", "now", "now", ""}}),
-            "UUID\t\tAPP\tIMAGE NAME\t\t\tSTATE\tCREATED\tSTARTED\tNETWORKS\n"
-            "11636d62\tbusybox\texample.com/busybox:1.35.0\texited\tnow\tnow\t\n");
+  EXPECT_EQ(
+      tabulate({{"UUID", "APP", "IMAGE NAME", "STATE", "CREATED", "STARTED", "NETWORKS"},
+                {"11636d62", "busybox", "example.com/busybox:1.35.0", "exited", "now", "now", ""}}),
+      "UUID\t\tAPP\tIMAGE NAME\t\t\tSTATE\tCREATED\tSTARTED\tNETWORKS\n"
+      "11636d62\tbusybox\texample.com/busybox:1.35.0\texited\tnow\tnow\t\n");
 }
 TEST(Tabulate, KeepsEmptyCells) { EXPECT_EQ(tabulate({{"a", "b"}, {"", "c"}}), "a\tb\n\tc\n"); }
 TEST(Tabulate, CountsCharactersNotBytes) {
@@ -99,9 +101,11 @@ TEST(GoDuration, ParsesAsGo) {
 }
 
 TEST(ProgressBar, FillsEightyColumnsLessTheFigures) {
-  EXPECT_EQ(progressBar("Downloading signature", 473, 473), "Downloading signature: [" + std::string(41, '=') + "] 473 B/473 B");
+  EXPECT_EQ(progressBar("Downloading signature", 473, 473),
+            "Downloading signature: [" + std::string(41, '=') + "] 473 B/473 B");
   EXPECT_EQ(progressBar("Downloading ACI", 0, 100).find('='), std::string::npos);
-  EXPECT_EQ(progressBar("Downloading ACI", 1000, 0), "Downloading ACI: 1 KB of an unknown total size");
+  EXPECT_EQ(progressBar("Downloading ACI", 1000, 0),
+            "Downloading ACI: 1 KB of an unknown total size");
 }
 TEST(ProgressBar, CannotBeMadeToOverflow) {
   EXPECT_EQ(progressBar("a", 200, 100), "a: [" + std::string(61, '=') + "] 200 B/100 B");
@@ -109,7 +113,8 @@ TEST(ProgressBar, CannotBeMadeToOverflow) {
   EXPECT_EQ(progressBar("\033[2J", 1, 0), "\\x1b[2J: 1 B of an unknown total size");
 }
 TEST(ProgressLine, HasTwoSpacesWhereTheBarWas) {
-  EXPECT_EQ(progressLine("Downloading ACI", 2'650'000, 2'650'000), "Downloading ACI:  2.65 MB/2.65 MB");
+  EXPECT_EQ(progressLine("Downloading ACI", 2'650'000, 2'650'000),
+            "Downloading ACI:  2.65 MB/2.65 MB");
 }
 
 }  // namespace

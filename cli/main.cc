@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// airlock: the commands of a user.  Runs as whoever calls it; asks the helper for what only root can do.
+// airlock: the commands of a user.  Runs as whoever calls it; asks the helper for what only root
+// can do.
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -21,14 +22,17 @@ constexpr Command kCommands[] = {
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      catManifest},
-    {"doctor", "", "tell what this host enforces, what it does not, and what to do about it", "", doctor},
-    {"enter", "[--app=NAME] UUID [COMMAND [ARGUMENT...]]", "run a command in a running pod, confined as its app is",
+    {"doctor", "", "tell what this host enforces, what it does not, and what to do about it", "",
+     doctor},
+    {"enter", "[--app=NAME] UUID [COMMAND [ARGUMENT...]]",
+     "run a command in a running pod, confined as its app is",
      "--app=\"\"\tthe app to enter, where a pod has several\n", enter},
     {"fetch", "IMAGE [--signature=FILE]...", "fetch images, verify them and keep them in the store",
      "--full\tprint whole image ids\n"
      "--local\tas --pull-policy=never\n"
      "--no-store\tas --pull-policy=update\n"
-     "--pull-policy=\"update\"\twhen to download: never, new (what the store does not have), update\n"
+     "--pull-policy=\"update\"\twhen to download: never, new (what the store does not have), "
+     "update\n"
      "--signature=\"\"\tdetached signature of the image before it, a file or a URL\n"
      "--store-only\tas --pull-policy=never\n",
      fetch},
@@ -40,7 +44,8 @@ constexpr Command kCommands[] = {
     {"image cat-manifest", "IMAGE", "print the manifest of an image",
      "--pretty-print=true\tindented\n", imageCatManifest},
     {"image list", "", "list the images in the store",
-     "--fields=\"id,name,size,importtime,lastused\"\tcomma list of columns; also latest and signer\n"
+     "--fields=\"id,name,size,importtime,lastused\"\tcomma list of columns; also latest and "
+     "signer\n"
      "--format=\"\"\tjson or json-pretty\n"
      "--full\twhole ids, times and sizes\n"
      "--no-legend\twithout the line of column names\n"
@@ -48,14 +53,15 @@ constexpr Command kCommands[] = {
      "--sort=\"importtime\"\tcomma list of fields\n",
      imageList},
     {"image rm", "IMAGE...", "remove images from the store", "", imageRemove},
-    {"image verify", "IMAGE...", "check that images in the store are what was imported, and signed still", "",
-     imageVerify},
+    {"image verify", "IMAGE...",
+     "check that images in the store are what was imported, and signed still", "", imageVerify},
     {"list", "", "list pods",
      "--format=\"\"\tjson or json-pretty\n"
      "--full\twhole ids and times\n"
      "--no-legend\twithout the line of column names\n",
      list},
-    {"policy explain", "run|fetch IMAGE...", "tell whether something is allowed, and which line of the policy says so",
+    {"policy explain", "run|fetch IMAGE...",
+     "tell whether something is allowed, and which line of the policy says so",
      "--as=\"\"\tfor this user, by name or uid (root only)\n"
      "--caps-retain=\"\"\tcomma list of capabilities to be kept, or all\n"
      "--net=\"none\"\tnone or host\n"
@@ -99,7 +105,9 @@ constexpr Command kCommands[] = {
      "--force\tkill them\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      stop},
-    {"tpm log", "", "print what was measured since boot, and whether it replays to the TPM's register", "", tpmLog},
+    {"tpm log", "",
+     "print what was measured since boot, and whether it replays to the TPM's register", "",
+     tpmLog},
     {"trust", "[--prefix=PREFIX | --root] [KEY...]", "trust a key to sign images",
      "--insecure-allow-http\tallow keys over plain HTTP\n"
      "--prefix=\"\"\tfor images of this name and below\n"
@@ -156,4 +164,6 @@ int main(std::span<char*> arguments) {
 }  // namespace
 }  // namespace airlock::cli
 
-int main(int argc, char** argv) { return airlock::cli::main({argv, static_cast<std::size_t>(argc)}); }
+int main(int argc, char** argv) {
+  return airlock::cli::main({argv, static_cast<std::size_t>(argc)});
+}

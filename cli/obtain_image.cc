@@ -27,16 +27,19 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 
 bool isRegularFile(std::string_view path) {
-  struct stat info {};
+  struct stat info{};
   return ::stat(std::string(path).c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-bool isUrl(const std::string& text) { return text.starts_with("https://") || text.starts_with("http://"); }
+bool isUrl(const std::string& text) {
+  return text.starts_with("https://") || text.starts_with("http://");
+}
 
 std::unexpected<Error> notObtained(const std::string& argument) {
   return refuse(ErrorKind::Missing, "E_NOT_FOUND",
                 "unable to fetch image from image name " + quoted(argument) +
-                    ": either image was not found in the store or store was disabled and fetching from remote yielded "
+                    ": either image was not found in the store or store was disabled and fetching "
+                    "from remote yielded "
                     "nothing or it was disabled",
                 "Fetch it with " + programName() + " fetch");
 }
@@ -51,31 +54,40 @@ void tellSigners(const ipc::Imported& imported) {
   if (imported.signers.empty()) return;
   inform("signature verified:");
   for (const ipc::Signer& signer : imported.signers) {
-    note("  " + (signer.userId.empty() ? signer.fingerprint.text() : printable(signer.userId)) + "\n");
+    note("  " + (signer.userId.empty() ? signer.fingerprint.text() : printable(signer.userId)) +
+         "\n");
   }
 }
 
 class Obtaining {
  public:
-  Obtaining(const Options& options, ImageStore images, const std::string& argument, const std::string& signatureFile,
-            PullPolicy policy)
-      : options_(options), images_(std::move(images)), argument_(argument), signatureFile_(signatureFile),
+  Obtaining(const Options& options, ImageStore images, const std::string& argument,
+            const std::string& signatureFile, PullPolicy policy)
+      : options_(options),
+        images_(std::move(images)),
+        argument_(argument),
+        signatureFile_(signatureFile),
         policy_(policy) {}
 
-  Result<ipc::CatalogRecord> operator()(const image::HashPrefix&) { return images_.resolve(argument_); }
+  Result<ipc::CatalogRecord> operator()(const image::HashPrefix&) {
+    return images_.resolve(argument_);
+  }
 
   Result<ipc::CatalogRecord> operator()(const image::FilePath& file) {
     const std::string path = TRY(absolutePath(file.path));
     std::optional<Fd> signature;
     if (!options_.insecure.image) {
-      const std::string beside = path.substr(0, path.size() - (path.ends_with(".aci") ? 4 : 0)) + ".aci.asc";
+      const std::string beside =
+          path.substr(0, path.size() - (path.ends_with(".aci") ? 4 : 0)) + ".aci.asc";
       signature = TRY(openSignature(signatureFile_.empty() ? beside : signatureFile_));
     }
     const auto image = sys::openPath(path, O_RDONLY);
     if (!image) {
-      return refuse(image.error().kind(), "E_NOT_FOUND", "error opening ACI file: " + openText(path, image.error()));
+      return refuse(image.error().kind(), "E_NOT_FOUND",
+                    "error opening ACI file: " + openText(path, image.error()));
     }
-    return import({.origin = "file://" + path}, *image, signature ? std::optional(signature->ref()) : std::nullopt);
+    return import({.origin = "file://" + path}, *image,
+                  signature ? std::optional(signature->ref()) : std::nullopt);
   }
 
   Result<ipc::CatalogRecord> operator()(const image::WebUrl& web) {
@@ -110,12 +122,13 @@ class Obtaining {
   Result<Fd> openSignature(const std::string& path) const {
     auto file = sys::openPath(path, O_RDONLY);
     if (file) return file;
-    return refuse(file.error().kind(), "E_SIG_MISSING", "error opening signature file: " + openText(path, file.error()),
+    return refuse(file.error().kind(), "E_SIG_MISSING",
+                  "error opening signature file: " + openText(path, file.error()),
                   "Put the signature there, or name it with --signature");
   }
 
-  // The image that an earlier answer became, when it is in the store still.  One that was let in without a signature
-  // is no answer to a request that wants it verified.
+  // The image that an earlier answer became, when it is in the store still.  One that was let in
+  // without a signature is no answer to a request that wants it verified.
   Result<std::optional<ipc::CatalogRecord>> fromStore(const Download& download) const {
     if (!download.record()) return std::nullopt;
     const auto id = ImageId::parse(download.record()->image);
@@ -127,11 +140,13 @@ class Obtaining {
   }
 
   Result<std::optional<ipc::CatalogRecord>> freshCopy(const Download& download) const {
-    if (freshnessOf(download.record(), wallClock() / kSecond) != Freshness::Fresh) return std::nullopt;
+    if (freshnessOf(download.record(), wallClock() / kSecond) != Freshness::Fresh)
+      return std::nullopt;
     return fromStore(download);
   }
 
-  Result<ipc::CatalogRecord> remote(Download& download, ipc::FetchImageJob job, ipc::ImportRequest request) const {
+  Result<ipc::CatalogRecord> remote(Download& download, ipc::FetchImageJob job,
+                                    ipc::ImportRequest request) const {
     if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
     const std::optional<ipc::CatalogRecord> kept = TRY(fromStore(download));
     job.options = fetchOptions(options_);
@@ -154,7 +169,8 @@ class Obtaining {
                        .maxAge = fetched.maxAge,
                        .downloadedAt = wallClock() / kSecond};
     if (fetched.notModified) {
-      if (!kept) return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher kept an image that is not there");
+      if (!kept)
+        return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher kept an image that is not there");
       record.image = download.record()->image;
       TRY(download.remember(record));
       return *kept;
@@ -162,14 +178,15 @@ class Obtaining {
     if (fetched.hasSignature && !signature) signature = TRY(sys::duplicate(downloaded));
     request.origin = fetched.url;
     ipc::CatalogRecord imported =
-        TRY(import(std::move(request), download.file(), signature ? std::optional(signature->ref()) : std::nullopt));
+        TRY(import(std::move(request), download.file(),
+                   signature ? std::optional(signature->ref()) : std::nullopt));
     record.image = imported.image.text();
     TRY(download.remember(record));
-    TRY(download.drop());
     return imported;
   }
 
-  Result<ipc::CatalogRecord> import(ipc::ImportRequest request, FdRef image, std::optional<FdRef> signature) const {
+  Result<ipc::CatalogRecord> import(ipc::ImportRequest request, FdRef image,
+                                    std::optional<FdRef> signature) const {
     request.hasSignature = signature.has_value();
     request.skipSignature = options_.insecure.image;
     if (request.skipSignature) inform("warning: image signature verification has been disabled");
@@ -195,7 +212,8 @@ Result<PullPolicy> parsePullPolicy(std::string_view text) {
   if (text == "never") return PullPolicy::Never;
   if (text == "new") return PullPolicy::New;
   if (text == "update") return PullPolicy::Update;
-  return refuse(ErrorKind::Invalid, "E_USAGE", "invalid value " + quoted(text) + " for --pull-policy",
+  return refuse(ErrorKind::Invalid, "E_USAGE",
+                "invalid value " + quoted(text) + " for --pull-policy",
                 "It takes never, new or update");
 }
 

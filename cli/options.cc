@@ -21,7 +21,8 @@ std::string& nameOfProgram() {
 }
 
 std::unexpected<Error> usage(std::string message) {
-  return refuse(ErrorKind::Invalid, "E_USAGE", std::move(message), "See " + programName() + " help");
+  return refuse(ErrorKind::Invalid, "E_USAGE", std::move(message),
+                "See " + programName() + " help");
 }
 
 Result<bool> truth(const std::string& name, const std::string& value) {
@@ -49,7 +50,8 @@ std::vector<Flag> globalFlags(CommandLine& line) {
        }},
       {"insecure-skip-verify", Flag::Value::None,
        [&](const std::string& value) -> Result<void> {
-         if (TRY(truth("insecure-skip-verify", value))) options.insecure = TRY(parseInsecure("all-fetch"));
+         if (TRY(truth("insecure-skip-verify", value)))
+           options.insecure = TRY(parseInsecure("all-fetch"));
          return {};
        }},
       boolFlag("debug", options.debug),
@@ -73,9 +75,10 @@ std::optional<Split> splitFlag(const std::string& word) {
   return Split{body.substr(0, equals), body.substr(equals + 1)};
 }
 
-// Applies the flag at `index`; false when no flag of the list has its name.  Moves on over a value of its own.
-Result<bool> applyFlag(const std::vector<std::string>& words, std::size_t& index, const Split& split,
-                       const std::vector<Flag>& flags) {
+// Applies the flag at `index`; false when no flag of the list has its name.  Moves on over a value
+// of its own.
+Result<bool> applyFlag(const std::vector<std::string>& words, std::size_t& index,
+                       const Split& split, const std::vector<Flag>& flags) {
   const auto flag = std::ranges::find(flags, split.name, &Flag::name);
   if (flag == flags.end()) return false;
   std::string value = split.value.value_or("");
@@ -124,7 +127,8 @@ std::unexpected<Error> unknownVerb(std::span<const Command> commands, const std:
       }
     }
   }
-  return refuse(ErrorKind::Invalid, "E_VERB", "unknown command " + quoted(asked) + " for \"" + programName() + "\"",
+  return refuse(ErrorKind::Invalid, "E_VERB",
+                "unknown command " + quoted(asked) + " for \"" + programName() + "\"",
                 nearest.empty() ? "" : "Did you mean \"" + nearest + "\"?");
 }
 
@@ -132,14 +136,18 @@ struct Alias {
   const char* name;
   const char* command;
 };
-constexpr Alias kAliases[] = {{"images", "image list"}, {"rmimage", "image rm"}, {"pull", "fetch"}, {"ps", "list"}};
+constexpr Alias kAliases[] = {
+    {"images", "image list"}, {"rmimage", "image rm"}, {"pull", "fetch"}, {"ps", "list"}};
 
-// The command that the first words name, and how many words that took; nullptr and 0 when there is none.
+// The command that the first words name, and how many words that took; nullptr and 0 when there is
+// none.
 Result<std::pair<const Command*, std::size_t>> findCommand(std::span<const Command> commands,
                                                            const std::vector<std::string>& words) {
   for (const Alias& alias : kAliases) {
-    const auto command = std::ranges::find(commands, std::string_view(alias.command), &Command::name);
-    if (words.front() == alias.name && command != commands.end()) return std::pair(&*command, std::size_t{1});
+    const auto command =
+        std::ranges::find(commands, std::string_view(alias.command), &Command::name);
+    if (words.front() == alias.name && command != commands.end())
+      return std::pair(&*command, std::size_t{1});
   }
   std::vector<const Command*> left;
   for (const Command& command : commands) left.push_back(&command);
@@ -154,23 +162,35 @@ Result<std::pair<const Command*, std::size_t>> findCommand(std::span<const Comma
       if (!asked.empty() && name[level].starts_with(asked)) starting.push_back(command);
     }
     std::string all;
-    for (std::size_t i = 0; i <= level && i < words.size(); ++i) all += (i == 0 ? "" : " ") + words[i];
+    for (std::size_t i = 0; i <= level && i < words.size(); ++i)
+      all += (i == 0 ? "" : " ") + words[i];
+    if (asked.empty()) {
+      std::string known;
+      for (const Command* command : left)
+        known += (known.empty() ? "" : ", ") + std::string(command->name);
+      return refuse(ErrorKind::Invalid, "E_VERB", quoted(all) + " is not a whole command",
+                    "There are: " + known);
+    }
     if (exact.empty() && starting.empty()) return unknownVerb(commands, all);
     left = exact.empty() ? starting : exact;
     const auto firstWord = [&](const Command* command) { return wordsOf(command->name)[level]; };
     for (const Command* command : left) {
       if (firstWord(command) == firstWord(left.front())) continue;
-      return refuse(ErrorKind::Invalid, "E_VERB", quoted(all) + " can be \"" + left.front()->name + "\" or \"" +
-                                                      command->name + "\"", "Write more of it");
+      return refuse(
+          ErrorKind::Invalid, "E_VERB",
+          quoted(all) + " can be \"" + left.front()->name + "\" or \"" + command->name + "\"",
+          "Write more of it");
     }
-    // A verb that is complete beside longer ones ("trust" and "trust list") is meant when no longer one fits.
-    const auto complete =
-        std::ranges::find_if(left, [&](const Command* command) { return wordsOf(command->name).size() == level + 1; });
+    // A verb that is complete beside longer ones ("trust" and "trust list") is meant when no longer
+    // one fits.
+    const auto complete = std::ranges::find_if(
+        left, [&](const Command* command) { return wordsOf(command->name).size() == level + 1; });
     if (complete == left.end()) continue;
-    const bool longer = level + 1 < words.size() && std::ranges::any_of(left, [&](const Command* command) {
-                          const auto name = wordsOf(command->name);
-                          return name.size() > level + 1 && name[level + 1] == words[level + 1];
-                        });
+    const bool longer =
+        level + 1 < words.size() && std::ranges::any_of(left, [&](const Command* command) {
+          const auto name = wordsOf(command->name);
+          return name.size() > level + 1 && name[level + 1] == words[level + 1];
+        });
     if (!longer) return std::pair(*complete, level + 1);
   }
 }
@@ -192,7 +212,8 @@ Flag boolFlag(std::string name, bool& into) {
 }
 
 Flag textFlag(std::string name, std::string& into) {
-  return {std::move(name), Flag::Value::Required, [&into](const std::string& value) -> Result<void> {
+  return {std::move(name), Flag::Value::Required,
+          [&into](const std::string& value) -> Result<void> {
             into = value;
             return {};
           }};
@@ -208,10 +229,13 @@ Result<Insecure> parseInsecure(std::string_view list) {
     const bool all = word == "all";
     const bool fetching = all || word == "all-fetch";
     const bool running = all || word == "all-run";
-    if (!fetching && !running && word != "none" && word != "image" && word != "tls" && word != "ondisk" &&
-        word != "http" && word != "pubkey" && word != "capabilities" && word != "paths" && word != "seccomp") {
-      return refuse(ErrorKind::Invalid, "E_USAGE", "unknown word " + quoted(word) + " in --insecure-options",
-                    "It takes none, image, tls, ondisk, http, pubkey, capabilities, paths, seccomp, all-fetch, "
+    if (!fetching && !running && word != "none" && word != "image" && word != "tls" &&
+        word != "ondisk" && word != "http" && word != "pubkey" && word != "capabilities" &&
+        word != "paths" && word != "seccomp") {
+      return refuse(ErrorKind::Invalid, "E_USAGE",
+                    "unknown word " + quoted(word) + " in --insecure-options",
+                    "It takes none, image, tls, ondisk, http, pubkey, capabilities, paths, "
+                    "seccomp, all-fetch, "
                     "all-run, all");
     }
     insecure.image |= fetching || word == "image";
@@ -226,7 +250,8 @@ Result<Insecure> parseInsecure(std::string_view list) {
 }
 
 Result<void> completePaths(Options& options) {
-  for (std::string* path : {&options.dir, &options.localConfig, &options.systemConfig, &options.userConfig}) {
+  for (std::string* path :
+       {&options.dir, &options.localConfig, &options.systemConfig, &options.userConfig}) {
     if (!path->empty()) *path = TRY(absolutePath(*path));
   }
   if (options.userConfig.empty() && ::geteuid() != 0) options.userConfig = ownConfigDirectory();
@@ -246,7 +271,8 @@ Result<void> parseFlags(const std::vector<std::string>& arguments, const std::ve
       }
       continue;
     }
-    if (!TRY(applyFlag(arguments, i, *split, flags))) return usage("unknown flag: " + printable(arguments[i]));
+    if (!TRY(applyFlag(arguments, i, *split, flags)))
+      return usage("unknown flag: " + printable(arguments[i]));
   }
   return {};
 }
@@ -261,12 +287,13 @@ Result<std::vector<std::string>> parseFlags(const std::vector<std::string>& argu
   return operands;
 }
 
-Result<CommandLine> parseCommandLine(std::span<const Command> commands, const std::vector<std::string>& words) {
+Result<CommandLine> parseCommandLine(std::span<const Command> commands,
+                                     const std::vector<std::string>& words) {
   CommandLine line;
   const std::vector<Flag> globals = globalFlags(line);
-  std::vector<std::string> left;       // the verb's words, then the command's arguments
-  std::size_t operands = 0;            // among them
-  bool verbatim = false;               // from here on nothing is ours
+  std::vector<std::string> left;  // the verb's words, then the command's arguments
+  std::size_t operands = 0;       // among them
+  bool verbatim = false;          // from here on nothing is ours
   for (std::size_t i = 0; i < words.size(); ++i) {
     const auto split = verbatim ? std::nullopt : splitFlag(words[i]);
     if (split && TRY(applyFlag(words, i, *split, globals))) continue;

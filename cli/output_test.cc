@@ -9,11 +9,13 @@ namespace airlock::cli {
 namespace {
 
 TEST(ErrorText, IsOneLineWithWhatToDo) {
-  const Error error = Error(ErrorKind::Missing, "no such image").withHint("Fetch it").withCode("E_NOT_FOUND");
+  const Error error =
+      Error(ErrorKind::Missing, "no such image").withHint("Fetch it").withCode("E_NOT_FOUND");
   EXPECT_EQ(errorText("rm", error, {}), "rm: no such image. Fetch it\n");
 }
 TEST(ErrorText, NeverDrivesTheTerminal) {
-  EXPECT_EQ(errorText("fetch", Error(ErrorKind::Failed, "a\n\033[2Jb"), {}), "fetch: a\\x0a\\x1b[2Jb\n");
+  EXPECT_EQ(errorText("fetch", Error(ErrorKind::Failed, "a\n\033[2Jb"), {}),
+            "fetch: a\\x0a\\x1b[2Jb\n");
 }
 TEST(ErrorText, IsAnObjectForMachines) {
   Options options;
@@ -30,10 +32,12 @@ TEST(Fingerprint, IsSpacedAsRktDoes) {
 }
 
 TEST(KeyText, IsRktsDialogue) {
-  const ipc::KeyFacts facts{.fingerprint = KeyFingerprint::parse("2c365f7918223b4b7baf598fab5d427f1e006e47").value(),
-                            .subkeys = {"719b35b309f93f1285768a5e2557d40efc2ef323"},
-                            .userIds = {"Peer Signer <signer@example.com>"}};
-  EXPECT_EQ(keyText({ImageName::parse("example.com/busybox").value()}, "https://example.com/pubkeys.gpg", facts),
+  const ipc::KeyFacts facts{
+      .fingerprint = KeyFingerprint::parse("2c365f7918223b4b7baf598fab5d427f1e006e47").value(),
+      .subkeys = {"719b35b309f93f1285768a5e2557d40efc2ef323"},
+      .userIds = {"Peer Signer <signer@example.com>"}};
+  EXPECT_EQ(keyText({ImageName::parse("example.com/busybox").value()},
+                    "https://example.com/pubkeys.gpg", facts),
             "pubkey: prefix: \"example.com/busybox\"\n"
             "key: \"https://example.com/pubkeys.gpg\"\n"
             "gpg key fingerprint is: 2C36 5F79 1822 3B4B 7BAF  598F AB5D 427F 1E00 6E47\n"
@@ -41,9 +45,10 @@ TEST(KeyText, IsRktsDialogue) {
             "\tPeer Signer <signer@example.com>\n");
 }
 TEST(KeyText, EscapesIdentities) {
-  const ipc::KeyFacts facts{.fingerprint = KeyFingerprint::parse("2c365f7918223b4b7baf598fab5d427f1e006e47").value(),
-                            .subkeys = {},
-                            .userIds = {"\033]0;x\007"}};
+  const ipc::KeyFacts facts{
+      .fingerprint = KeyFingerprint::parse("2c365f7918223b4b7baf598fab5d427f1e006e47").value(),
+      .subkeys = {},
+      .userIds = {"\033]0;x\007"}};
   EXPECT_EQ(keyText({}, "k", facts).find('\033'), std::string::npos);
 }
 

@@ -29,7 +29,8 @@ Result<ImageStore> ImageStore::choose(const Options& options) {
   if (options.dirGiven) return ImageStore(options, false, options.dir);
   std::string own = ownDataDirectory();
   if (own.empty()) {
-    return refuse(ErrorKind::Unsupported, "E_STORE", "no helper can be reached, and there is no place for a store",
+    return refuse(ErrorKind::Unsupported, "E_STORE",
+                  "no helper can be reached, and there is no place for a store",
                   "Set HOME or XDG_DATA_HOME, or use --dir");
   }
   return ImageStore(options, false, std::move(own));
@@ -41,7 +42,9 @@ std::vector<std::string> ImageStore::configRoots() const {
   return options_.configRoots();
 }
 
-Result<std::optional<store::Store>> ImageStore::open() const { return store::Store::openForReading(directory_); }
+Result<std::optional<store::Store>> ImageStore::open() const {
+  return store::Store::openForReading(directory_);
+}
 
 Result<store::KeyStore> ImageStore::keys() const { return store::KeyStore::open(configRoots()); }
 
@@ -57,11 +60,13 @@ Result<ipc::CatalogRecord> ImageStore::resolve(const std::string& argument) cons
   }
   const auto* named = std::get_if<image::NamedImage>(&reference);
   if (named == nullptr) {
-    return refuse(ErrorKind::Invalid, "E_REFERENCE", quoted(argument) + " is neither an image id nor a name",
+    return refuse(ErrorKind::Invalid, "E_REFERENCE",
+                  quoted(argument) + " is neither an image id nor a name",
                   "Write sha512-… or NAME[:VERSION]");
   }
   auto found = TRY(opened->find(named->name, named->labels));
-  // Images without a platform exist (data alone); the host's labels, which nobody asked for, do not hide them.
+  // Images without a platform exist (data alone); the host's labels, which nobody asked for, do not
+  // hide them.
   if (!found) {
     std::vector<Label> asked;
     for (const Label& label : named->labels) {
@@ -103,7 +108,8 @@ Result<ipc::Imported> ImageStore::import(const ipc::ImportRequest& request, FdRe
 }
 
 Result<ipc::ImageVerified> ImageStore::verify(const ipc::CatalogRecord& record) const {
-  if (throughHelper_) return askFor<ipc::ImageVerified>(options_, ipc::VerifyImageRequest{record.image});
+  if (throughHelper_)
+    return askFor<ipc::ImageVerified>(options_, ipc::VerifyImageRequest{record.image});
   const store::Store own = TRY(store::Store::openForWriting(directory_));
   return store::verifyStored(own, TRY(store::RoleStarter::create()), TRY(keys()), record);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The image store that this caller uses: root's, through the helper, or its own where there is no helper.  CLI only.
+// The image store that this caller uses: root's, through the helper, or its own where there is no
+// helper.  CLI only.
 #pragma once
 
 #include <optional>
@@ -18,7 +19,8 @@ namespace airlock::cli {
 
 class ImageStore {
  public:
-  // Which one it is, as said above; an own store is DIR with --dir, else $XDG_DATA_HOME/airlock.  Opens nothing.
+  // Which one it is, as said above; an own store is DIR with --dir, else $XDG_DATA_HOME/airlock.
+  // Opens nothing.
   static Result<ImageStore> choose(const Options& options);
 
   bool throughHelper() const { return throughHelper_; }
@@ -33,7 +35,8 @@ class ImageStore {
   Result<ipc::CatalogRecord> resolve(const std::string& argument) const;
 
   // Verifies and keeps an image; nothing of the store changes when it is refused.
-  Result<ipc::Imported> import(const ipc::ImportRequest& request, FdRef image, std::optional<FdRef> signature) const;
+  Result<ipc::Imported> import(const ipc::ImportRequest& request, FdRef image,
+                               std::optional<FdRef> signature) const;
   Result<ipc::ImageVerified> verify(const ipc::CatalogRecord& record) const;
   Result<void> remove(const ipc::CatalogRecord& record) const;
 

@@ -19,7 +19,9 @@ constexpr std::size_t kColumns = 80;
 constexpr std::size_t kSizeColumns = 18;  // ioprogress keeps them for the figures
 constexpr std::int64_t kRedrawMilliseconds = 200;
 
-std::string sizes(std::uint64_t done, std::uint64_t total) { return decimalBytes(done) + "/" + decimalBytes(total); }
+std::string sizes(std::uint64_t done, std::uint64_t total) {
+  return decimalBytes(done) + "/" + decimalBytes(total);
+}
 
 }  // namespace
 
@@ -29,7 +31,8 @@ std::string progressBar(std::string_view label, std::uint64_t done, std::uint64_
   const std::size_t width = kColumns - std::min(name.size() + kSizeColumns, kColumns - 1);
   const double part = static_cast<double>(std::min(done, total)) / static_cast<double>(total);
   const auto filled = static_cast<std::size_t>(part * static_cast<double>(width));
-  return name + ": [" + std::string(filled, '=') + std::string(width - filled, ' ') + "] " + sizes(done, total);
+  return name + ": [" + std::string(filled, '=') + std::string(width - filled, ' ') + "] " +
+         sizes(done, total);
 }
 
 std::string progressLine(std::string_view label, std::uint64_t done, std::uint64_t total) {

@@ -8,7 +8,8 @@
 
 namespace airlock::cli {
 
-// "Downloading ACI: [=====     ] 1.2 MB/2.65 MB", 80 columns; "LABEL: X of an unknown total size" when total is 0.
+// "Downloading ACI: [=====     ] 1.2 MB/2.65 MB", 80 columns; "LABEL: X of an unknown total size"
+// when total is 0.
 std::string progressBar(std::string_view label, std::uint64_t done, std::uint64_t total);
 // "Downloading ACI:  2.65 MB/2.65 MB": without a terminal.
 std::string progressLine(std::string_view label, std::uint64_t done, std::uint64_t total);

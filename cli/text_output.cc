@@ -23,7 +23,9 @@ void out(std::string_view text) { put(STDOUT_FILENO, text); }
 void note(std::string_view text) { put(STDERR_FILENO, text); }
 void inform(std::string_view text) { note(programName() + ": " + std::string(text) + "\n"); }
 
-void printJson(const image::Json& document, image::JsonStyle style) { out(image::writeJson(document, style) + "\n"); }
+void printJson(const image::Json& document, image::JsonStyle style) {
+  out(image::writeJson(document, style) + "\n");
+}
 
 std::string errorText(const std::string& command, const Error& error, const Options& options) {
   if (options.json) {

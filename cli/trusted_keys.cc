@@ -25,7 +25,8 @@ namespace {
 constexpr int kInspectMilliseconds = 30'000;
 constexpr std::size_t kAnswerBytes = 256;
 
-// One line of stdin without its newline; nullopt at the end.  Byte by byte: what follows belongs to somebody else.
+// One line of stdin without its newline; nullopt at the end.  Byte by byte: what follows belongs to
+// somebody else.
 Result<std::optional<std::string>> readLine() {
   std::string line;
   for (;;) {
@@ -61,11 +62,13 @@ KeyPlace placeOf(const Options& options, const KeyScope& scope) {
     root = options.userConfig;
     place.ownStoreOnly = true;
   }
-  place.directory = root + "/trustedkeys/" + (scope.prefix ? "prefix.d/" + scope.prefix->text() : "root.d");
+  place.directory =
+      root + "/trustedkeys/" + (scope.prefix ? "prefix.d/" + scope.prefix->text() : "root.d");
   return place;
 }
 
-Result<bool> alreadyTrusted(const Options& options, const KeyScope& scope, const KeyFingerprint& fingerprint) {
+Result<bool> alreadyTrusted(const Options& options, const KeyScope& scope,
+                            const KeyFingerprint& fingerprint) {
   const store::KeyStore keys = TRY(store::KeyStore::open(options.configRoots()));
   for (const auto& [where, key] : TRY(keys.all())) {
     if (where == scope.text() && key == fingerprint.text()) return true;
@@ -78,13 +81,15 @@ Result<void> addKey(const Options& options, const KeyScope& scope, const std::st
   const KeyPlace place = placeOf(options, scope);
   auto directory = makeDirectories(place.directory, 0755);
   if (!directory) {
-    return std::unexpected(std::move(directory.error())
-                               .in("error adding key")
-                               .withHint("Trusted keys are the administrator's: use sudo, or --local-config"));
+    return std::unexpected(
+        std::move(directory.error())
+            .in("error adding key")
+            .withHint("Trusted keys are the administrator's: use sudo, or --local-config"));
   }
   TRY(sys::replaceFile(*directory, TRY(Component::parse(fingerprint.text())), content, 0644));
   const std::string path = place.directory + "/" + fingerprint.text();
-  note((scope.prefix ? "Added key for prefix \"" + scope.text() + "\" at \"" : "Added root key at \"") +
+  note((scope.prefix ? "Added key for prefix \"" + scope.text() + "\" at \""
+                     : "Added root key at \"") +
        printable(path) + "\"\n");
   if (place.ownStoreOnly) {
     note("warning: the key counts for your own store only; " + printable(options.localConfig) +
@@ -108,10 +113,12 @@ Result<void> offerAdvertised(const Options& options, const ImageName& name) {
     }
     return {};
   }
-  const std::vector<FetchedKey> keys = TRY(fetchKeys({.options = fetchOptions(options), .prefix = name.text()}));
+  const std::vector<FetchedKey> keys =
+      TRY(fetchKeys({.options = fetchOptions(options), .prefix = name.text()}));
   const KeyScope scope{name};
   for (const FetchedKey& key : keys) {
-    const bool silently = options.trustKeysFromHttps && key.url.starts_with("https://") && !options.insecure.tls;
+    const bool silently =
+        options.trustKeysFromHttps && key.url.starts_with("https://") && !options.insecure.tls;
     TRY(offerKey(options, scope, {key.url, key.content}, silently ? Review::Skip : Review::Ask));
   }
   return {};
@@ -125,13 +132,14 @@ Result<ipc::KeyFacts> inspectKey(const std::string& content) {
   }
   const Sealed bytes = TRY(Sealed::make("key", content));
   const std::array<FdRef, 1> fds = {bytes.fd()};
-  store::Role role =
-      TRY(store::Role::start(TRY(store::RoleStarter::create()), "inspect-key", ipc::InspectKeyJob{}, fds));
+  store::Role role = TRY(store::Role::start(TRY(store::RoleStarter::create()), "inspect-key",
+                                            ipc::InspectKeyJob{}, fds));
   return role.finish<ipc::KeyFacts>(kInspectMilliseconds);
 }
 
 std::string keyText(const KeyScope& scope, const std::string& source, const ipc::KeyFacts& facts) {
-  std::string text = "pubkey: prefix: \"" + scope.text() + "\"\nkey: \"" + printable(source) + "\"\n";
+  std::string text =
+      "pubkey: prefix: \"" + scope.text() + "\"\nkey: \"" + printable(source) + "\"\n";
   text += (facts.fingerprint.isMinisign() ? "minisign key id is: " : "gpg key fingerprint is: ") +
           spacedFingerprint(facts.fingerprint.text()) + "\n";
   for (const std::string& subkey : facts.subkeys) {
@@ -141,7 +149,8 @@ std::string keyText(const KeyScope& scope, const std::string& source, const ipc:
   return text;
 }
 
-Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const OfferedKey& key, Review review) {
+Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const OfferedKey& key,
+                         Review review) {
   const ipc::KeyFacts facts = TRY(inspectKey(key.content));
   const std::string source = printable(key.source);
   note(keyText(scope, key.source, facts));
@@ -152,9 +161,10 @@ Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const Of
   if (review == Review::Ask) {
     if (!canAsk()) {
       if (scope.prefix) tellHowToTrust(scope.text());
-      return refuse(ErrorKind::Failed, "E_NO_TTY",
-                    "error reviewing key: unable to ask user to review fingerprint due to lack of tty",
-                    "Compare the fingerprint, then use --skip-fingerprint-review");
+      return refuse(
+          ErrorKind::Failed, "E_NO_TTY",
+          "error reviewing key: unable to ask user to review fingerprint due to lack of tty",
+          "Compare the fingerprint, then use --skip-fingerprint-review");
     }
     if (!TRY(askToTrust())) {
       note("pubkey: not trusting \"" + source + "\"\n");

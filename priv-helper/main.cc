@@ -12,6 +12,7 @@
 #include <exception>
 #include <string_view>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "priv-helper/server.h"
 
@@ -37,6 +38,7 @@ int usage(std::string_view why) {
 
 // H01, H03, H05, H06, H09: nothing of whoever started us reaches what we do.
 void resetInheritedState() {
+  rememberTestHooks();
   ::clearenv();
   ::umask(077);
   ::signal(SIGPIPE, SIG_IGN);

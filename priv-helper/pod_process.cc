@@ -90,11 +90,6 @@ void becomePodRoot(int control) {
     if (fds[i] < 0) giveUp(control, "park a descriptor");
   }
   ::syscall(SYS_close_range, 3, kParkingPlace - 1, 0);
-  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (int standard = 0; standard < 3; ++standard) {
-    if (::dup2(null, standard) < 0) giveUp(control, "standard streams");
-  }
-  if (null > 2) ::close(null);
   for (std::uint32_t i = 0; i < handover.count; ++i) {
     if (::dup2(fds[i], handover.numbers[i]) < 0) giveUp(control, "place a descriptor");
   }
@@ -111,7 +106,10 @@ void becomePodRoot(int control) {
 // ----------------------------------------------------------------------------------------------
 
 Result<void> handOver(FdRef control, FdRef program,
-                      const std::vector<std::pair<int, FdRef>>& descriptors) {
+                      std::vector<std::pair<int, FdRef>> descriptors) {
+  // From here, not opened by the new process: the root of a pod's first process has no /dev.
+  const Fd null = TRY(sys::openPath("/dev/null", O_RDWR));
+  for (const int standard : {0, 1, 2}) descriptors.emplace_back(standard, null);
   if (descriptors.size() > kMostDescriptors) {
     return refuse(ErrorKind::Invalid, "E_LIMIT",
                   "the pod needs more descriptors than stage1 can be given");

@@ -119,6 +119,25 @@ Result<void> checkNameAndLabels(const ImportInput& input, const ipc::Unpacked& f
   return {};
 }
 
+// A name does not silently move from one signer to another, or to none: an image that claims a name of
+// the store is signed by a key that has signed it before, or the administrator makes room for it.
+Result<void> checkSameSigner(const Store& store, const ImageName& name,
+                             const std::vector<ipc::Signer>& signers) {
+  const auto known = TRY(store.find(name, {}));
+  if (!known || known->signers.empty()) return {};
+  const bool same = std::ranges::any_of(signers, [&](const ipc::Signer& signer) {
+    return std::ranges::find(known->signers, signer.fingerprint, &ipc::Signer::fingerprint) !=
+           known->signers.end();
+  });
+  if (same) return {};
+  return refuse(ErrorKind::Denied, "E_SIGNER_CHANGED",
+                "the images of " + name.text() + " in the store are signed by " +
+                    known->signers.front().fingerprint.text() + ", and this one is " +
+                    (signers.empty() ? "not verified" : "not"),
+                "If its publisher has a new key, remove the old image first: airlock image rm " +
+                    displayName(name, known->labels));
+}
+
 bool enableVerity(FdRef tree) {
   fsverity_enable_arg argument{};
   argument.version = 1;
@@ -160,12 +179,12 @@ Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter,
   inflated.readEnd.reset();
   tar.writeEnd.reset();
   if (unpackGone) {  // it has said why, or died
-    TRY(unpack.finish<ipc::Unpacked>(kRoleMilliseconds));
+    TRY(unpack.finish<ipc::Unpacked>(deadline(kRoleMilliseconds)));
     return refuse(ErrorKind::Failed, "E_ROLE", "the unpack process stopped reading");
   }
   if (!moved) return std::unexpected(std::move(moved.error()));
-  TRY(inflate.finish<ipc::Inflated>(kRoleMilliseconds));
-  ipc::Unpacked facts = TRY(unpack.finish<ipc::Unpacked>(kRoleMilliseconds));
+  TRY(inflate.finish<ipc::Inflated>(deadline(kRoleMilliseconds)));
+  ipc::Unpacked facts = TRY(unpack.finish<ipc::Unpacked>(deadline(kRoleMilliseconds)));
   return std::pair(ImageId(hash.finish()), std::move(facts));
 }
 
@@ -201,8 +220,9 @@ Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& foun
 
   const std::string key = quoted(refused->fingerprint);
   const std::string& code = refused->code;
-  const std::string trustHint =
-      "If you know this key, trust it with: airlock trust --prefix=" + name + " <key file>";
+  // A prefix has no version.
+  const std::string trustHint = "If you know this key, trust it with: airlock trust --prefix=" +
+                                name.substr(0, name.find(':')) + " <key file>";
   if (code == "E_SIG_BAD") {
     return refuse(ErrorKind::Denied, code,
                   "the signature by " + key + " does not fit image " + name +
@@ -263,19 +283,22 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
   // The role that reads the signature never parses the archive, and the ones that parse the archive
   // never say whether it was signed; so they may run at once.  Without a name to go by, every
   // trusted key is asked, and the name decides afterwards which of them count.
+  std::vector<ipc::TrustedKey> asked;
   std::optional<Role> authenticate;
   if (signature) {
-    const auto ring = input.name ? TRY(keys.keysFor(*input.name)) : TRY(keys.everyKey());
-    authenticate = TRY(startAuthenticate(starter, blob, *signature, ring));
+    asked = input.name ? TRY(keys.keysFor(*input.name)) : TRY(keys.everyKey());
+    authenticate = TRY(startAuthenticate(starter, blob, *signature, asked));
   }
   Fd tree = TRY(unnamed(store, "tree"));
   Fd manifest = TRY(unnamed(store, "manifest"));
   auto unpacked = unpackInto(starter, blob, blobBytes, tree, manifest);
-  if (!unpacked && authenticate && input.name) {
+  if (!unpacked && authenticate) {
     // A changed file often no longer unpacks; that its signature is bad is what its user must hear
     // first.
-    const auto found = authenticate->finish<ipc::Authenticated>(kRoleMilliseconds);
-    if (found) TRY(decideSignatures(*found, TRY(keys.fingerprintsFor(*input.name)), shownName));
+    std::vector<KeyFingerprint> ring;
+    for (const ipc::TrustedKey& key : asked) ring.push_back(key.fingerprint);
+    const auto found = authenticate->finish<ipc::Authenticated>(deadline(kRoleMilliseconds));
+    if (found) TRY(decideSignatures(*found, ring, shownName));
   }
   if (!unpacked) return std::unexpected(std::move(unpacked.error()));
   auto& [imageId, facts] = *unpacked;
@@ -284,17 +307,18 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
   TRY(checkNameAndLabels(input, facts));
   std::vector<ipc::Signer> signers;
   if (authenticate) {
-    const auto found = TRY(authenticate->finish<ipc::Authenticated>(kRoleMilliseconds));
+    const auto found = TRY(authenticate->finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
     signers = TRY(decideSignatures(found, TRY(keys.fingerprintsFor(facts.name)),
                                    displayName(facts.name, facts.labels)));
   }
+  TRY(checkSameSigner(store, facts.name, signers));
   fault("import-authenticated");
 
   const Fd treeBytes = TRY(readOnly(tree));
   const FdRef checkFds[] = {treeBytes};
   Role check = TRY(Role::start(starter, "check", ipc::CheckJob{}, checkFds));
   const TreeDigest treeDigest(TRY(blake2bOfFile(treeBytes)));
-  TRY(check.finish<ipc::Checked>(kRoleMilliseconds));
+  TRY(check.finish<ipc::Checked>(deadline(kRoleMilliseconds)));
   fault("import-checked");
 
   const std::string manifestBytes = TRY(sys::readAll(manifest, limits::kManifestBytes));
@@ -350,7 +374,7 @@ Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& s
   }
   Role authenticate =
       TRY(startAuthenticate(starter, blob, signature, TRY(keys.keysFor(record.name))));
-  const auto found = TRY(authenticate.finish<ipc::Authenticated>(kRoleMilliseconds));
+  const auto found = TRY(authenticate.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
   const auto signers =
       decideSignatures(found, TRY(keys.fingerprintsFor(record.name)), record.name.text());
   result.signatureHolds = signers.has_value();
