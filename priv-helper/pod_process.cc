@@ -186,7 +186,7 @@ Result<WaitingPod> WaitingPod::clone(const Options& options) {
     receiveAndExec(control.second.get(), "run");
   }
   WaitingPod pod(Child(static_cast<pid_t>(pid), Fd::own(pidfd)), std::move(control.first));
-  TRY(inContext(writeIdMaps(pod.pid(), 0, options.range.first, limits::kPodUids),
+  TRY(inContext(writeIdMaps(pod.pid(), {0, 0, options.range.first, limits::kPodUids}),
                 "map the pod's users"));
   return pod;
 }

@@ -98,6 +98,14 @@ ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& c
   return facts;
 }
 
+// A group that the peer is not in stays a stranger's: its files could be made to pass on its
+// rights.
+Result<VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
+  const gid_t group = TRY(sys::status(source)).st_gid;
+  const bool member = std::ranges::find(peer.groups, group) != peer.groups.end();
+  return VolumeOwner{peer.uid, member ? group : peer.gid};
+}
+
 // Gives back what a start has taken when it does not come to an end.
 struct Undo {
   Server& server;
@@ -228,9 +236,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       if (volume.kind == ipc::VolumeKind::Empty) {
         mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(podDir, volume, range)));
       } else {
-        const uid_t owner = server.peer.uid == 0 ? 0 : authorised->volumeOwners[nextVolume];
-        mounts.emplace_back(numbers.volume(i), TRY(makeHostVolume(received.volumes[nextVolume],
-                                                                  volume, owner, range)));
+        const FdRef source = received.volumes[nextVolume];
+        mounts.emplace_back(numbers.volume(i),
+                            TRY(makeHostVolume(server.hostMounts, source, volume,
+                                               TRY(ownerOf(source, server.peer)), range)));
         ++nextVolume;
       }
     }
