@@ -44,7 +44,7 @@ Result<void> waitReadable(FdRef fd) {
   pollfd event{fd.get(), POLLIN, 0};
   int ready;
   do {
-    ready = ::poll(&event, 1, kQuietMilliseconds);
+    ready = ::poll(&event, 1, deadline(kQuietMilliseconds));
   } while (ready < 0 && errno == EINTR);
   if (ready < 0) return failErrno("poll");
   if (ready == 0) return refuse(ErrorKind::Failed, "E_TIMEOUT", "the other side sent nothing for a minute");
