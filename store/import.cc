@@ -68,6 +68,24 @@ Result<std::uint64_t> pump(FdRef from, std::uint64_t most, Use use) {
   }
 }
 
+// Into a pipe that does not block: a role that has stopped reading holds up nobody.
+Result<void> feed(FdRef pipe, std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(pipe.get(), bytes.data(), bytes.size());
+    if (put >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(put));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return failErrno("write");
+    pollfd event{pipe.get(), POLLOUT, 0};
+    if (::poll(&event, 1, deadline(kRoleMilliseconds)) == 0) {
+      return refuse(ErrorKind::Failed, "E_TIMEOUT", "the unpack process does not go on reading");
+    }
+  }
+  return {};
+}
+
 Result<Fd> unnamed(const Store& store, const char* folder) {
   Fd dir = TRY(store.folder(folder));
   const bool forAll = std::string_view(folder) == "manifest" || std::string_view(folder) == "signature";
@@ -135,6 +153,7 @@ Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter,
   for (const int fd : {inflated.writeEnd.get(), tar.writeEnd.get()}) {
     static_cast<void>(::fcntl(fd, F_SETPIPE_SZ, 1 * limits::MiB));  // fewer, larger reads; smaller works too
   }
+  if (::fcntl(tar.writeEnd.get(), F_SETFL, O_NONBLOCK) != 0) return failErrno("fcntl");
   const std::uint64_t most =
       std::min<std::uint64_t>(limits::kTreeBytes, blobBytes * limits::kInflateRatio + limits::kInflateSlack);
   const Fd compressed = TRY(readOnly(blob));
@@ -149,8 +168,8 @@ Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter,
   bool unpackGone = false;
   auto moved = pump(inflated.readEnd, most, [&](std::span<const std::uint8_t> bytes) -> Result<void> {
     hash.update(bytes);
-    auto written = sys::writeAll(tar.writeEnd, bytes);
-    unpackGone = !written;
+    auto written = feed(tar.writeEnd, bytes);
+    unpackGone = !written && written.error().number() == EPIPE;
     return written;
   });
   inflated.readEnd.reset();

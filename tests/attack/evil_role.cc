@@ -60,7 +60,8 @@ ipc::VerifyReply honestAnswer(const std::string& real, char** argv, const std::s
 void misbehave(const std::string& mode, const std::string& real, char** argv) {
   ipc::Channel up(Fd::own(ipc::kChannelFd));
   auto message = up.receive(10'000).value().value();
-  if (mode == "die") __builtin_trap();  // a signal that the first process of a namespace sends itself is ignored
+  if (mode == "die")
+    __builtin_trap();  // a signal that the first process of a namespace sends itself is ignored
   if (mode == "exit") ::_exit(0);
   if (mode == "silent") {
     for (;;) ::pause();

@@ -47,7 +47,8 @@ void addMounts(const std::string& top, HostState& state) {
   }
 }
 
-// Pods come up in their caller's cgroup: one of this process's own, so that other tests' pods are not seen.
+// Pods come up in their caller's cgroup: one of this process's own, so that other tests' pods are
+// not seen.
 class OwnCgroup {
  public:
   OwnCgroup() {
