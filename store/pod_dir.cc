@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/syscall.h"
 #include "store/layout.h"
@@ -231,7 +232,7 @@ Result<void> PodDirectory::removeEmbryo(const PodId& id) const {
   constexpr std::int64_t kYoungMilliseconds =
       60'000;  // between mkdir and lock a living one looks dead, for an instant
   const std::int64_t changed = TRY(changedAt("embryo", id));
-  if (::time(nullptr) - changed < kYoungMilliseconds / 1000) return {};
+  if (::time(nullptr) - changed < deadline(kYoungMilliseconds) / 1000) return {};
   return remove(id);
 }
 

@@ -77,7 +77,7 @@ void Connection::close() { channel_ = ipc::Channel(Fd()); }
 Engine::Engine(const std::string& dataDirectory)
     : data_(dataDirectory.empty() ? scratch_ / "data" : dataDirectory),
       libexec_(AIRLOCK_BINARY_DIR "/libexec/airlock") {
-  adoptOrphans();
+  ownWhatWeStart();
   ::mkdir(config().c_str(), 0755);
   ::mkdir((config() + "/policy.d").c_str(), 0755);
   policy("50-airlock.policy", readFile(AIRLOCK_SOURCE_DIR "/packaging/policy.d/50-airlock.policy"));
