@@ -85,7 +85,8 @@ TEST(Sealed, OnlySealedMemfdsAreBelieved) {
   Fd copy = sys::duplicate(sealed.fd()).value();
   EXPECT_TRUE(Sealed::check(std::move(copy), 100));
   EXPECT_EQ(Sealed::check(Fd::own(::memfd_create("open", MFD_CLOEXEC | MFD_ALLOW_SEALING)), 100)
-                .error().code(),
+                .error()
+                .code(),
             "E_FD");
   EXPECT_EQ(Sealed::check(sys::duplicate(sealed.fd()).value(), 3).error().code(), "E_LIMIT");
 }
@@ -93,12 +94,14 @@ TEST(Sealed, OnlySealedMemfdsAreBelieved) {
 TEST(Process, RunsAProgramWithExactlyItsDescriptors) {
   Fd shell = sys::openPath("/bin/sh", O_RDONLY).value();
   sys::Pipe pipe = sys::pipe().value();
-  Fd stray = Fd::own(::open("/dev/null", O_RDONLY));  // not close-on-exec: must not arrive all the same
-  Child child = spawn({.executable = shell,
-                       .arguments = {"sh", "-c", "for f in /proc/self/fd/*; do echo ${f##*/}; done; exit 3"},
-                       .environment = {"PATH=/usr/bin:/bin"},
-                       .descriptors = {{pipe.writeEnd, 1}}})
-                    .value();
+  Fd stray =
+      Fd::own(::open("/dev/null", O_RDONLY));  // not close-on-exec: must not arrive all the same
+  Child child =
+      spawn({.executable = shell,
+             .arguments = {"sh", "-c", "for f in /proc/self/fd/*; do echo ${f##*/}; done; exit 3"},
+             .environment = {"PATH=/usr/bin:/bin"},
+             .descriptors = {{pipe.writeEnd, 1}}})
+          .value();
   pipe.writeEnd.reset();
   const std::string out = sys::readAll(pipe.readEnd, 4096).value();
   EXPECT_EQ(child.wait().value().code, 3);
@@ -110,7 +113,8 @@ TEST(Process, AMissingProgramIsAnError) {
   Fd text = sys::openPath("/etc/passwd", O_RDONLY).value();
   const auto child = spawn({.executable = text, .arguments = {"passwd"}});
   ASSERT_FALSE(child);
-  EXPECT_NE(child.error().text().find("start passwd: exec"), std::string::npos) << child.error().text();
+  EXPECT_NE(child.error().text().find("start passwd: exec"), std::string::npos)
+      << child.error().text();
 }
 
 TEST(Files, RemoveTreeTakesDeepTreesAndStaysInside) {

@@ -115,7 +115,8 @@ std::array<std::uint8_t, kDigestBytes> Sha512::finish() {
 }
 
 Blake2b::Blake2b() : state_{} {
-  // sodium_init chooses the AVX2 code; it is idempotent, and its failure leaves the portable code in use.
+  // sodium_init chooses the AVX2 code; it is idempotent, and its failure leaves the portable code
+  // in use.
   static_cast<void>(!sodium_init());
   crypto_generichash_init(reinterpret_cast<crypto_generichash_state*>(state_.data()), nullptr, 0,
                           kDigestBytes);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-512 and BLAKE2b-512 digests with a type for what they name.  Anyone may use it; libsodium computes.
+// SHA-512 and BLAKE2b-512 digests with a type for what they name.  Anyone may use it; libsodium
+// computes.
 #pragma once
 
 #include <array>
@@ -30,7 +31,7 @@ class Digest {
 
   const std::array<std::uint8_t, kDigestBytes>& bytes() const { return bytes_; }
   std::string hex() const;
-  std::string text() const;                     // algorithm-hex, whole
+  std::string text() const;                            // algorithm-hex, whole
   std::string shortText(std::size_t hexDigits) const;  // algorithm-first digits: for display only
   bool isZero() const;
 
@@ -40,15 +41,24 @@ class Digest {
   std::array<std::uint8_t, kDigestBytes> bytes_{};
 };
 
-struct ImageIdTag { static constexpr std::string_view algorithm = "sha512"; };
-struct BlobTag { static constexpr std::string_view algorithm = "blake2b"; };
-struct TreeTag { static constexpr std::string_view algorithm = "blake2b"; };
-struct ContentTag { static constexpr std::string_view algorithm = "sha512"; };
+struct ImageIdTag {
+  static constexpr std::string_view algorithm = "sha512";
+};
+struct BlobTag {
+  static constexpr std::string_view algorithm = "blake2b";
+};
+struct TreeTag {
+  static constexpr std::string_view algorithm = "blake2b";
+};
+struct ContentTag {
+  static constexpr std::string_view algorithm = "sha512";
+};
 
-using ImageId = Digest<ImageIdTag>;       // SHA-512 of the uncompressed tar (appc spec, "Image ID")
-using BlobDigest = Digest<BlobTag>;       // BLAKE2b-512 of an image file as it was downloaded
-using TreeDigest = Digest<TreeTag>;       // BLAKE2b-512 of an EROFS image: `b2sum` prints the same
-using ContentDigest = Digest<ContentTag>; // SHA-512 of anything else: a manifest, a policy, a program
+using ImageId = Digest<ImageIdTag>;  // SHA-512 of the uncompressed tar (appc spec, "Image ID")
+using BlobDigest = Digest<BlobTag>;  // BLAKE2b-512 of an image file as it was downloaded
+using TreeDigest = Digest<TreeTag>;  // BLAKE2b-512 of an EROFS image: `b2sum` prints the same
+using ContentDigest =
+    Digest<ContentTag>;  // SHA-512 of anything else: a manifest, a policy, a program
 
 extern template class Digest<ImageIdTag>;
 extern template class Digest<BlobTag>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a test may end the process, to show that every step can be the last one.  Empty in a release.
+// Where a test may end the process, to show that every step can be the last one.  Empty in a
+// release.
 #pragma once
 
 #ifdef AIRLOCK_TEST_HOOKS

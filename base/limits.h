@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every size limit of the project, in one table.  Anyone may use it; no literal limit stands elsewhere.
+// Every size limit of the project, in one table.  Anyone may use it; no literal limit stands
+// elsewhere.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+// clang-format off: a table
 namespace airlock::limits {
 
 inline constexpr std::size_t KiB = 1024;
@@ -16,101 +18,112 @@ inline constexpr std::size_t kMessageBytes = 64 * KiB;
 inline constexpr std::size_t kMessageSegments = 8;
 inline constexpr std::size_t kMessageDescriptors = 32;
 inline constexpr int kMessageNesting = 16;
-inline constexpr std::size_t kTextBytes = 4 * KiB;      // one Text field, unless its struct says otherwise
-inline constexpr std::size_t kSealedBytes = 4 * MiB;    // a sealed memfd that travels beside a message
-inline constexpr std::size_t kArgumentBytes = 32 * KiB; // one argument, or one value of the environment
-inline constexpr std::size_t kPodManifestBytes = 48 * KiB;     // of what `cat-manifest` shows
+inline constexpr std::size_t kTextBytes =
+    4 * KiB;  // one Text field, unless its struct says otherwise
+inline constexpr std::size_t kSealedBytes =
+    4 * MiB;  // a sealed memfd that travels beside a message
+inline constexpr std::size_t kArgumentBytes =
+    32 * KiB;  // one argument, or one value of the environment
+inline constexpr std::size_t kPodManifestBytes = 48 * KiB;  // of what `cat-manifest` shows
 inline constexpr std::size_t kPolicySummaryBytes = 16 * KiB;
 inline constexpr std::size_t kLayers = 32;
 inline constexpr std::size_t kPcrBanks = 8;
 inline constexpr std::uint32_t kPcrMax = 23;
-inline constexpr std::size_t kPrograms = 32;            // that the engine consists of
-inline constexpr std::size_t kTrustEntries = 512;       // (scope, fingerprint) pairs that are measured
-inline constexpr std::size_t kKeyParts = 64;            // subkeys or user ids of one key
-inline constexpr std::size_t kReasons = 64;             // lines of an explanation or a list of problems
+inline constexpr std::size_t kPrograms = 32;       // that the engine consists of
+inline constexpr std::size_t kTrustEntries = 512;  // (scope, fingerprint) pairs that are measured
+inline constexpr std::size_t kKeyParts = 64;       // subkeys or user ids of one key
+inline constexpr std::size_t kReasons = 64;        // lines of an explanation or a list of problems
 inline constexpr std::size_t kFetchedKeys = 64;
 
 // Images
-inline constexpr std::uint64_t kImageBytes = 16 * GiB;         // one image file as downloaded
-inline constexpr std::uint64_t kTreeBytes = 64 * GiB;          // one image, unpacked
-inline constexpr std::uint64_t kInflateRatio = 200;            // T14: bomb = more than ratio * input + slack
+inline constexpr std::uint64_t kImageBytes = 16 * GiB;  // one image file as downloaded
+inline constexpr std::uint64_t kTreeBytes = 64 * GiB;   // one image, unpacked
+inline constexpr std::uint64_t kInflateRatio = 200;  // T14: bomb = more than ratio * input + slack
 inline constexpr std::uint64_t kInflateSlack = 10 * MiB;
-inline constexpr std::size_t kInflateBuffer = 256 * KiB;       // one read, and one write
-inline constexpr std::size_t kFilterHead = 512;                // bytes that tell the compression of an image
-inline constexpr std::uint64_t kInflateMemory = 128 * MiB;     // of a decompressor (T15)
-inline constexpr int kInflateWindowLog = 27;                   // zstd: the same 128 MiB
+inline constexpr std::size_t kInflateBuffer = 256 * KiB;  // one read, and one write
+inline constexpr std::size_t kFilterHead = 512;  // bytes that tell the compression of an image
+inline constexpr std::uint64_t kInflateMemory = 128 * MiB;  // of a decompressor (T15)
+inline constexpr int kInflateWindowLog = 27;                // zstd: the same 128 MiB
 inline constexpr std::size_t kManifestBytes = 1 * MiB;
 inline constexpr std::size_t kSignatureBytes = 64 * KiB;
 inline constexpr std::size_t kSignatures = 8;
 inline constexpr std::size_t kKeyFileBytes = 1 * MiB;
-inline constexpr std::size_t kTrustedKeys = 64;                // keys that can be trusted for one name
+inline constexpr std::size_t kTrustedKeys = 64;  // keys that can be trusted for one name
 inline constexpr std::size_t kTreeEntries = 200'000;
 inline constexpr std::size_t kTreeDepth = 255;
 inline constexpr std::size_t kPathBytes = 4095;
 inline constexpr std::size_t kNameBytes = 255;
 inline constexpr std::size_t kXattrsPerFile = 64;
-inline constexpr std::size_t kXattrBytes = 4000;               // all of one file: fits an EROFS inode's block
-inline constexpr std::uint32_t kImageIdMax = 65534;            // uid and gid in an image (T11)
-inline constexpr std::uint64_t kTreeXattrBytes = 16 * MiB;     // all of one image
-inline constexpr std::uint64_t kTreeInlineBytes = 32 * MiB;    // ends of files that unpack keeps in memory
-inline constexpr std::uint64_t kTimeMax = 253'402'300'799;     // 9999-12-31: an mtime in an image, in seconds
-inline constexpr std::size_t kTarHeaderBytes = 64 * KiB;       // a pax or GNU extension header (T13)
-inline constexpr std::size_t kTrailingZeros = 1 * MiB;         // padding after the end of a tar (T17)
+inline constexpr std::size_t kXattrBytes = 4000;     // all of one file: fits an EROFS inode's block
+inline constexpr std::uint32_t kImageIdMax = 65534;  // uid and gid in an image (T11)
+inline constexpr std::uint64_t kTreeXattrBytes = 16 * MiB;  // all of one image
+inline constexpr std::uint64_t kTreeInlineBytes =
+    32 * MiB;  // ends of files that unpack keeps in memory
+inline constexpr std::uint64_t kTimeMax =
+    253'402'300'799;  // 9999-12-31: an mtime in an image, in seconds
+inline constexpr std::size_t kTarHeaderBytes = 64 * KiB;  // a pax or GNU extension header (T13)
+inline constexpr std::size_t kTrailingZeros = 1 * MiB;    // padding after the end of a tar (T17)
 
 // Verifier roles
-inline constexpr int kStallSeconds = 120;                      // with nothing to read
-inline constexpr unsigned kRoleSeconds = 4 * 3600;             // one role's whole life: a slow download included
+inline constexpr int kStallSeconds = 120;  // with nothing to read
+inline constexpr unsigned kRoleSeconds =
+    4 * 3600;  // one role's whole life: a slow download included
 inline constexpr std::uint64_t kRoleCpuSeconds = 900;
-inline constexpr std::uint64_t kRoleMemory = 512 * MiB;        // address space
+inline constexpr std::uint64_t kRoleMemory = 512 * MiB;  // address space
 inline constexpr std::uint64_t kRoleFiles = 64;
 inline constexpr std::uint64_t kRoleProcesses = 16;
-inline constexpr std::size_t kSignedBuffer = 64 * KiB;         // one write to gpg: what its pipe holds
-inline constexpr std::size_t kUserIds = 16;                    // of a key, in what we say about it
+inline constexpr std::size_t kSignedBuffer = 64 * KiB;  // one write to gpg: what its pipe holds
+inline constexpr std::size_t kUserIds = 16;             // of a key, in what we say about it
 inline constexpr std::size_t kUserIdBytes = 256;
 inline constexpr std::size_t kSubkeys = 64;
-inline constexpr std::uint64_t kKeyRingBytes = 32 * MiB;       // the private tmpfs
+inline constexpr std::uint64_t kKeyRingBytes = 32 * MiB;  // the private tmpfs
 
 // JSON (image/json.h)
 inline constexpr std::size_t kJsonDepth = 32;
-inline constexpr std::size_t kJsonValues = 65'536;             // of one document, containers included
+inline constexpr std::size_t kJsonValues = 65'536;  // of one document, containers included
 
 // Manifests (image/manifest.h)
-inline constexpr std::size_t kLabels = 64;                     // also dependencies, ports and isolators of one manifest
+inline constexpr std::size_t kLabels =
+    64;  // also dependencies, ports and isolators of one manifest
 inline constexpr std::size_t kAnnotations = 1024;
-inline constexpr std::uint64_t kMemoryLimitMinimum = 4096;     // bytes: rkt refuses less, and no process starts in it
-inline constexpr std::size_t kQuantityBytes = 64;              // text of one resource quantity
-inline constexpr std::size_t kReferenceBytes = 4 * KiB;        // an image as named on a command line
+inline constexpr std::uint64_t kMemoryLimitMinimum =
+    4096;  // bytes: rkt refuses less, and no process starts in it
+inline constexpr std::size_t kQuantityBytes = 64;        // text of one resource quantity
+inline constexpr std::size_t kReferenceBytes = 4 * KiB;  // an image as named on a command line
 
 // Network (unpriv-fetch)
 inline constexpr std::size_t kDiscoveryPageBytes = 512 * KiB;
 inline constexpr std::size_t kHeaderBytes = 64 * KiB;
-inline constexpr std::size_t kHeadTagBytes = 4 * KiB;          // one tag in the head of a discovery page
+inline constexpr std::size_t kHeadTagBytes = 4 * KiB;  // one tag in the head of a discovery page
 inline constexpr long kRedirects = 5;
 inline constexpr std::size_t kUrlBytes = 3 * KiB;
-inline constexpr std::size_t kTagBytes = 256;                  // an ETag that is worth remembering
-inline constexpr std::size_t kKeyUrls = 16;                    // keys that one discovery page may name
+inline constexpr std::size_t kTagBytes = 256;  // an ETag that is worth remembering
+inline constexpr std::size_t kKeyUrls = 16;    // keys that one discovery page may name
 inline constexpr std::size_t kCaBundleBytes = 4 * MiB;
 
 // Pods
 inline constexpr std::size_t kApps = 16;
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
+inline constexpr std::int64_t kStopMilliseconds = 10'000;      // between TERM and KILL
 inline constexpr std::size_t kImageAccountsBytes = 1 * MiB;    // /etc/passwd or /etc/group of an image (P10)
 inline constexpr std::size_t kMounts = 64;                     // of an app; also volumes of a pod
 inline constexpr std::size_t kSupplementaryGids = 256;
-inline constexpr std::size_t kHostnameBytes = 64;              // HOST_NAME_MAX
+inline constexpr std::size_t kHostnameBytes = 64;  // HOST_NAME_MAX
 inline constexpr std::uint32_t kModeMax = 07777;
-inline constexpr std::int32_t kOomScoreMax = 1000;             // either sign (proc(5))
-inline constexpr std::int32_t kSignalMax = 64;                 // SIGRTMAX
-inline constexpr std::uint32_t kPodUids = 65536;               // uids of one pod
-inline constexpr std::uint32_t kFirstPodUid = 0x78000000;      // see docs/decisions/0010
+inline constexpr std::int32_t kOomScoreMax = 1000;         // either sign (proc(5))
+inline constexpr std::int32_t kSignalMax = 64;             // SIGRTMAX
+inline constexpr std::uint32_t kPodUids = 65536;           // uids of one pod
+inline constexpr std::uint32_t kFirstPodUid = 0x78000000;  // see docs/decisions/0010
 inline constexpr std::uint32_t kPodUidSlots = 1024;
 
 // Measurement (tpm)
-inline constexpr std::size_t kEventRecordBytes = 1 * MiB;      // one line: a message's facts, escaped and in base64
-inline constexpr std::size_t kEventLogBytes = 64 * MiB;        // a boot's log: about 40 000 pods
-inline constexpr std::size_t kEventStateBytes = 16 * MiB;      // what is kept so that the log need not be read again
-inline constexpr std::size_t kEventLogArchives = 1000;         // logs of earlier boots under one name
+inline constexpr std::size_t kEventRecordBytes =
+    1 * MiB;  // one line: a message's facts, escaped and in base64
+inline constexpr std::size_t kEventLogBytes = 64 * MiB;  // a boot's log: about 40 000 pods
+inline constexpr std::size_t kEventStateBytes =
+    16 * MiB;  // what is kept so that the log need not be read again
+inline constexpr std::size_t kEventLogArchives = 1000;  // logs of earlier boots under one name
 
 // Policy
 inline constexpr std::size_t kPolicyFileBytes = 256 * KiB;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines on stderr for whoever runs the process: level=warn proc=helper msg="…".  Only main-level code logs;
-// libraries return errors.
+// Lines on stderr for whoever runs the process: level=warn proc=helper msg="…".  Only main-level
+// code logs; libraries return errors.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace airlock {
 
-// Text from outside made safe for a terminal and a log: control characters, quotes and bytes that are not UTF-8 are
-// escaped, and it is cut at 256 bytes (tests T18, H15).
+// Text from outside made safe for a terminal and a log: control characters, quotes and bytes that
+// are not UTF-8 are escaped, and it is cut at 256 bytes (tests T18, H15).
 std::string quoted(std::string_view untrusted);
 // The same escapes without quotes and without the cut, for tables and messages.
 std::string printable(std::string_view untrusted);

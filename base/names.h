@@ -13,8 +13,9 @@
 
 namespace airlock {
 
-// An appc "AC Identifier" (spec, types): lower-case a-z 0-9 and "-._~/", starting and ending with a letter or digit.
-// We are stricter where a path is made of it: no empty component, no component "." or "..".
+// An appc "AC Identifier" (spec, types): lower-case a-z 0-9 and "-._~/", starting and ending with a
+// letter or digit. We are stricter where a path is made of it: no empty component, no component "."
+// or "..".
 class ImageName {
  public:
   static Result<ImageName> parse(std::string_view text);
@@ -63,8 +64,8 @@ class PodId {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-// The fingerprint of an OpenPGP key (40 lower-case hex digits, v4) or of a minisign key ("minisign-" and 16 hex
-// digits): also the name of its file in a trusted key directory.
+// The fingerprint of an OpenPGP key (40 lower-case hex digits, v4) or of a minisign key
+// ("minisign-" and 16 hex digits): also the name of its file in a trusted key directory.
 class KeyFingerprint {
  public:
   static Result<KeyFingerprint> parse(std::string_view text);

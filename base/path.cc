@@ -18,7 +18,8 @@ Result<Component> Component::parse(std::string_view text) {
 }
 
 Result<BeneathPath> BeneathPath::parse(std::string_view text) {
-  if (text.size() > limits::kPathBytes) return refuse(ErrorKind::Invalid, "E_PATH", "path too long");
+  if (text.size() > limits::kPathBytes)
+    return refuse(ErrorKind::Invalid, "E_PATH", "path too long");
   for (std::string_view rest = text;;) {
     const auto slash = rest.find('/');
     if (!isComponent(rest.substr(0, slash))) {

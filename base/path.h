@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and relative paths that cannot point elsewhere.  Anyone may use it; privileged code uses nothing else.
+// Names and relative paths that cannot point elsewhere.  Anyone may use it; privileged code uses
+// nothing else.
 #pragma once
 
 #include <string>

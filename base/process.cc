@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
+#include "base/limits.h"
 #include "base/syscall.h"
 
 namespace airlock {
@@ -22,6 +24,15 @@ namespace airlock {
 std::string ExitStatus::text() const {
   if (signal == 0) return "exit code " + std::to_string(code);
   return "signal " + std::to_string(signal) + " (" + strsignal(signal) + ")";
+}
+
+void resetSignals() {
+  struct sigaction standard{};
+  standard.sa_handler = SIG_DFL;
+  for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 namespace {
@@ -37,7 +48,8 @@ struct StartFailure {
   char step[60];
 };
 
-// Everything the child needs, laid out before the clone: between clone and exec there is no allocation.
+// Everything the child needs, laid out before the clone: between clone and exec there is no
+// allocation.
 struct Plan {
   int executable;
   std::vector<char*> argv;
@@ -73,15 +85,6 @@ bool writeOnce(const char* path, const std::string& text) {
   return good;
 }
 
-void resetSignals() {
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 [[noreturn]] void runChild(Plan& plan, pid_t parent) {
   const Program& program = *plan.program;
   int pipe = plan.statusPipe;
@@ -89,7 +92,8 @@ void resetSignals() {
   ::umask(077);
   if (::setsid() < 0 && errno != EPERM) giveUp(pipe, "setsid");
 
-  // Descriptors first: every one that stays is moved above the ones that are wanted, then down to its number.
+  // Descriptors first: every one that stays is moved above the ones that are wanted, then down to
+  // its number.
   int highest = 3;
   for (const auto& [from, to] : plan.moves) highest = std::max(highest, to + 1);
   pipe = ::fcntl(pipe, F_DUPFD_CLOEXEC, highest);
@@ -111,7 +115,8 @@ void resetSignals() {
   for (const auto& [from, to] : plan.moves) {
     if (::dup2(from, to) < 0) giveUp(pipe, "dup2");
   }
-  // What is not in the list is closed by exec: everything above the highest wanted number, and the gaps below it.
+  // What is not in the list is closed by exec: everything above the highest wanted number, and the
+  // gaps below it.
   for (int number = 3; number < highest; ++number) {
     bool named = false;
     for (const auto& [from, to] : plan.moves) named = named || to == number;
@@ -120,6 +125,9 @@ void resetSignals() {
   ::syscall(SYS_close_range, highest, ~0U, CLOSE_RANGE_CLOEXEC);
 
   if ((program.namespaces & CLONE_NEWUSER) != 0) {
+    // The map of a process that cannot be dumped belongs to root: a user whose process is like that
+    // could not write it.
+    if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) giveUp(pipe, "make the process dumpable");
     if (!writeOnce("/proc/self/setgroups", "deny")) giveUp(pipe, "deny setgroups");
     if (!writeOnce("/proc/self/uid_map", plan.uidMap)) giveUp(pipe, "map the uid");
     if (!writeOnce("/proc/self/gid_map", plan.gidMap)) giveUp(pipe, "map the gid");
@@ -127,17 +135,20 @@ void resetSignals() {
   if (::chdir("/") != 0) giveUp(pipe, "chdir /");
   for (const ResourceLimit& limit : program.limits) {
     const rlimit value{limit.value, limit.value};
-    if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) != 0) giveUp(pipe, "setrlimit");
+    if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) != 0)
+      giveUp(pipe, "setrlimit");
   }
   if (program.identity) {
     const Identity& who = *program.identity;
-    // Not glibc's wrappers: they wait for the threads of the parent, which do not exist here (nptl(7)).
-    if (::syscall(SYS_setgroups, who.groups.size(), who.groups.data()) != 0) giveUp(pipe, "setgroups");
+    // Not glibc's wrappers: they wait for the threads of the parent, which do not exist here
+    // (nptl(7)).
+    if (::syscall(SYS_setgroups, who.groups.size(), who.groups.data()) != 0)
+      giveUp(pipe, "setgroups");
     if (::syscall(SYS_setresgid, who.gid, who.gid, who.gid) != 0) giveUp(pipe, "setresgid");
     if (::syscall(SYS_setresuid, who.uid, who.uid, who.uid) != 0) giveUp(pipe, "setresuid");
     uid_t uids[3];
-    if (::getresuid(&uids[0], &uids[1], &uids[2]) != 0 || uids[0] != who.uid || uids[1] != who.uid ||
-        uids[2] != who.uid) {
+    if (::getresuid(&uids[0], &uids[1], &uids[2]) != 0 || uids[0] != who.uid ||
+        uids[1] != who.uid || uids[2] != who.uid) {
       errno = EPERM;
       giveUp(pipe, "verify the uid");
     }
@@ -147,7 +158,8 @@ void resetSignals() {
   }
   if (program.dieWithParent) {
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) giveUp(pipe, "PR_SET_PDEATHSIG");
-    // The parent may have died before the prctl.  In a new pid namespace getppid is 0 either way, and the pipe tells.
+    // The parent may have died before the prctl.  In a new pid namespace getppid is 0 either way,
+    // and the pipe tells.
     if ((program.namespaces & CLONE_NEWPID) == 0 && ::getppid() != parent) ::_exit(127);
   }
   ::syscall(SYS_execveat, plan.executable, "", plan.argv.data(), plan.envp.data(), AT_EMPTY_PATH);
@@ -216,6 +228,48 @@ Result<Child> spawn(const Program& program) {
   return fail(Error::fromErrno(failure.number, "start " + name + ": " + failure.step));
 }
 
+Result<void> writeIdMaps(pid_t pid, const IdMapping& mapping) {
+  const std::string rest =
+      " " + std::to_string(mapping.outside) + " " + std::to_string(mapping.count) + "\n";
+  const std::pair<const char*, unsigned> kinds[] = {{"uid_map", mapping.uid},
+                                                    {"gid_map", mapping.gid}};
+  for (const auto& [kind, first] : kinds) {
+    const Fd file = TRY(sys::openPath("/proc/" + std::to_string(pid) + "/" + kind, O_WRONLY));
+    TRY(sys::writeAll(file, std::to_string(first) + rest));
+  }
+  return {};
+}
+
+Result<Fd> makeUserNamespace(const IdMapping& mapping) {
+  clone_args arguments{};
+  int pidfd = -1;
+  arguments.flags = CLONE_NEWUSER | CLONE_PIDFD;
+  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) return failErrno("clone a user namespace");
+  if (pid == 0) {
+    for (;;) ::pause();  // it only holds the namespace until we have it; its owner kills it below
+  }
+  const Child holder(static_cast<pid_t>(pid), Fd::own(pidfd));
+  TRY(writeIdMaps(holder.pid(), mapping));
+  return sys::openPath("/proc/" + std::to_string(holder.pid()) + "/ns/user", O_RDONLY);
+}
+
+Result<std::uint64_t> startTimeOf(pid_t pid) {
+  const Fd file = TRY(sys::openPath("/proc/" + std::to_string(pid) + "/stat", O_RDONLY));
+  const std::string text = TRY(sys::readAll(file, limits::kTextBytes));
+  // The name in field 2 may hold anything, a ')' too; the fields after the last one are numbers.
+  std::size_t at = text.rfind(')');
+  for (int field = 2; field < 22 && at != text.npos; ++field) at = text.find(' ', at + 1);
+  std::uint64_t ticks = 0;
+  if (at == text.npos ||
+      std::from_chars(text.data() + at + 1, text.data() + text.size(), ticks).ec != std::errc()) {
+    return fail(ErrorKind::Failed, "the start time of a process cannot be read");
+  }
+  return ticks;
+}
+
 Result<Fd> openSibling(const std::string& name) {
   char self[4096];
   const ssize_t length = ::readlink("/proc/self/exe", self, sizeof self - 1);
@@ -227,10 +281,12 @@ Result<Fd> openSibling(const std::string& name) {
   Fd file = TRY(sys::openPath(directory + "/" + name, O_RDONLY | O_NOFOLLOW));
   const struct stat info = TRY(sys::status(file));
   if (!S_ISREG(info.st_mode)) {
-    return refuse(ErrorKind::Invalid, "E_PROGRAM", directory + "/" + name + " is not a regular file");
+    return refuse(ErrorKind::Invalid, "E_PROGRAM",
+                  directory + "/" + name + " is not a regular file");
   }
   if (::geteuid() == 0 && (info.st_mode & 022) != 0) {
-    return refuse(ErrorKind::Denied, "E_PROGRAM", directory + "/" + name + " can be written by others",
+    return refuse(ErrorKind::Denied, "E_PROGRAM",
+                  directory + "/" + name + " can be written by others",
                   "Reinstall Airlock, or remove the write permission");
   }
   return file;

@@ -14,7 +14,8 @@ class Sealed {
  public:
   // A new memfd with this content, sealed against write, grow, shrink and further seals.
   static Result<Sealed> make(const char* debugName, std::string_view content);
-  // Takes a descriptor from somebody else; refused unless it is a memfd with all four seals and at most `limit` bytes.
+  // Takes a descriptor from somebody else; refused unless it is a memfd with all four seals and at
+  // most `limit` bytes.
   static Result<Sealed> check(Fd fd, std::size_t limit);
 
   Result<std::string> read() const;

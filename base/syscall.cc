@@ -65,16 +65,19 @@ Result<Fd> openInRoot(FdRef root, const std::string& path, int flags, mode_t mod
 }
 
 Result<Fd> openPath(const std::string& path, int flags, mode_t mode) {
-  return owned(retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }), "open " + path);
+  return owned(retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }),
+               "open " + path);
 }
 
 Result<Fd> openTemporary(FdRef dir, mode_t mode) {
-  return owned(retry([&] { return ::openat(dir.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode); }),
-               "create an unnamed file");
+  return owned(
+      retry([&] { return ::openat(dir.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode); }),
+      "create an unnamed file");
 }
 
 Result<bool> linkTemporary(FdRef file, FdRef dir, const Component& name) {
-  // AT_EMPTY_PATH needs CAP_DAC_READ_SEARCH; the way through /proc works for everyone (open(2), O_TMPFILE).
+  // AT_EMPTY_PATH needs CAP_DAC_READ_SEARCH; the way through /proc works for everyone (open(2),
+  // O_TMPFILE).
   if (::linkat(AT_FDCWD, procPath(file).c_str(), dir.get(), name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
     return true;
   }
@@ -148,7 +151,8 @@ Result<struct stat> status(FdRef file) {
 
 Result<std::vector<std::string>> list(FdRef dir) {
   // A fresh description, so that the caller's read position does not matter.
-  Fd again = TRY(owned(::openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open directory"));
+  Fd again =
+      TRY(owned(::openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open directory"));
   DIR* stream = ::fdopendir(again.get());
   if (stream == nullptr) return failErrno("read directory");
   static_cast<void>(again.release());  // closedir closes it
@@ -268,7 +272,8 @@ Result<Pipe> pipe() {
 
 Result<SocketPair> socketPair() {
   int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) return failErrno("socketpair");
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
+    return failErrno("socketpair");
   return SocketPair{Fd::own(fds[0]), Fd::own(fds[1])};
 }
 
@@ -298,7 +303,8 @@ Result<void> fsconfigCreate(FdRef fs) {
   return fail(Error::fromErrno(number, what));
 }
 Result<Fd> fsmount(FdRef fs, std::uint64_t attributes) {
-  return owned(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes)), "fsmount");
+  return owned(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes)),
+               "fsmount");
 }
 Result<Fd> openTree(FdRef dir, const char* path, unsigned flags) {
   return owned(::syscall(SYS_open_tree, dir.get(), path, flags | OPEN_TREE_CLOEXEC),
@@ -327,18 +333,26 @@ Result<void> pivotRoot(const char* newRoot, const char* oldRoot) {
 
 Result<Fd> pidfdOpen(pid_t pid) { return owned(::syscall(SYS_pidfd_open, pid, 0), "pidfd_open"); }
 Result<void> pidfdSignal(FdRef pidfd, int signal) {
-  return done(::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0), "signal a process");
+  return done(::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0),
+              "signal a process");
 }
 Result<bool> pidfdWait(FdRef pidfd, int milliseconds) {
   const std::int64_t deadline = now() + milliseconds;
   for (;;) {
     pollfd event{pidfd.get(), POLLIN, 0};
-    const int left = milliseconds < 0 ? -1 : static_cast<int>(std::max<std::int64_t>(0, deadline - now()));
+    const int left =
+        milliseconds < 0 ? -1 : static_cast<int>(std::max<std::int64_t>(0, deadline - now()));
     const int ready = ::poll(&event, 1, left);
     if (ready > 0) return true;
     if (ready == 0) return false;
     if (errno != EINTR) return failErrno("poll");
   }
+}
+
+std::int64_t wallClock() {
+  timespec time;
+  ::clock_gettime(CLOCK_REALTIME, &time);
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
 std::int64_t now() {

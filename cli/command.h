@@ -12,10 +12,10 @@ namespace airlock::cli {
 
 // --insecure-options=LIST, rkt's names and meanings.
 struct Insecure {
-  bool image = false;         // no signature check
-  bool tls = false;           // no certificate check
-  bool http = false;          // plain HTTP for discovery and images
-  bool pubkey = false;        // keys over plain HTTP
+  bool image = false;   // no signature check
+  bool tls = false;     // no certificate check
+  bool http = false;    // plain HTTP for discovery and images
+  bool pubkey = false;  // keys over plain HTTP
   bool capabilities = false;
   bool paths = false;
   bool seccomp = false;
@@ -45,19 +45,21 @@ inline constexpr int kExitFailure = 254;
 inline constexpr int kExitNoCommand = 2;
 
 // `arguments` are what stands after the subcommand's name, global flags already taken out.
-using CommandFunction = Result<int> (*)(const Options& options, const std::vector<std::string>& arguments);
+using CommandFunction = Result<int> (*)(const Options& options,
+                                        const std::vector<std::string>& arguments);
 
 struct Command {
-  const char* name;           // "fetch", "image list"
-  const char* usage;          // "[--signature=FILE] IMAGE..."
-  const char* summary;        // one line for `airlock help`
-  const char* help;           // the options, as airlock(1) has them
+  const char* name;     // "fetch", "image list"
+  const char* usage;    // "[--signature=FILE] IMAGE..."
+  const char* summary;  // one line for `airlock help`
+  const char* help;     // the options, as airlock(1) has them
   CommandFunction function;
 };
 
 // One per subcommand; main.cc has the table.
 Result<int> fetch(const Options& options, const std::vector<std::string>& arguments);
 Result<int> trust(const Options& options, const std::vector<std::string>& arguments);
+Result<int> trustList(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageList(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageCatManifest(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageVerify(const Options& options, const std::vector<std::string>& arguments);

@@ -14,7 +14,8 @@ namespace airlock::cli {
 
 namespace {
 
-constexpr int kAnswerMilliseconds = 600'000;  // an import of the largest image; the helper has its own, shorter ones
+constexpr int kAnswerMilliseconds =
+    600'000;  // an import of the largest image; the helper has its own, shorter ones
 
 std::string socketPath(const Options& options) {
   return store::runtimeDirectoryOf(options.dir) + "/" + store::kHelperSocketName;
@@ -23,7 +24,8 @@ std::string socketPath(const Options& options) {
 Result<Fd> connectTo(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail(ErrorKind::Invalid, path + " is too long for a socket");
+  if (path.size() >= sizeof address.sun_path)
+    return fail(ErrorKind::Invalid, path + " is too long for a socket");
   std::memcpy(address.sun_path, path.data(), path.size());
   Fd socket = Fd::own(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return failErrno("socket");
@@ -62,8 +64,10 @@ Result<Connection> connect(const Options& options) {
   auto socket = connectTo(socketPath(options));
   if (socket) return Connection{ipc::Channel(*std::move(socket)), std::nullopt};
   if (socket.error().code() == "E_HELPER") return std::unexpected(std::move(socket.error()));
-  return refuse(ErrorKind::Unsupported, "E_HELPER", "no helper can be reached: " + socket.error().message(),
-                "Ask the administrator to enable airlock-helper.socket (or to run airlock-helper --listen), or use sudo");
+  return refuse(ErrorKind::Unsupported, "E_HELPER",
+                "no helper can be reached: " + socket.error().message(),
+                "Ask the administrator to enable airlock-helper.socket (or to run airlock-helper "
+                "--listen), or use sudo");
 }
 
 }  // namespace
@@ -72,7 +76,8 @@ bool helperReachable(const Options& options) {
   return ::geteuid() == 0 || connectTo(socketPath(options)).has_value();
 }
 
-Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest& request, std::span<const FdRef> fds,
+Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest& request,
+                               std::span<const FdRef> fds,
                                const std::function<void(const ipc::Progress&)>& progress) {
   const std::string bytes = TRY(ipc::encode(request));
   Connection connection = TRY(connect(options));
@@ -80,7 +85,8 @@ Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest&
   for (;;) {
     auto message = TRY(connection.channel.receive(kAnswerMilliseconds));
     if (!message) {
-      return refuse(ErrorKind::Failed, "E_HELPER", "the helper ended without an answer", "See its log");
+      return refuse(ErrorKind::Failed, "E_HELPER", "the helper ended without an answer",
+                    "See its log");
     }
     HelperAnswer answer{TRY(ipc::decodeHelperReply(message->bytes)), {}};
     if (const auto* step = std::get_if<ipc::Progress>(&answer.reply)) {
@@ -88,8 +94,10 @@ Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest&
       continue;
     }
     if (connection.child) static_cast<void>(connection.child->wait());
-    if (auto* failure = std::get_if<ipc::Failure>(&answer.reply)) return std::unexpected(std::move(failure->error));
-    for (std::size_t i = 0; i < message->fds.size(); ++i) answer.fds.push_back(TRY(message->fds.take(i)));
+    if (auto* failure = std::get_if<ipc::Failure>(&answer.reply))
+      return std::unexpected(std::move(failure->error));
+    for (std::size_t i = 0; i < message->fds.size(); ++i)
+      answer.fds.push_back(TRY(message->fds.take(i)));
     return answer;
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asking the helper.  CLI only.  Root starts one as its child; a user connects to the socket of systemd or --listen.
+// Asking the helper.  CLI only.  Root starts one as its child; a user connects to the socket of
+// systemd or --listen.
 #pragma once
 
 #include <functional>
@@ -13,23 +14,25 @@
 
 namespace airlock::cli {
 
-// Whether `options` lead to a helper: root always has one, a user when there is a socket that root's process serves.
+// Whether `options` lead to a helper: root always has one, a user when there is a socket that
+// root's process serves.
 bool helperReachable(const Options& options);
 
 struct HelperAnswer {
-  ipc::HelperReply reply;   // never Failure, never Progress
+  ipc::HelperReply reply;  // never Failure, never Progress
   std::vector<Fd> fds;
 };
 
-// One request, one answer; a Failure comes back as the error.  E_HELPER when no helper can be reached, with what to do.
-// `progress` hears of steps on the way.
+// One request, one answer; a Failure comes back as the error.  E_HELPER when no helper can be
+// reached, with what to do. `progress` hears of steps on the way.
 Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest& request,
                                std::span<const FdRef> fds,
                                const std::function<void(const ipc::Progress&)>& progress = {});
 
 // The answer as the kind that the request has.
 template <class Reply>
-Result<Reply> askFor(const Options& options, const ipc::HelperRequest& request, std::span<const FdRef> fds = {}) {
+Result<Reply> askFor(const Options& options, const ipc::HelperRequest& request,
+                     std::span<const FdRef> fds = {}) {
   HelperAnswer answer = TRY(askHelper(options, request, fds));
   if (auto* wanted = std::get_if<Reply>(&answer.reply)) return std::move(*wanted);
   return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One datagram = one message and its descriptors, over an AF_UNIX SOCK_SEQPACKET socket.  Anyone may use it.
+// One datagram = one message and its descriptors, over an AF_UNIX SOCK_SEQPACKET socket.  Anyone
+// may use it.
 #pragma once
 
 #include <optional>
@@ -24,10 +25,12 @@ class Channel {
  public:
   explicit Channel(Fd socket) : socket_(std::move(socket)) {}
 
-  // At most limits::kMessageBytes and limits::kMessageDescriptors; EPIPE is an error, never a signal.
+  // At most limits::kMessageBytes and limits::kMessageDescriptors; EPIPE is an error, never a
+  // signal.
   Result<void> send(std::string_view bytes, std::span<const FdRef> fds = {});
-  // The next message; nullopt when the peer has closed.  E_TIMEOUT after `milliseconds` (-1: for ever).
-  // Truncation of bytes or descriptors (MSG_TRUNC, MSG_CTRUNC) is fatal: E_FRAME, everything received is closed.
+  // The next message; nullopt when the peer has closed.  E_TIMEOUT after `milliseconds` (-1: for
+  // ever). Truncation of bytes or descriptors (MSG_TRUNC, MSG_CTRUNC) is fatal: E_FRAME, everything
+  // received is closed.
   Result<std::optional<Message>> receive(int milliseconds);
 
   FdRef fd() const { return socket_.ref(); }

@@ -6,8 +6,8 @@
 
 namespace airlock::ipc {
 
-// kind, code, message and hint survive; errno and context are folded into the message.  Text from the other side is
-// cut at 4 KiB and shown through printable().
+// kind, code, message and hint survive; errno and context are folded into the message.  Text from
+// the other side is cut at 4 KiB and shown through printable().
 struct Failure {
   Error error;
 };

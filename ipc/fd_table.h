@@ -19,7 +19,8 @@ class FdTable {
   std::size_t size() const { return slots_.size(); }
   // E_FD when the index is out of range or was taken before.
   Result<Fd> take(std::size_t index);
-  // E_FD unless the message brought exactly `count` descriptors (test I05: extra ones are an error, and closed).
+  // E_FD unless the message brought exactly `count` descriptors (test I05: extra ones are an error,
+  // and closed).
   Result<void> expect(std::size_t count) const;
 
  private:

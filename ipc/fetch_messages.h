@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the CLI asks of airlock-fetch, and what it hears back.  The answers are hostile: the fetcher has talked to the
-// network.  The bytes themselves go into descriptors that the CLI opened.
+// What the CLI asks of airlock-fetch, and what it hears back.  The answers are hostile: the fetcher
+// has talked to the network.  The bytes themselves go into descriptors that the CLI opened.
 #pragma once
 
 #include <cstdint>
@@ -15,35 +15,35 @@
 namespace airlock::ipc {
 
 struct FetchOptions {
-  bool allowHttp = false;          // --insecure-options=http
-  bool skipTlsCheck = false;       // --insecure-options=tls
-  std::string proxy;               // as https_proxy had it, or empty
+  bool allowHttp = false;     // --insecure-options=http
+  bool skipTlsCheck = false;  // --insecure-options=tls
+  std::string proxy;          // as https_proxy had it, or empty
   std::string noProxy;
-  std::uint64_t mostBytes = 0;     // of the image
+  std::uint64_t mostBytes = 0;  // of the image
 };
 
-// Descriptors: 0 the partial file of the image (written from `resumeFrom` on), 1 an empty file for the signature;
-// 2 a CA bundle, when hasCaBundle.
+// Descriptors: 0 the partial file of the image (written from `resumeFrom` on), 1 an empty file for
+// the signature; 2 a CA bundle, when hasCaBundle.
 struct FetchImageJob {
   FetchOptions options;
   bool hasCaBundle = false;
-  std::string name;                // discover this name …
-  std::vector<Label> labels;       // … with these labels (os, arch, version)
-  std::string url;                 // … or take this URL (and name is empty)
-  std::string signatureUrl;        // "" : URL with .aci replaced by .aci.asc
+  std::string name;           // discover this name …
+  std::vector<Label> labels;  // … with these labels (os, arch, version)
+  std::string url;            // … or take this URL (and name is empty)
+  std::string signatureUrl;   // "" : URL with .aci replaced by .aci.asc
   bool wantSignature = true;
   // What is known from an earlier download of the same URL.
-  std::string knownUrl;            // resume and cache apply only if the URL found is this one
+  std::string knownUrl;  // resume and cache apply only if the URL found is this one
   std::uint64_t resumeFrom = 0;
-  std::string resumeTag;           // ETag (or Last-Modified) of the partial file
-  std::string cachedTag;           // ETag of a complete copy in the store: ask with If-None-Match
+  std::string resumeTag;  // ETag (or Last-Modified) of the partial file
+  std::string cachedTag;  // ETag of a complete copy in the store: ask with If-None-Match
 };
 // Descriptors: 0 an empty file for the keys, concatenated; 1 a CA bundle, when hasCaBundle.
 struct FetchKeysJob {
   FetchOptions options;
   bool hasCaBundle = false;
-  std::string prefix;              // discover ac-discovery-pubkeys for it …
-  std::string url;                 // … or take this URL
+  std::string prefix;  // discover ac-discovery-pubkeys for it …
+  std::string url;     // … or take this URL
 };
 using FetchJob = std::variant<FetchImageJob, FetchKeysJob>;
 
@@ -51,24 +51,25 @@ using FetchJob = std::variant<FetchImageJob, FetchKeysJob>;
 struct FetchNote {
   std::string text;
 };
-// What the image will be downloaded from: the first thing known after discovery.  Sent again, with the tag, when the
-// server has begun to send the image: with it a download that breaks can be resumed by a later job (resumeTag).
+// What the image will be downloaded from: the first thing known after discovery.  Sent again, with
+// the tag, when the server has begun to send the image: with it a download that breaks can be
+// resumed by a later job (resumeTag).
 struct FetchFound {
   std::string url;
   std::string signatureUrl;
-  std::string tag;                 // ETag, or Last-Modified; empty: not known (yet)
+  std::string tag;  // ETag, or Last-Modified; empty: not known (yet)
 };
 struct FetchProgress {
-  std::string label;               // "Downloading ACI", "Downloading signature"
+  std::string label;  // "Downloading ACI", "Downloading signature"
   std::uint64_t done = 0;
-  std::uint64_t total = 0;         // 0: unknown
+  std::uint64_t total = 0;  // 0: unknown
 };
 struct FetchedImage {
-  std::string url;                 // where the bytes came from
-  std::string tag;                 // ETag, or Last-Modified
-  std::int64_t maxAge = 0;         // seconds, from Cache-Control
-  std::uint64_t bytes = 0;         // of the whole image
-  bool notModified = false;        // the cached copy is current: nothing was written
+  std::string url;           // where the bytes came from
+  std::string tag;           // ETag, or Last-Modified
+  std::int64_t maxAge = 0;   // seconds, from Cache-Control
+  std::uint64_t bytes = 0;   // of the whole image
+  bool notModified = false;  // the cached copy is current: nothing was written
   bool hasSignature = false;
 };
 struct FetchedKeys {
@@ -77,7 +78,8 @@ struct FetchedKeys {
 };
 
 // Notes, Found and Progress may come at any time; the others end the job.
-using FetchEvent = std::variant<Failure, FetchNote, FetchFound, FetchProgress, FetchedImage, FetchedKeys>;
+using FetchEvent =
+    std::variant<Failure, FetchNote, FetchFound, FetchProgress, FetchedImage, FetchedKeys>;
 
 Result<std::string> encode(const FetchJob& job);
 Result<FetchJob> decodeFetchJob(std::string_view bytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the helper can be asked, and its answers.  Sent by the CLI; every field is hostile until the helper has checked
-// it.  No field that the kernel can tell (uid, pid, cgroup), no path and no URL that anything would be opened by.
+// What the helper can be asked, and its answers.  Sent by the CLI; every field is hostile until the
+// helper has checked it.  No field that the kernel can tell (uid, pid, cgroup), no path and no URL
+// that anything would be opened by.
 #pragma once
 
 #include <cstdint>
@@ -19,18 +20,18 @@ namespace airlock::ipc {
 
 // Descriptors: 0 the image file or a pipe with its bytes; 1 the signature, when hasSignature.
 struct ImportRequest {
-  std::optional<ImageName> name;   // what was asked for; without it the manifest's own name counts
-  std::vector<Label> labels;       // that the manifest must have
-  std::string origin;              // where it came from, for the record only
+  std::optional<ImageName> name;  // what was asked for; without it the manifest's own name counts
+  std::vector<Label> labels;      // that the manifest must have
+  std::string origin;             // where it came from, for the record only
   bool hasSignature = false;
-  bool skipSignature = false;      // --insecure-options=image: only if policy grants it
+  bool skipSignature = false;  // --insecure-options=image: only if policy grants it
 };
 
-// Descriptors: 0, 1, 2 the standard streams; then one per Host volume in order; then one sealed BPF program per app
-// with hasExtraFilter.
+// Descriptors: 0, 1, 2 the standard streams; then one per Host volume in order; then one sealed BPF
+// program per app with hasExtraFilter.
 struct RunRequest {
-  PodSpec pod;                     // id is ignored
-  std::string podManifest;         // JSON for `cat-manifest`; stored and measured as bytes, never parsed
+  PodSpec pod;              // id is ignored
+  std::string podManifest;  // JSON for `cat-manifest`; stored and measured as bytes, never parsed
 };
 
 // Descriptors: 0, 1, 2 the standard streams.
@@ -63,28 +64,30 @@ struct ExplainRequest {
 };
 struct ReportRequest {};  // which layers this host enforces, and the TPM register with its log
 
-using HelperRequest =
-    std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest, RemovePodRequest, CollectGarbageRequest,
-                 RemoveImageRequest, VerifyImageRequest, ExplainRequest, ReportRequest>;
+using HelperRequest = std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest,
+                                   RemovePodRequest, CollectGarbageRequest, RemoveImageRequest,
+                                   VerifyImageRequest, ExplainRequest, ReportRequest>;
 
-// --- replies ------------------------------------------------------------------------------------------------------
+// --- replies
+// ------------------------------------------------------------------------------------------------------
 struct Signer {
   KeyFingerprint fingerprint;
-  std::string userId;              // "Joe Packager <joe@example.com>", from the key; escape before showing
+  std::string userId;  // "Joe Packager <joe@example.com>", from the key; escape before showing
   bool operator==(const Signer&) const = default;
 };
 struct Imported {
   ImageId image;
   ImageName name;
   std::vector<Label> labels;
-  std::vector<Signer> signers;     // empty: not verified
+  std::vector<Signer> signers;  // empty: not verified
   bool alreadyThere = false;
 };
-// A layer of protection and whether it holds, as told to the user and written into the pod's record.
+// A layer of protection and whether it holds, as told to the user and written into the pod's
+// record.
 struct Layer {
-  std::string name;                // "seccomp", "selinux", "cgroup", "measurement", "content", …
+  std::string name;  // "seccomp", "selinux", "cgroup", "measurement", "content", …
   bool enforced = false;
-  std::string detail;              // why not, or how
+  std::string detail;  // why not, or how
   bool operator==(const Layer&) const = default;
 };
 // Descriptors: 0 a pidfd of the pod's PID 1, 1 the leash.
@@ -94,46 +97,46 @@ struct Started {
 };
 // Descriptors: 0 a pidfd of the entering process, 1 its leash.
 struct Entered {};
-struct Done {};                    // stop, remove
+struct Done {};  // stop, remove
 struct Collected {
-  std::vector<PodId> marked;       // exited, now in exited-garbage
-  std::vector<PodId> waiting;      // still within the grace period
+  std::vector<PodId> marked;   // exited, now in exited-garbage
+  std::vector<PodId> waiting;  // still within the grace period
   std::vector<PodId> removed;
   std::vector<std::string> problems;  // one line per pod that could not be removed; the others were
 };
 struct ImageVerified {
-  bool treeIntact = false;         // the EROFS image has the digest of its catalog record
-  bool signatureHolds = false;     // the kept file and signature still verify with the keys of today
+  bool treeIntact = false;      // the EROFS image has the digest of its catalog record
+  bool signatureHolds = false;  // the kept file and signature still verify with the keys of today
   std::string detail;
 };
 struct Explained {
   bool allowed = false;
-  std::string rule;                // "/etc/airlock/policy.d/20-site.policy:4: allow group:airlock run …"
+  std::string rule;  // "/etc/airlock/policy.d/20-site.policy:4: allow group:airlock run …"
   std::vector<std::string> reasons;
 };
 struct PcrBank {
-  std::string algorithm;           // "sha256"
-  std::string value;               // hex
+  std::string algorithm;  // "sha256"
+  std::string value;      // hex
   bool operator==(const PcrBank&) const = default;
 };
 // Descriptors: 0 the measurement log, open for reading, when hasLog.
 struct Reported {
   std::vector<Layer> layers;
-  std::string tpm;                 // "hardware", "software" or "none"
+  std::string tpm;  // "hardware", "software" or "none"
   std::uint32_t pcr = 0;
   std::vector<PcrBank> banks;
-  std::string measureMode;         // "require", "log", "off"
+  std::string measureMode;  // "require", "log", "off"
   bool hasLog = false;
 };
 struct Progress {
-  std::string step;                // "verify", "unpack", …
+  std::string step;  // "verify", "unpack", …
   std::uint64_t done = 0;
-  std::uint64_t total = 0;         // 0: unknown
+  std::uint64_t total = 0;  // 0: unknown
 };
 
 // Progress may come any number of times; every other reply is the last one.
-using HelperReply = std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected, ImageVerified,
-                                 Explained, Reported>;
+using HelperReply = std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected,
+                                 ImageVerified, Explained, Reported>;
 
 Result<std::string> encode(const HelperRequest& request);
 Result<HelperRequest> decodeHelperRequest(std::string_view bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the helper tells airlock-measure to record.  Sent by the helper only; the texts in it may come from a signed
-// image and are put into canonical JSON by the measuring process.
+// What the helper tells airlock-measure to record.  Sent by the helper only; the texts in it may
+// come from a signed image and are put into canonical JSON by the measuring process.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,13 @@ namespace airlock::ipc {
 // The facts of the engine: measured at first use in a boot, and again when one changes.
 struct EngineFacts {
   std::string version;
-  std::vector<std::pair<std::string, ContentDigest>> programs;  // (name, SHA-512 of the file), sorted by name
+  std::vector<std::pair<std::string, ContentDigest>>
+      programs;  // (name, SHA-512 of the file), sorted by name
   std::string bootId;
-  ContentDigest policy;            // over the policy files in their order
-  std::string policySummary;       // the lines in force, for the log's reader
-  ContentDigest trust;             // over the sorted list of (scope, fingerprint)
-  std::vector<std::pair<std::string, std::string>> trusted;     // that list
+  ContentDigest policy;       // over the policy files in their order
+  std::string policySummary;  // the lines in force, for the log's reader
+  ContentDigest trust;        // over the sorted list of (scope, fingerprint)
+  std::vector<std::pair<std::string, std::string>> trusted;  // that list
   std::vector<Layer> layers;
 };
 struct ImageFacts {
@@ -34,16 +35,16 @@ struct ImageFacts {
   std::string name;
   std::vector<Label> labels;
   TreeDigest tree;
-  std::string content;             // "verity", "rehash" or "store-trust"
+  std::string content;  // "verity", "rehash" or "store-trust"
   std::vector<std::string> signers;
   std::string rule;
   std::string origin;
-  bool insecure = false;           // imported without a signature
+  bool insecure = false;  // imported without a signature
 };
 struct PodFacts {
   PodId pod;
-  ContentDigest manifest;          // of the pod manifest's bytes
-  ContentDigest spec;              // of the PodSpec that stage1 gets
+  ContentDigest manifest;  // of the pod manifest's bytes
+  ContentDigest spec;      // of the PodSpec that stage1 gets
   std::string stage1;
   ContentDigest stage1Digest;
   std::vector<std::pair<std::string, ImageId>> apps;
@@ -70,17 +71,17 @@ struct MeasureJob {
   MeasureMode mode = MeasureMode::Log;
   std::uint32_t pcr = 15;
   bool hasTpm = false;
-  bool softwareTpm = false;        // configured as software: said so in every record's reader
+  bool softwareTpm = false;  // configured as software: said so in every record's reader
   EngineFacts engine;
   std::vector<ImageFacts> images;  // each recorded once in a boot
   // What happens now, after the engine's and images' own events.
   std::optional<std::variant<PodFacts, EnterFacts, AbortFacts>> event;
-  bool readOnly = false;           // only report the register
+  bool readOnly = false;  // only report the register
 };
 struct Measured {
-  std::uint64_t records = 0;       // in the log
-  std::vector<PcrBank> banks;      // values now; empty without a TPM
-  std::string anchor;              // "hardware", "software" or "none"
+  std::uint64_t records = 0;   // in the log
+  std::vector<PcrBank> banks;  // values now; empty without a TPM
+  std::string anchor;          // "hardware", "software" or "none"
 };
 using MeasureReply = std::variant<Failure, Measured>;
 

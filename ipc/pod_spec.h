@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// PodSpec: everything stage1 needs to know about a pod, and all that it believes.  The CLI writes one, the helper checks
-// it against policy, fills in what only it knows and writes its own copy; stage1 reads that copy from a sealed memfd.
+// PodSpec: everything stage1 needs to know about a pod, and all that it believes.  The CLI writes
+// one, the helper checks it against policy, fills in what only it knows and writes its own copy;
+// stage1 reads that copy from a sealed memfd.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +27,10 @@ struct VolumeSpec {
   AppName name;
   VolumeKind kind = VolumeKind::Empty;
   bool readOnly = false;
-  bool recursive = true;          // Host: with the mounts below it
-  std::string source;             // Host: the path as the caller wrote it, for display only
-  std::uint32_t mode = 0755;      // Empty
-  std::uint32_t uid = 0;          // Empty: of the pod
+  bool recursive = true;      // Host: with the mounts below it
+  std::string source;         // Host: the path as the caller wrote it, for display only
+  std::uint32_t mode = 0755;  // Empty
+  std::uint32_t uid = 0;      // Empty: of the pod
   std::uint32_t gid = 0;
   bool operator==(const VolumeSpec&) const = default;
 };
@@ -44,61 +45,67 @@ struct MountSpec {
 struct AppSpec {
   AppName name;
   ImageId image;
-  std::string imageName;                    // "example.com/app:1.0", for display
-  std::vector<std::string> exec;            // never empty
+  std::string imageName;          // "example.com/app:1.0", for display
+  std::vector<std::string> exec;  // never empty
   std::vector<std::pair<std::string, std::string>> environment;
-  std::string workingDirectory;             // "" or absolute
-  std::string user = "0";                   // number, name in the image's passwd, or "/path" whose owner is meant
+  std::string workingDirectory;  // "" or absolute
+  std::string user = "0";  // number, name in the image's passwd, or "/path" whose owner is meant
   std::string group = "0";
   std::vector<std::uint32_t> supplementaryGids;
-  std::uint64_t capabilities = 0;           // bounding set, bit n = capability n
+  std::uint64_t capabilities = 0;  // bounding set, bit n = capability n
   bool noNewPrivileges = true;
   bool readOnlyRoot = false;
   std::vector<MountSpec> mounts;
-  std::uint64_t memoryBytes = 0;            // 0: no limit of its own
+  std::uint64_t memoryBytes = 0;  // 0: no limit of its own
   std::uint32_t cpuMillis = 0;
   std::uint32_t cpuShares = 0;
   std::optional<std::int32_t> oomScoreAdjust;
-  bool hasExtraFilter = false;              // a further seccomp program, installed on top of the default one
+  bool hasExtraFilter = false;  // a further seccomp program, installed on top of the default one
   bool operator==(const AppSpec&) const = default;
 };
 
 struct PodSpec {
-  PodId id;                       // set by the helper
-  std::string hostname;           // "" means airlock-<UUID>
+  PodId id;              // set by the helper
+  std::string hostname;  // "" means airlock-<UUID>
   Network network = Network::Loopback;
-  bool terminal = false;          // the single app gets a pseudo terminal of the pod
+  bool terminal = false;  // the single app gets a pseudo terminal of the pod
   std::vector<AppSpec> apps;
   std::vector<VolumeSpec> volumes;
   bool operator==(const PodSpec&) const = default;
 };
 
-// Shape checks included: counts and sizes within base/limits.h, unique app and volume names, every mount names a
-// volume, absolute targets, no NUL in any text, terminal only with one app.  E_REQUEST otherwise.
+// Shape checks included: counts and sizes within base/limits.h, unique app and volume names, every
+// mount names a volume, absolute targets, no NUL in any text, terminal only with one app. E_REQUEST
+// otherwise.
 Result<std::string> encode(const PodSpec& spec);
 Result<PodSpec> decodePodSpec(std::string_view bytes);
 
 // What an entering process runs: the second sealed memfd of the contract's enter call.
 struct EnterSpec {
   AppName app;
-  std::vector<std::string> exec;  // never empty
+  std::vector<std::string> exec;                                 // never empty
   std::vector<std::pair<std::string, std::string>> environment;  // on top of the app's, e.g. TERM
   bool terminal = false;
 };
 Result<std::string> encode(const EnterSpec& spec);
 Result<EnterSpec> decodeEnterSpec(std::string_view bytes);
 
-// --- the stage1 contract's descriptors (docs/stage1-contract.md) -------------------------------------------------
-inline constexpr int kLeashFd = 3;      // SOCK_SEQPACKET: LeashEvent up, LeashCommand down; its end means "stop"
-inline constexpr int kStatusDirFd = 4;  // the pod's status directory, writable for the pod's root only
-inline constexpr int kSpecFd = 5;       // sealed PodSpec
-inline constexpr int kLockFd = 6;       // run: the pod's lock, held until exit.  enter: the sealed EnterSpec
-inline constexpr int kStdinFd = 7;      // 7, 8, 9: the apps' standard streams
+// --- the stage1 contract's descriptors (docs/stage1-contract.md)
+// -------------------------------------------------
+inline constexpr int kLeashFd =
+    3;  // SOCK_SEQPACKET: LeashEvent up, LeashCommand down; its end means "stop"
+inline constexpr int kStatusDirFd =
+    4;                             // the pod's status directory, writable for the pod's root only
+inline constexpr int kSpecFd = 5;  // sealed PodSpec
+inline constexpr int kLockFd =
+    6;  // run: the pod's lock, held until exit.  enter: the sealed EnterSpec
+inline constexpr int kStdinFd = 7;  // 7, 8, 9: the apps' standard streams
 inline constexpr int kStdoutFd = 8;
 inline constexpr int kStderrFd = 9;
 inline constexpr int kFirstMountFd = 10;
-// From kFirstMountFd on: the root of each app, then each volume in order (Host: a detached mount of it; Empty: its
-// directory below the pod, a detached mount too), then a sealed BPF program for each app with hasExtraFilter.
+// From kFirstMountFd on: the root of each app, then each volume in order (Host: a detached mount of
+// it; Empty: its directory below the pod, a detached mount too), then a sealed BPF program for each
+// app with hasExtraFilter.
 struct Stage1Descriptors {
   int root(std::size_t app) const { return kFirstMountFd + static_cast<int>(app); }
   int volume(std::size_t index) const;
@@ -107,8 +114,10 @@ struct Stage1Descriptors {
   const PodSpec& spec;
 };
 
-// --- leash -----------------------------------------------------------------------------------------------------
-// stage1 -> holder.  Sent by PID 1 of the pod; believed only as far as the exit code of `airlock run`.
+// --- leash
+// -----------------------------------------------------------------------------------------------------
+// stage1 -> holder.  Sent by PID 1 of the pod; believed only as far as the exit code of `airlock
+// run`.
 struct LeashEvent {
   enum class Kind : std::uint16_t {
     Ready,      // every app has been exec'ed
@@ -125,7 +134,8 @@ struct LeashEvent {
 // holder -> stage1.
 struct LeashCommand {
   enum class Kind : std::uint16_t { Stop, Signal };
-  Kind kind = Kind::Stop;   // Stop: TERM, after ten seconds KILL.  Signal: `signal` to every app's main process
+  Kind kind = Kind::Stop;  // Stop: TERM, after ten seconds KILL.  Signal: `signal` to every app's
+                           // main process
   std::int32_t signal = 0;
 };
 std::string encode(const LeashEvent& event);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the store keeps on disk about an image and a pod.  Written by the store's owner alone (root's helper, or a user
-// for an own store); read by everyone.
+// What the store keeps on disk about an image and a pod.  Written by the store's owner alone
+// (root's helper, or a user for an own store); read by everyone.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +25,13 @@ struct CatalogRecord {
   ContentDigest manifest;
   std::uint64_t manifestBytes = 0;
   bool hasSignature = false;
-  std::vector<Signer> signers;      // empty: imported without verification
-  std::string rule;                 // the policy line that let it in
+  std::vector<Signer> signers;  // empty: imported without verification
+  std::string rule;             // the policy line that let it in
   std::string origin;
   std::uint32_t importerUid = 0;
-  std::int64_t importedAt = 0;      // nanoseconds since 1970
-  bool verity = false;              // fs-verity is on for the tree
-  bool latest = false;              // fetched without a version label
+  std::int64_t importedAt = 0;  // nanoseconds since 1970
+  bool verity = false;          // fs-verity is on for the tree
+  bool latest = false;          // fetched without a version label
 };
 Result<std::string> encode(const CatalogRecord& record);
 Result<CatalogRecord> decodeCatalogRecord(std::string_view bytes);
@@ -43,15 +43,15 @@ struct PodApp {
 };
 struct PodRecord {
   PodId pod;
-  std::uint32_t ownerUid = 0;       // who started it
-  std::uint32_t firstUid = 0;       // host uid of the pod's root
-  std::int64_t createdAt = 0;       // nanoseconds since 1970
-  std::string network;              // "none", "host"
+  std::uint32_t ownerUid = 0;  // who started it
+  std::uint32_t firstUid = 0;  // host uid of the pod's root
+  std::int64_t createdAt = 0;  // nanoseconds since 1970
+  std::string network;         // "none", "host"
   std::vector<PodApp> apps;
-  std::vector<Layer> layers;        // what was enforced when it started
-  std::string measured;             // "pcr 15, record 7, software TPM", or why not
-  std::string rule;                 // the policy line that allowed it
-  std::string cgroup;               // below the v2 mount, or empty
+  std::vector<Layer> layers;  // what was enforced when it started
+  std::string measured;       // "pcr 15, record 7, software TPM", or why not
+  std::string rule;           // the policy line that allowed it
+  std::string cgroup;         // below the v2 mount, or empty
 };
 Result<std::string> encode(const PodRecord& record);
 Result<PodRecord> decodePodRecord(std::string_view bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One job and one answer per verifier process.  The job is sent by whoever started it (the helper, or the CLI for a
-// user's own store); the answer is hostile: the role has read foreign bytes.
+// One job and one answer per verifier process.  The job is sent by whoever started it (the helper,
+// or the CLI for a user's own store); the answer is hostile: the role has read foreign bytes.
 #pragma once
 
 #include <cstdint>
@@ -24,38 +24,45 @@ struct TrustedKey {
 Result<std::string> encodeKeyBundle(const std::vector<TrustedKey>& keys);
 Result<std::vector<TrustedKey>> decodeKeyBundle(std::string_view bytes);
 
-// Descriptors: 0 the signed file (a pipe with its bytes, or the file), 1 the signature, 2 the sealed key bundle.
+// Descriptors: 0 the signed file (a pipe with its bytes, or the file), 1 the signature, 2 the
+// sealed key bundle.
 struct AuthenticateJob {
-  std::int64_t notBefore = 0;  // seconds since 1970: the clock is not believed when it says less (test S09)
+  std::int64_t notBefore =
+      0;  // seconds since 1970: the clock is not believed when it says less (test S09)
 };
 // Descriptors: 0 compressed bytes (file or pipe), 1 a pipe for the inflated ones.
 struct InflateJob {
-  std::uint64_t most = 0;      // bytes that may come out
+  std::uint64_t most = 0;  // bytes that may come out
 };
-// Descriptors: 0 the tar (a pipe), 1 the empty file for the EROFS image, 2 an empty file for the manifest.
+// Descriptors: 0 the tar (a pipe), 1 the empty file for the EROFS image, 2 an empty file for the
+// manifest.
 struct UnpackJob {};
 // Descriptors: 0 the EROFS image.
 struct CheckJob {};
-// Descriptors: 0 a key file (OpenPGP, armored or binary; or a minisign public key), for `airlock trust` to show.
+// Descriptors: 0 a key file (OpenPGP, armored or binary; or a minisign public key), for `airlock
+// trust` to show.
 struct InspectKeyJob {};
 
 using VerifyJob = std::variant<AuthenticateJob, InflateJob, UnpackJob, CheckJob, InspectKeyJob>;
 
 // What one signature in the file is worth.
 struct SignatureVerdict {
-  std::string code;            // "good", or why not: E_SIG_BAD, E_SIG_NOKEY, E_SIG_EXPIRED, E_SIG_KEY_EXPIRED,
-                               // E_SIG_REVOKED, E_SIG_SUBKEY, E_SIG_HASH, E_SIG_KIND, E_SIG_USAGE, E_SIG_WEAK_KEY
-  std::string fingerprint;     // of the primary key where known, else the key id that the signature names
+  std::string
+      code;  // "good", or why not: E_SIG_BAD, E_SIG_NOKEY, E_SIG_EXPIRED, E_SIG_KEY_EXPIRED,
+             // E_SIG_REVOKED, E_SIG_SUBKEY, E_SIG_HASH, E_SIG_KIND, E_SIG_USAGE, E_SIG_WEAK_KEY,
+                     // E_SIG_UNCHECKED (behind a bad one, where gpg stops)
+  std::string
+      fingerprint;  // of the primary key where known, else the key id that the signature names
   std::string userId;
-  std::string hash;            // "SHA512"
+  std::string hash;  // "SHA512"
   std::int64_t created = 0;
 };
 struct Authenticated {
-  bool accepted = false;       // at least one good signature, and no bad one by a trusted key (S04, S05)
+  bool accepted = false;  // at least one good signature, and no bad one by a trusted key (S04, S05)
   std::vector<SignatureVerdict> signatures;
 };
 struct Inflated {
-  std::string filter;          // "none", "gzip", "bzip2", "xz", "zstd"
+  std::string filter;  // "none", "gzip", "bzip2", "xz", "zstd"
   std::uint64_t bytesIn = 0;
   std::uint64_t bytesOut = 0;
 };
@@ -67,7 +74,7 @@ struct Unpacked {
 struct Checked {};
 struct KeyFacts {
   KeyFingerprint fingerprint;
-  std::vector<std::string> subkeys;   // fingerprints, 40 hex digits
+  std::vector<std::string> subkeys;  // fingerprints, 40 hex digits
   std::vector<std::string> userIds;
 };
 

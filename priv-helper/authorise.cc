@@ -24,14 +24,18 @@ bool Authoriser::matches(const Rule& rule, Verb verb) const {
   return false;
 }
 
-std::unexpected<Error> Authoriser::denied(Verb verb, const std::string& what, const Rule* rule) const {
+std::unexpected<Error> Authoriser::denied(Verb verb, const std::string& what,
+                                          const Rule* rule) const {
   const std::string who = userName(uid_);
   if (rule == nullptr) {
     return refuse(ErrorKind::Denied, "E_DENIED",
-                  "policy has no line that lets " + who + " " + toString(verb) + (what.empty() ? "" : " " + what),
-                  "Ask the administrator to add " + who + " to the group airlock, or a line to /etc/airlock/policy.d");
+                  "policy has no line that lets " + who + " " + toString(verb) +
+                      (what.empty() ? "" : " " + what),
+                  "Ask the administrator to add " + who +
+                      " to the group airlock, or a line to /etc/airlock/policy.d");
   }
-  return refuse(ErrorKind::Denied, "E_DENIED", what + " is not granted to " + who + " by " + rule->quote(),
+  return refuse(ErrorKind::Denied, "E_DENIED",
+                what + " is not granted to " + who + " by " + rule->quote(),
                 "The administrator can change that line");
 }
 
@@ -40,8 +44,8 @@ Result<const Rule*> Authoriser::ruleFor(Verb verb, const std::optional<std::stri
     if (!matches(rule, verb) || (image && !coversPath(rule.grants.image, *image))) continue;
     if (rule.allow) return &rule;
     return refuse(ErrorKind::Denied, "E_DENIED",
-                  std::string(toString(verb)) + (image ? " of " + *image : "") + " is forbidden to " +
-                      userName(uid_) + " by " + rule.quote(),
+                  std::string(toString(verb)) + (image ? " of " + *image : "") +
+                      " is forbidden to " + userName(uid_) + " by " + rule.quote(),
                   "The administrator can change that line");
   }
   return denied(verb, image.value_or(""), nullptr);
@@ -73,12 +77,14 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
     if (question.pod.network == ipc::Network::Host && !grants.hostNetwork) {
       return denied(Verb::Run, "the host's network (--net=host)", rule);
     }
-    if (grants.volumes == Extent::None && !owners.empty()) return denied(Verb::Run, "a host volume", rule);
+    if (grants.volumes == Extent::None && !owners.empty())
+      return denied(Verb::Run, "a host volume", rule);
     if (grants.volumes == Extent::Own &&
         std::ranges::any_of(owners, [&](uid_t owner) { return owner != uid_; })) {
       return denied(Verb::Run, "a host volume that belongs to somebody else", rule);
     }
-    if (grants.capabilities == Capabilities::Default && (app.capabilities & ~kDefaultCapabilities) != 0) {
+    if (grants.capabilities == Capabilities::Default &&
+        (app.capabilities & ~kDefaultCapabilities) != 0) {
       return denied(Verb::Run, "a capability beyond the default set", rule);
     }
     if (!app.noNewPrivileges && grants.capabilities != Capabilities::All) {
@@ -99,8 +105,8 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
                                ? " was imported without a signature"
                                : " is signed by " + image.signers.front().fingerprint.text() +
                                      ", a key that is no longer trusted for this name"),
-                      "Fetch a signed one, or trust its key: airlock trust --prefix=" + image.name.text() +
-                          " <key file>");
+                      "Fetch a signed one, or trust its key: airlock trust --prefix=" +
+                          image.name.text() + " <key file>");
       }
     }
     if (shown == nullptr) shown = rule;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where policy is asked.  Helper only.  Authorised<T> is the proof: nothing privileged happens without
-// one, and only this file's functions can make it.
+// The one place where policy is asked.  Helper only.  Authorised<T> is the proof: nothing
+// privileged happens without one, and only this file's functions can make it.
 #pragma once
 
 #include <optional>
@@ -49,13 +49,15 @@ struct OwnedQuestion {
 
 class Authoriser {
  public:
-  Authoriser(const Policy& policy, const store::KeyStore& keys, uid_t uid, std::vector<gid_t> groups)
+  Authoriser(const Policy& policy, const store::KeyStore& keys, uid_t uid,
+             std::vector<gid_t> groups)
       : policy_(policy), keys_(keys), uid_(uid), groups_(std::move(groups)) {}
 
-  // Every refusal is E_DENIED (or the code named) with the line that refuses, or the lack of one, and what to do.
+  // Every refusal is E_DENIED (or the code named) with the line that refuses, or the lack of one,
+  // and what to do.
   Result<Authorised<ImportQuestion>> import(ImportQuestion question) const;
-  // Also that each image's signer is trusted for its name today (E_SIG_UNTRUSTED): a key that was taken away stops the
-  // next start of an image that is already in the store.
+  // Also that each image's signer is trusted for its name today (E_SIG_UNTRUSTED): a key that was
+  // taken away stops the next start of an image that is already in the store.
   Result<Authorised<RunQuestion>> run(RunQuestion question) const;
   Result<Authorised<OwnedQuestion>> owned(OwnedQuestion question) const;
   Result<Authorised<Verb>> plain(Verb verb) const;

@@ -19,7 +19,8 @@ std::optional<Fd> openHierarchy() {
   for (const char* path : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
     auto dir = sys::openPath(path, O_RDONLY | O_DIRECTORY);
     struct statfs info;
-    if (dir && ::fstatfs(dir->get(), &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC) return *std::move(dir);
+    if (dir && ::fstatfs(dir->get(), &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC)
+      return *std::move(dir);
   }
   return std::nullopt;
 }
@@ -46,14 +47,16 @@ Result<void> put(FdRef dir, const char* file, const std::string& value) {
 
 ipc::Layer limit(FdRef dir, const char* file, const std::string& value, const std::string& what) {
   const auto done = put(dir, file, value);
-  return {.name = what, .enforced = done.has_value(),
+  return {.name = what,
+          .enforced = done.has_value(),
           .detail = done ? "cgroup v2 " + std::string(file) + "=" + value
                          : "no " + std::string(file) + " here: " + done.error().message()};
 }
 
 }  // namespace
 
-Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod, const ipc::PodSpec& spec) {
+Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod,
+                                            const ipc::PodSpec& spec) {
   const auto hierarchy = openHierarchy();
   if (!hierarchy) return std::optional<PodCgroup>();
   const std::string parentPath = TRY(callerPath(caller));
@@ -73,12 +76,16 @@ Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod, cons
     everyMemory = everyMemory && app.memoryBytes != 0;
     everyCpu = everyCpu && app.cpuMillis != 0;
   }
-  // A controller may be off for this cgroup; asking for it is right only where that is allowed, and the result is told.
-  if (memory != 0 || cpu != 0) static_cast<void>(put(parent, "cgroup.subtree_control", "+memory +cpu +pids"));
-  if (memory != 0 && everyMemory) group.layers.push_back(limit(group.dir, "memory.max", std::to_string(memory), "memory"));
+  // A controller may be off for this cgroup; asking for it is right only where that is allowed, and
+  // the result is told.
+  if (memory != 0 || cpu != 0)
+    static_cast<void>(put(parent, "cgroup.subtree_control", "+memory +cpu +pids"));
+  if (memory != 0 && everyMemory)
+    group.layers.push_back(limit(group.dir, "memory.max", std::to_string(memory), "memory"));
   if (cpu != 0 && everyCpu) {
     // Millicores of a 100 ms period, in microseconds (cgroup-v2.rst, cpu.max).
-    group.layers.push_back(limit(group.dir, "cpu.max", std::to_string(cpu * 100) + " 100000", "cpu"));
+    group.layers.push_back(
+        limit(group.dir, "cpu.max", std::to_string(cpu * 100) + " 100000", "cpu"));
   }
   return std::optional(std::move(group));
 }

@@ -15,13 +15,14 @@
 namespace airlock::helper {
 
 struct PodCgroup {
-  Fd dir;                 // for CLONE_INTO_CGROUP
-  std::string path;       // below the v2 mount
+  Fd dir;                          // for CLONE_INTO_CGROUP
+  std::string path;                // below the v2 mount
   std::vector<ipc::Layer> layers;  // which limits hold
 };
 
 // nullopt: the host has no v2 hierarchy.  Limits of the apps are summed: they hold for the pod.
-Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod, const ipc::PodSpec& spec);
+Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod,
+                                            const ipc::PodSpec& spec);
 // The cgroup of a record again, for `enter`.
 Result<std::optional<Fd>> openCgroup(const std::string& path);
 // Ends everything in it, and removes it; missing is fine.

@@ -12,8 +12,9 @@
 
 namespace airlock::helper {
 
-// rkt had three CVEs because what entered a pod was confined less than what started in it.  Here stage1's own function
-// confines both; the helper only brings the process into the pod's namespaces and cgroup.
+// rkt had three CVEs because what entered a pod was confined less than what started in it.  Here
+// stage1's own function confines both; the helper only brings the process into the pod's namespaces
+// and cgroup.
 Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds) {
   TRY(fds.expect(3));
   TRY(server.authoriser.some(Verb::Enter));
@@ -27,7 +28,9 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   const ipc::PodSpec spec = TRY(ipc::decodePodSpec(specBytes));
   const std::string enterBytes = TRY(ipc::encode(request.enter));
   TRY(measure(server, {},
-              ipc::EnterFacts{.pod = request.pod, .app = request.enter.app.text(), .arguments = digestOf(enterBytes),
+              ipc::EnterFacts{.pod = request.pod,
+                              .app = request.enter.app.text(),
+                              .arguments = digestOf(enterBytes),
                               .callerUid = server.peer.uid}));
 
   const Fd stage1 = TRY(openSibling("airlock-stage1-container"));

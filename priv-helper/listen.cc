@@ -32,13 +32,16 @@ struct Served {
 
 Result<Fd> bindSocket(const Configuration& configuration) {
   const std::string directory = configuration.runtimeDirectory();
-  if (::mkdir(configuration.dataDirectory.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make the data directory");
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make " + directory);
-  if (::chmod(directory.c_str(), 0755) != 0) return failErrno("chmod " + directory);
+  for (const std::string& made : {configuration.dataDirectory, directory}) {
+    if (::mkdir(made.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make " + made);
+    // Users find the socket and the catalog below it, whatever the umask was.
+    if (::chmod(made.c_str(), 0755) != 0) return failErrno("chmod " + made);
+  }
   const std::string path = directory + "/" + store::kHelperSocketName;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail(ErrorKind::Invalid, path + " is too long for a socket");
+  if (path.size() >= sizeof address.sun_path)
+    return fail(ErrorKind::Invalid, path + " is too long for a socket");
   std::memcpy(address.sun_path, path.data(), path.size());
   Fd socket = Fd::own(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid()) return failErrno("socket");
@@ -46,23 +49,27 @@ Result<Fd> bindSocket(const Configuration& configuration) {
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return failErrno("bind " + path);
   }
-  // Who may connect is everyone: who may do what is policy's to say, by the kernel's word on the peer.
+  // Who may connect is everyone: who may do what is policy's to say, by the kernel's word on the
+  // peer.
   if (::chmod(path.c_str(), 0666) != 0) return failErrno("chmod " + path);
   if (::listen(socket.get(), 64) != 0) return failErrno("listen");
   return socket;
 }
 
-// A fresh program for each connection: a new address space layout, nothing left over from the caller before.
-Result<pid_t> startServing(FdRef self, const std::vector<std::string>& arguments, FdRef connection) {
+// A fresh program for each connection: a new address space layout, nothing left over from the
+// caller before.
+Result<pid_t> startServing(FdRef self, const std::vector<std::string>& arguments,
+                           FdRef connection) {
   std::vector<std::string> argv = {"airlock-helper", "--connection=3"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  Child child = TRY(spawn({.executable = self,
-                           .arguments = std::move(argv),
-                           .environment = {},
-                           .descriptors = {{connection, ipc::kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
-                           .limits = {},
-                           .noNewPrivileges = false,  // pods would inherit it before they choose it themselves
-                           .dieWithParent = false}));
+  Child child = TRY(
+      spawn({.executable = self,
+             .arguments = std::move(argv),
+             .environment = {},
+             .descriptors = {{connection, ipc::kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
+             .limits = {},
+             .noNewPrivileges = false,  // pods would inherit it before they choose it themselves
+             .dieWithParent = false}));
   const pid_t pid = child.pid();
   child.disown();
   return pid;
@@ -70,7 +77,8 @@ Result<pid_t> startServing(FdRef self, const std::vector<std::string>& arguments
 
 }  // namespace
 
-Result<void> listenForever(const Configuration& configuration, const std::vector<std::string>& arguments) {
+Result<void> listenForever(const Configuration& configuration,
+                           const std::vector<std::string>& arguments) {
   const Fd socket = TRY(bindSocket(configuration));
   const Fd self = TRY(sys::openPath("/proc/self/exe", O_RDONLY));
   sigset_t signals;
@@ -79,12 +87,14 @@ Result<void> listenForever(const Configuration& configuration, const std::vector
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   const Fd events = Fd::own(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!events.valid()) return failErrno("signalfd");
-  log(LogLevel::Info, "helper", "listening on " + configuration.runtimeDirectory() + "/" + store::kHelperSocketName);
+  log(LogLevel::Info, "helper",
+      "listening on " + configuration.runtimeDirectory() + "/" + store::kHelperSocketName);
 
   std::vector<Served> served;
   for (;;) {
-    pollfd polled[] = {{socket.get(), static_cast<short>(served.size() < kMostServed ? POLLIN : 0), 0},
-                       {events.get(), POLLIN, 0}};
+    pollfd polled[] = {
+        {socket.get(), static_cast<short>(served.size() < kMostServed ? POLLIN : 0), 0},
+        {events.get(), POLLIN, 0}};
     if (::poll(polled, 2, -1) < 0 && errno != EINTR) return failErrno("poll");
     signalfd_siginfo info;
     while (::read(events.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
@@ -100,7 +110,8 @@ Result<void> listenForever(const Configuration& configuration, const std::vector
     const Fd connection = Fd::own(::accept4(socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!connection.valid()) continue;
     const auto peer = ipc::identifyPeer(connection);
-    if (!peer || std::ranges::count(served, peer->uid, &Served::uid) >= static_cast<std::ptrdiff_t>(kMostPerUser)) {
+    if (!peer || std::ranges::count(served, peer->uid, &Served::uid) >=
+                     static_cast<std::ptrdiff_t>(kMostPerUser)) {
       continue;  // closed: this user has enough under way
     }
     if (auto pid = startServing(self, arguments, connection)) {

@@ -23,14 +23,16 @@ using namespace airlock;  // NOLINT: a program's main file
 constexpr std::string_view kUsage =
     "airlock-helper: the privileged part of airlock; see airlock-helper(8)\n"
     "  --connection=FD        serve the one request on this SOCK_SEQPACKET socket\n"
-    "  --child=FD             the same, started by the caller itself: its pods become the caller's children\n"
+    "  --child=FD             the same, started by the caller itself: its pods become the caller's "
+    "children\n"
     "  --listen               wait for connections on RUNTIME/helper.sock\n"
     "  --dir=DIR              data directory (/var/lib/airlock)\n"
     "  --local-config=DIR     /etc/airlock\n"
     "  --system-config=DIR    /usr/lib/airlock\n";
 
 int usage(std::string_view why) {
-  std::fprintf(stderr, "airlock-helper: %.*s\n%s", static_cast<int>(why.size()), why.data(), kUsage.data());
+  std::fprintf(stderr, "airlock-helper: %.*s\n%s", static_cast<int>(why.size()), why.data(),
+               kUsage.data());
   return 2;
 }
 
@@ -57,11 +59,6 @@ int run(int argc, char** argv) {
     const auto value = [&](std::string_view option) -> const char* {
       return argument.starts_with(option) ? argv[i] + option.size() : nullptr;
     };
-    const auto path = [&](const char* given, std::string& into) {
-      into = given;
-      forwarded.emplace_back(argument);
-      return into.starts_with('/');
-    };
     if (argument == "--listen") {
       listen = true;
     } else if (const char* fd = value("--connection=")) {
@@ -69,17 +66,16 @@ int run(int argc, char** argv) {
     } else if (const char* own = value("--child=")) {
       connection = std::atoi(own);
       child = true;
-    } else if (const char* dir = value("--dir=")) {
-      if (!path(dir, configuration.dataDirectory)) return usage("--dir takes an absolute path");
-    } else if (const char* local = value("--local-config=")) {
-      if (!path(local, configuration.localConfig)) return usage("--local-config takes an absolute path");
-    } else if (const char* vendor = value("--system-config=")) {
-      if (!path(vendor, configuration.vendorConfig)) return usage("--system-config takes an absolute path");
+    } else if (std::string* path = configuration.pathOption(argument)) {
+      *path = argument.substr(argument.find('=') + 1);
+      if (!path->starts_with('/')) return usage("an absolute path is needed");
+      forwarded.emplace_back(argument);
     } else {
       return usage("unknown argument");
     }
   }
-  if (listen == (connection >= 0)) return usage("one of --listen, --connection or --child is needed");
+  if (listen == (connection >= 0))
+    return usage("one of --listen, --connection or --child is needed");
   if (::geteuid() != 0) return usage("this program must be started by root");
   if (listen) {
     if (auto failed = helper::listenForever(configuration, forwarded); !failed) {

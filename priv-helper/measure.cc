@@ -12,31 +12,25 @@
 #include "base/accounts.h"
 #include "base/limits.h"
 #include "base/syscall.h"
-#include "priv-helper/host_report.h"
+#include "store/host_layers.h"
 #include "store/layout.h"
+#include "store/program_digest.h"
 
 namespace airlock::helper {
 
 namespace {
 
 constexpr int kMeasureMilliseconds = 15'000;
-constexpr const char* kPrograms[] = {"airlock-fetch", "airlock-helper", "airlock-measure", "airlock-stage1-container",
-                                     "airlock-verify"};
-
-Result<Fd> runtimeDirectory(const Server& server) {
-  const std::string path = server.configuration.runtimeDirectory();
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make " + path);
-  Fd dir = TRY(sys::openPath(path, O_RDONLY | O_DIRECTORY));
-  if (::fchmod(dir.get(), 0755) != 0) return failErrno("chmod " + path);  // users find the socket in it
-  return dir;
-}
+constexpr const char* kPrograms[] = {"airlock-fetch", "airlock-helper", "airlock-measure",
+                                     "airlock-stage1-container", "airlock-verify"};
 
 // The log directory belongs to the measuring user: root's helper never writes in it.
 Result<Fd> logDirectory(const Server& server, const Account& owner) {
   const Fd runtime = TRY(runtimeDirectory(server));
   Fd dir = TRY(sys::ensureDirectory(runtime, store::name("measure"), 0750));
   const struct stat info = TRY(sys::status(dir));
-  if (info.st_uid != owner.uid && (::fchown(dir.get(), owner.uid, owner.gid) != 0 || ::fchmod(dir.get(), 0750) != 0)) {
+  if (info.st_uid != owner.uid &&
+      (::fchown(dir.get(), owner.uid, owner.gid) != 0 || ::fchmod(dir.get(), 0750) != 0)) {
     return failErrno("give the log directory to " + std::string(kMeasureUser));
   }
   return dir;
@@ -55,12 +49,14 @@ Tpm openTpm(const Policy& policy) {
   }
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (policy.softwareTpm.size() >= sizeof address.sun_path) return {std::nullopt, "software TPM: path too long"};
+  if (policy.softwareTpm.size() >= sizeof address.sun_path)
+    return {std::nullopt, "software TPM: path too long"};
   std::memcpy(address.sun_path, policy.softwareTpm.data(), policy.softwareTpm.size());
   Fd socket = Fd::own(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.valid() ||
       ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return {std::nullopt, "software TPM: " + Error::fromErrno(errno, "connect " + policy.softwareTpm).message()};
+    return {std::nullopt,
+            "software TPM: " + Error::fromErrno(errno, "connect " + policy.softwareTpm).message()};
   }
   return {std::move(socket), ""};
 }
@@ -68,9 +64,10 @@ Tpm openTpm(const Policy& policy) {
 Result<ipc::EngineFacts> engineFacts(const Server& server) {
   ipc::EngineFacts facts;
   facts.version = AIRLOCK_VERSION;
+  const Fd runtime = TRY(runtimeDirectory(server));
   for (const char* name : kPrograms) {
     const Fd program = TRY(openSibling(name));
-    facts.programs.emplace_back(name, TRY(programDigest(server, name, program)));
+    facts.programs.emplace_back(name, TRY(store::programDigest(runtime, name, program)));
   }
   const Fd bootId = TRY(sys::openPath("/proc/sys/kernel/random/boot_id", O_RDONLY));
   facts.bootId = TRY(sys::readAll(bootId, 64)).substr(0, 36);
@@ -80,7 +77,7 @@ Result<ipc::EngineFacts> engineFacts(const Server& server) {
   std::string list;
   for (const auto& [scope, fingerprint] : facts.trusted) list += scope + " " + fingerprint + "\n";
   facts.trust = digestOf(list);
-  facts.layers = hostLayers();
+  facts.layers = store::hostLayers();
   return facts;
 }
 
@@ -89,12 +86,13 @@ Result<ipc::Measured> ask(const Server& server, ipc::MeasureJob job, const Tpm& 
   const Fd log = TRY(logDirectory(server, account));
   const Fd program = TRY(openSibling("airlock-measure"));
   sys::SocketPair pair = TRY(sys::socketPair());
-  Child child = TRY(spawn({.executable = program,
-                           .arguments = {"airlock-measure"},
-                           .environment = {},
-                           .descriptors = {{pair.second, ipc::kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
-                           .identity = Identity{account.uid, account.gid, {}},
-                           .limits = {}}));
+  Child child = TRY(
+      spawn({.executable = program,
+             .arguments = {"airlock-measure"},
+             .environment = {},
+             .descriptors = {{pair.second, ipc::kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
+             .identity = Identity{account.uid, account.gid, {}},
+             .limits = {}}));
   pair.second.reset();
   ipc::Channel channel(std::move(pair.first));
   std::vector<FdRef> fds = {log};
@@ -103,15 +101,19 @@ Result<ipc::Measured> ask(const Server& server, ipc::MeasureJob job, const Tpm& 
   job.softwareTpm = !server.policy.softwareTpm.empty();
   TRY(channel.send(TRY(ipc::encode(job)), fds));
   auto message = TRY(channel.receive(kMeasureMilliseconds));
-  if (!message) return refuse(ErrorKind::Failed, "E_MEASURE", "airlock-measure ended without an answer");
+  if (!message)
+    return refuse(ErrorKind::Failed, "E_MEASURE", "airlock-measure ended without an answer");
   TRY(message->fds.expect(0));
   ipc::MeasureReply reply = TRY(ipc::decodeMeasureReply(message->bytes));
-  if (auto* failure = std::get_if<ipc::Failure>(&reply)) return std::unexpected(std::move(failure->error));
+  if (auto* failure = std::get_if<ipc::Failure>(&reply))
+    return std::unexpected(std::move(failure->error));
   return std::get<ipc::Measured>(std::move(reply));
 }
 
 Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
-  MeasureResult result{.measured = {}, .layer = {.name = "measurement", .enforced = false, .detail = "off by policy"}};
+  MeasureResult result{
+      .measured = {},
+      .layer = {.name = "measurement", .enforced = false, .detail = "off by policy"}};
   job.mode = server.policy.measureMode;
   job.pcr = server.policy.pcr;
   if (server.policy.demands("measurement")) job.mode = ipc::MeasureMode::Require;
@@ -119,7 +121,8 @@ Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
   const Tpm tpm = openTpm(server.policy);
   const bool required = job.mode == ipc::MeasureMode::Require;
   if (required && !tpm.fd) {
-    return refuse(ErrorKind::Unsupported, "E_MEASURE", "policy requires measurement, and there is " + tpm.why,
+    return refuse(ErrorKind::Unsupported, "E_MEASURE",
+                  "policy requires measurement, and there is " + tpm.why,
                   "Make the TPM available, or let policy say \"measure mode=log\"");
   }
   job.engine = TRY(engineFacts(server));
@@ -136,14 +139,24 @@ Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
   result.measured = *std::move(measured);
   const std::string& anchor = result.measured.anchor;
   result.layer.enforced = anchor == "hardware" || anchor == "software";
-  result.layer.detail = result.layer.enforced
-                            ? "PCR " + std::to_string(server.policy.pcr) + " of a " + anchor + " TPM, record " +
-                                  std::to_string(result.measured.records)
-                            : "logged only, not anchored: " + (tpm.why.empty() ? "register not usable" : tpm.why);
+  result.layer.detail =
+      result.layer.enforced
+          ? "PCR " + std::to_string(server.policy.pcr) + " of a " + anchor + " TPM, record " +
+                std::to_string(result.measured.records)
+          : "logged only, not anchored: " + (tpm.why.empty() ? "register not usable" : tpm.why);
   return result;
 }
 
 }  // namespace
+
+Result<Fd> runtimeDirectory(const Server& server) {
+  const std::string path = server.configuration.runtimeDirectory();
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make " + path);
+  Fd dir = TRY(sys::openPath(path, O_RDONLY | O_DIRECTORY));
+  if (::fchmod(dir.get(), 0755) != 0)
+    return failErrno("chmod " + path);  // users find the socket in it
+  return dir;
+}
 
 Result<MeasureResult> measure(const Server& server, std::vector<ipc::ImageFacts> images,
                               std::optional<MeasuredEvent> event) {
@@ -165,23 +178,6 @@ Result<std::optional<Fd>> openLog(const Server& server) {
   if (!log && log.error().kind() == ErrorKind::Missing) return std::optional<Fd>();
   if (!log) return std::unexpected(std::move(log.error()));
   return std::optional(*std::move(log));
-}
-
-Result<ContentDigest> programDigest(const Server& server, const std::string& name, FdRef program) {
-  const struct stat info = TRY(sys::status(program));
-  // ctime cannot be set by anyone, so these five say "not written since" as far as the kernel knows.
-  const std::string identity = std::to_string(info.st_dev) + " " + std::to_string(info.st_ino) + " " +
-                               std::to_string(info.st_size) + " " + std::to_string(info.st_ctim.tv_sec) + "." +
-                               std::to_string(info.st_ctim.tv_nsec) + "\n";
-  const Fd runtime = TRY(runtimeDirectory(server));
-  const Fd cache = TRY(sys::ensureDirectory(runtime, store::name("programs"), 0700));
-  const Component entry = TRY(Component::parse(name));
-  if (const auto known = sys::readFile(cache, entry, limits::kTextBytes); known && known->starts_with(identity)) {
-    if (auto digest = ContentDigest::parse(std::string_view(*known).substr(identity.size()))) return *digest;
-  }
-  const ContentDigest digest = TRY(sha512OfFile(program));
-  TRY(sys::replaceFile(cache, entry, identity + digest.text(), 0600));
-  return digest;
 }
 
 }  // namespace airlock::helper

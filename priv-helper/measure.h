@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Having something measured before it happens: starts airlock-measure, which alone touches TPM and log.  Helper only.
+// Having something measured before it happens: starts airlock-measure, which alone touches TPM and
+// log.  Helper only.
 #pragma once
 
 #include <optional>
@@ -22,7 +23,8 @@ struct MeasureResult {
   ipc::Layer layer;  // "measurement", and whether it holds
 };
 
-// Under mode=require every failure refuses what was about to happen (E_MEASURE); under mode=log it is told in the layer.
+// Under mode=require every failure refuses what was about to happen (E_MEASURE); under mode=log it
+// is told in the layer.
 Result<MeasureResult> measure(const Server& server, std::vector<ipc::ImageFacts> images,
                               std::optional<MeasuredEvent> event);
 // Only what the register holds now.
@@ -30,7 +32,7 @@ Result<MeasureResult> readRegister(const Server& server);
 // The log, open for reading; nullopt before the first event.
 Result<std::optional<Fd>> openLog(const Server& server);
 
-// SHA-512 of a program of ours, kept beside its inode's identity so that a start does not hash what has not changed.
-Result<ContentDigest> programDigest(const Server& server, const std::string& name, FdRef program);
+// Of this engine: the log, the cache of program digests, the socket.
+Result<Fd> runtimeDirectory(const Server& server);
 
 }  // namespace airlock::helper

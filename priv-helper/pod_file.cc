@@ -6,24 +6,27 @@
 #include <charconv>
 
 #include "base/limits.h"
+#include "base/process.h"
 #include "base/syscall.h"
-#include "priv-helper/start_time.h"
-#include "priv-helper/uid_ranges.h"
 #include "store/layout.h"
+#include "store/uid_ranges.h"
 
 namespace airlock::helper {
 
 Result<Fd> openPodProcess(const store::Pod& pod) {
   const auto gone = [&] {
-    return refuse(ErrorKind::Missing, "E_NOT_RUNNING", "pod \"" + pod.record.pod.text() + "\" isn't currently running");
+    return refuse(ErrorKind::Missing, "E_NOT_RUNNING",
+                  "pod \"" + pod.record.pod.text() + "\" isn't currently running");
   };
   if (pod.state != store::PodState::Running || !pod.pid) return gone();
   const std::string text = TRY(sys::readFile(pod.dir, store::name("pid"), 64));
   auto pidfd = sys::pidfdOpen(*pod.pid);
   if (!pidfd) return gone();
-  // H14: the number may be another process's by now; with the pidfd held, its start time settles it.
+  // H14: the number may be another process's by now; with the pidfd held, its start time settles
+  // it.
   const auto started = startTimeOf(*pod.pid);
-  if (!started || text != std::to_string(*pod.pid) + " " + std::to_string(*started) + "\n") return gone();
+  if (!started || text != std::to_string(*pod.pid) + " " + std::to_string(*started) + "\n")
+    return gone();
   return pidfd;
 }
 
@@ -41,7 +44,7 @@ Result<void> sweepLeftovers(Server& server) {
   for (const char* folder : {"embryo", "run", "exited-garbage", "garbage"}) {
     for (const PodId& id : TRY(server.pods.in(folder))) all.push_back(id);
   }
-  return reconcileUidRanges(server.store.top(), all);
+  return store::reconcileUidRanges(server.store.top(), all);
 }
 
 }  // namespace airlock::helper

@@ -22,21 +22,24 @@ namespace airlock::helper {
 
 namespace {
 
-// The kernel takes 253 descriptors in one message (unix(7), SCM_MAX_FD); a pod has at most this many.
+// The kernel takes 253 descriptors in one message (unix(7), SCM_MAX_FD); a pod has at most this
+// many.
 constexpr std::size_t kMostDescriptors = 160;
 constexpr int kParkingPlace = 512;  // where descriptors wait, above every number of the contract
 constexpr int kStartMilliseconds = 20'000;
 
 struct Handover {
   std::uint32_t count;
-  std::array<int, kMostDescriptors> numbers;  // in stage1; the program itself comes last and is not counted
+  std::array<int, kMostDescriptors>
+      numbers;  // in stage1; the program itself comes last and is not counted
 };
 struct StartFailure {
   int number;
   char step[40];
 };
 
-// --- async-signal-safe: what runs between clone and exec -----------------------------------------------------------
+// --- async-signal-safe: what runs between clone and exec
+// -----------------------------------------------------------
 
 [[noreturn]] void giveUp(int control, const char* step) {
   StartFailure failure{};
@@ -44,15 +47,6 @@ struct StartFailure {
   std::strncpy(failure.step, step, sizeof failure.step - 1);
   static_cast<void>(::send(control, &failure, sizeof failure, MSG_NOSIGNAL));
   ::_exit(127);
-}
-
-void resetSignals() {
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 // The pod's root, in its own user namespace: no group of the host's, no identity of the helper's.
@@ -75,13 +69,16 @@ void becomePodRoot(int control) {
   do {
     got = ::recvmsg(control, &message, MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
-  if (got != static_cast<ssize_t>(sizeof handover) || (message.msg_flags & MSG_CTRUNC) != 0) ::_exit(127);
+  if (got != static_cast<ssize_t>(sizeof handover) || (message.msg_flags & MSG_CTRUNC) != 0)
+    ::_exit(127);
   std::array<int, kMostDescriptors + 1> fds;
   std::memcpy(fds.data(), CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int) * (handover.count + 1));
 
   becomePodRoot(control);
-  // Here, not in clone3: a namespace made there would have the helper's cgroup as its root, not the pod's.
-  if (std::strcmp(entryPoint, "run") == 0 && ::unshare(CLONE_NEWCGROUP) != 0) giveUp(control, "cgroup namespace");
+  // Here, not in clone3: a namespace made there would have the helper's cgroup as its root, not the
+  // pod's.
+  if (std::strcmp(entryPoint, "run") == 0 && ::unshare(CLONE_NEWCGROUP) != 0)
+    giveUp(control, "cgroup namespace");
   resetSignals();
   ::umask(022);
   if (::setsid() < 0 && errno != EPERM) giveUp(control, "setsid");
@@ -93,11 +90,6 @@ void becomePodRoot(int control) {
     if (fds[i] < 0) giveUp(control, "park a descriptor");
   }
   ::syscall(SYS_close_range, 3, kParkingPlace - 1, 0);
-  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (int standard = 0; standard < 3; ++standard) {
-    if (::dup2(null, standard) < 0) giveUp(control, "standard streams");
-  }
-  if (null > 2) ::close(null);
   for (std::uint32_t i = 0; i < handover.count; ++i) {
     if (::dup2(fds[i], handover.numbers[i]) < 0) giveUp(control, "place a descriptor");
   }
@@ -110,11 +102,17 @@ void becomePodRoot(int control) {
   giveUp(control, "exec stage1");
 }
 
-// --- the helper's side ----------------------------------------------------------------------------------------------
+// --- the helper's side
+// ----------------------------------------------------------------------------------------------
 
-Result<void> handOver(FdRef control, FdRef program, const std::vector<std::pair<int, FdRef>>& descriptors) {
+Result<void> handOver(FdRef control, FdRef program,
+                      std::vector<std::pair<int, FdRef>> descriptors) {
+  // From here, not opened by the new process: the root of a pod's first process has no /dev.
+  const Fd null = TRY(sys::openPath("/dev/null", O_RDWR));
+  for (const int standard : {0, 1, 2}) descriptors.emplace_back(standard, null);
   if (descriptors.size() > kMostDescriptors) {
-    return refuse(ErrorKind::Invalid, "E_LIMIT", "the pod needs more descriptors than stage1 can be given");
+    return refuse(ErrorKind::Invalid, "E_LIMIT",
+                  "the pod needs more descriptors than stage1 can be given");
   }
   Handover handover{};
   handover.count = static_cast<std::uint32_t>(descriptors.size());
@@ -138,7 +136,8 @@ Result<void> handOver(FdRef control, FdRef program, const std::vector<std::pair<
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(bytes);
   std::memcpy(CMSG_DATA(header), fds.data(), bytes);
-  if (::sendmsg(control.get(), &message, MSG_NOSIGNAL) < 0) return failErrno("hand descriptors to stage1");
+  if (::sendmsg(control.get(), &message, MSG_NOSIGNAL) < 0)
+    return failErrno("hand descriptors to stage1");
   return {};
 }
 
@@ -156,16 +155,8 @@ Result<void> waitForExec(FdRef control) {
     return refuse(ErrorKind::Failed, "E_START", "stage1 did not start in time");
   }
   failure.step[sizeof failure.step - 1] = 0;
-  return fail(Error::fromErrno(failure.number, std::string("start stage1: ") + failure.step).withCode("E_START"));
-}
-
-Result<void> writeMaps(pid_t pid, UidRange range) {
-  const std::string map = "0 " + std::to_string(range.first) + " " + std::to_string(limits::kPodUids) + "\n";
-  for (const char* kind : {"uid_map", "gid_map"}) {
-    const Fd file = TRY(sys::openPath("/proc/" + std::to_string(pid) + "/" + kind, O_WRONLY));
-    TRY(sys::writeAll(file, map));
-  }
-  return {};
+  return fail(Error::fromErrno(failure.number, std::string("start stage1: ") + failure.step)
+                  .withCode("E_START"));
 }
 
 }  // namespace
@@ -174,7 +165,8 @@ Result<WaitingPod> WaitingPod::clone(const Options& options) {
   sys::SocketPair control = TRY(sys::socketPair());
   int pidfd = -1;
   clone_args arguments{};
-  arguments.flags = CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+  arguments.flags =
+      CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   if (!options.hostNetwork) arguments.flags |= CLONE_NEWNET;
   if (options.cgroup) {
@@ -194,11 +186,13 @@ Result<WaitingPod> WaitingPod::clone(const Options& options) {
     receiveAndExec(control.second.get(), "run");
   }
   WaitingPod pod(Child(static_cast<pid_t>(pid), Fd::own(pidfd)), std::move(control.first));
-  TRY(inContext(writeMaps(pod.pid(), options.range), "map the pod's users"));
+  TRY(inContext(writeIdMaps(pod.pid(), {0, 0, options.range.first, limits::kPodUids}),
+                "map the pod's users"));
   return pod;
 }
 
-Result<Child> WaitingPod::exec(FdRef program, const std::vector<std::pair<int, FdRef>>& descriptors) && {
+Result<Child> WaitingPod::exec(FdRef program,
+                               const std::vector<std::pair<int, FdRef>>& descriptors) && {
   TRY(handOver(control_, program, descriptors));
   TRY(waitForExec(control_));
   return std::move(child_);
@@ -221,9 +215,10 @@ Result<Child> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cg
   if (pid < 0) return failErrno("clone the entering process");
   if (pid == 0) {
     ::close(control.first.get());
-    const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-                       (hostNetwork ? 0 : CLONE_NEWNET);
-    if (::setns(target.get(), spaces) != 0) giveUp(control.second.get(), "join the pod's namespaces");
+    const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+                       CLONE_NEWCGROUP | (hostNetwork ? 0 : CLONE_NEWNET);
+    if (::setns(target.get(), spaces) != 0)
+      giveUp(control.second.get(), "join the pod's namespaces");
     // A pid namespace is joined by children only; this one becomes the helper's own child.
     clone_args inner{};
     inner.flags = CLONE_PARENT;
@@ -231,7 +226,10 @@ Result<Child> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cg
     if (entered < 0) giveUp(control.second.get(), "clone inside the pod");
     if (entered == 0) receiveAndExec(control.second.get(), "enter");
     const pid_t number = static_cast<pid_t>(entered);
-    ::_exit(::write(pidPipe.writeEnd.get(), &number, sizeof number) == static_cast<ssize_t>(sizeof number) ? 0 : 127);
+    ::_exit(::write(pidPipe.writeEnd.get(), &number, sizeof number) ==
+                    static_cast<ssize_t>(sizeof number)
+                ? 0
+                : 127);
   }
   Child joiner(static_cast<pid_t>(pid), Fd::own(pidfd));
   pidPipe.writeEnd.reset();

@@ -9,16 +9,16 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "base/result.h"
-#include "priv-helper/uid_ranges.h"
+#include "store/uid_ranges.h"
 
 namespace airlock::helper {
 
-// A cloned process in the pod's new namespaces, waiting for its descriptors; nothing of stage1 runs yet.  Dropping it
-// kills it, and with it the pid namespace.
+// A cloned process in the pod's new namespaces, waiting for its descriptors; nothing of stage1 runs
+// yet.  Dropping it kills it, and with it the pid namespace.
 class WaitingPod {
  public:
   struct Options {
-    UidRange range;
+    store::UidRange range;
     bool hostNetwork;
     std::optional<FdRef> cgroup;
     bool childOfCaller;  // CLONE_PARENT: the caller started us, and reaps it
@@ -27,8 +27,8 @@ class WaitingPod {
 
   FdRef pidfd() const { return child_.pidfd(); }
   pid_t pid() const { return child_.pid(); }
-  // Hands over the descriptors of the stage1 contract (number in stage1 -> ours) and execs the program; returns when it
-  // runs.
+  // Hands over the descriptors of the stage1 contract (number in stage1 -> ours) and execs the
+  // program; returns when it runs.
   Result<Child> exec(FdRef program, const std::vector<std::pair<int, FdRef>>& descriptors) &&;
 
  private:
@@ -37,7 +37,8 @@ class WaitingPod {
   Fd control_;
 };
 
-// Runs `program enter` inside every namespace of the process behind `target`, in its cgroup, with these descriptors.
+// Runs `program enter` inside every namespace of the process behind `target`, in its cgroup, with
+// these descriptors.
 Result<Child> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
                          const std::vector<std::pair<int, FdRef>>& descriptors);
 

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 #include "base/accounts.h"
@@ -22,10 +21,10 @@ struct VerbName {
   Verb verb;
   const char* name;
 };
-constexpr VerbName kVerbs[] = {
-    {Verb::Fetch, "fetch"},   {Verb::Run, "run"},          {Verb::Enter, "enter"},
-    {Verb::Stop, "stop"},     {Verb::Remove, "remove"},    {Verb::CollectGarbage, "gc"},
-    {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"}};
+constexpr VerbName kVerbs[] = {{Verb::Fetch, "fetch"},          {Verb::Run, "run"},
+                               {Verb::Enter, "enter"},          {Verb::Stop, "stop"},
+                               {Verb::Remove, "remove"},        {Verb::CollectGarbage, "gc"},
+                               {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"}};
 constexpr std::string_view kLayers[] = {"measurement", "content", "selinux", "cgroup"};
 
 std::vector<std::string_view> words(std::string_view line) {
@@ -57,22 +56,19 @@ Result<T> choose(std::string_view key, std::string_view value, const Choice<T> (
 }
 
 Result<unsigned> number(std::string_view text) {
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return fail(ErrorKind::Invalid, quoted(text) + " is not a number");
-  }
-  return value;
+  if (const auto value = parseNumber(text)) return *value;
+  return fail(ErrorKind::Invalid, quoted(text) + " is not a number");
 }
 
-// "root", "anyone", "user:NAME-or-uid", "group:NAME-or-gid".  A name that does not exist matches nobody, so that one
-// policy can be shipped to hosts that lack the group.
+// "root", "anyone", "user:NAME-or-uid", "group:NAME-or-gid".  A name that does not exist matches
+// nobody, so that one policy can be shipped to hosts that lack the group.
 Result<void> parseWho(std::string_view text, Rule& rule) {
   constexpr uid_t nobodyAtAll = static_cast<uid_t>(-1);
   const auto colon = text.find(':');
   const std::string_view kind = text.substr(0, colon);
   if (colon == text.npos) {
-    constexpr Choice<Rule::Who> plain[] = {{"root", Rule::Who::Root}, {"anyone", Rule::Who::Anyone}};
+    constexpr Choice<Rule::Who> plain[] = {{"root", Rule::Who::Root},
+                                           {"anyone", Rule::Who::Anyone}};
     rule.who = TRY(choose("who", text, plain));
     return {};
   }
@@ -96,7 +92,8 @@ Result<void> parseVerbs(std::string_view text, Rule& rule) {
   for (;;) {
     const auto comma = text.find(',');
     const auto found = std::ranges::find(kVerbs, text.substr(0, comma), &VerbName::name);
-    if (found == std::end(kVerbs)) return fail(ErrorKind::Invalid, "unknown verb " + quoted(text.substr(0, comma)));
+    if (found == std::end(kVerbs))
+      return fail(ErrorKind::Invalid, "unknown verb " + quoted(text.substr(0, comma)));
     rule.verbs.push_back(found->verb);
     if (comma == text.npos) return {};
     text.remove_prefix(comma + 1);
@@ -107,9 +104,11 @@ Result<void> parseGrant(std::string_view key, std::string_view value, Grants& gr
   constexpr Choice<bool> net[] = {{"none", false}, {"host", true}};
   constexpr Choice<bool> signer[] = {{"trusted", false}, {"any", true}};
   constexpr Choice<bool> insecure[] = {{"none", false}, {"image", true}};
-  constexpr Choice<Extent> volumes[] = {{"none", Extent::None}, {"own", Extent::Own}, {"any", Extent::Any}};
+  constexpr Choice<Extent> volumes[] = {
+      {"none", Extent::None}, {"own", Extent::Own}, {"any", Extent::Any}};
   constexpr Choice<Extent> pods[] = {{"own", Extent::Own}, {"any", Extent::Any}};
-  constexpr Choice<Capabilities> capabilities[] = {{"default", Capabilities::Default}, {"all", Capabilities::All}};
+  constexpr Choice<Capabilities> capabilities[] = {{"default", Capabilities::Default},
+                                                   {"all", Capabilities::All}};
   if (key == "image") {
     if (value != "*") grants.image = TRY(ImageName::parse(value)).text();
   } else if (key == "net") {
@@ -131,13 +130,15 @@ Result<void> parseGrant(std::string_view key, std::string_view value, Grants& gr
 }
 
 Result<void> parseRule(const std::vector<std::string_view>& line, Policy& policy, Rule rule) {
-  if (line.size() < 3) return fail(ErrorKind::Invalid, "expected: allow|deny WHO VERBS [key=value …]");
+  if (line.size() < 3)
+    return fail(ErrorKind::Invalid, "expected: allow|deny WHO VERBS [key=value …]");
   rule.allow = line[0] == "allow";
   TRY(parseWho(line[1], rule));
   TRY(parseVerbs(line[2], rule));
   for (std::size_t i = 3; i < line.size(); ++i) {
     const auto equals = line[i].find('=');
-    if (equals == line[i].npos) return fail(ErrorKind::Invalid, "expected key=value, found " + quoted(line[i]));
+    if (equals == line[i].npos)
+      return fail(ErrorKind::Invalid, "expected key=value, found " + quoted(line[i]));
     TRY(parseGrant(line[i].substr(0, equals), line[i].substr(equals + 1), rule.grants));
   }
   policy.rules.push_back(std::move(rule));
@@ -156,8 +157,10 @@ Result<void> parseMeasure(const std::vector<std::string_view>& line, Policy& pol
       policy.measureMode = TRY(choose(key, value, modes));
     } else if (key == "pcr") {
       policy.pcr = TRY(number(value));
-      // The others belong to the firmware, to IMA, or can be reset without a reboot (docs/measurement.md).
-      if (policy.pcr < 11 || policy.pcr > 15) return fail(ErrorKind::Invalid, "pcr= takes 11 to 15");
+      // The others belong to the firmware, to IMA, or can be reset without a reboot
+      // (docs/measurement.md).
+      if (policy.pcr < 11 || policy.pcr > 15)
+        return fail(ErrorKind::Invalid, "pcr= takes 11 to 15");
     } else if (key == "software-tpm" && value.starts_with('/')) {
       policy.softwareTpm = value;
     } else {
@@ -238,7 +241,8 @@ Result<Policy> loadPolicy(const std::vector<std::string>& configRoots) {
       if (!entry.ends_with(".policy")) continue;
       Fd file = TRY(sys::openBeneath(*dir, TRY(Component::parse(entry)), O_RDONLY | O_NONBLOCK));
       TRY(checkRoots(file, path + "/" + entry));
-      files[entry] = {path + "/" + entry, TRY(inContext(sys::readAll(file, limits::kPolicyFileBytes), entry))};
+      files[entry] = {path + "/" + entry,
+                      TRY(inContext(sys::readAll(file, limits::kPolicyFileBytes), entry))};
     }
   }
   Policy policy;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of pods: stop, remove, collect.  A pod's mounts, namespaces and processes are gone with its PID 1; what is
-// left is a directory, a cgroup and a uid range.
+// The end of pods: stop, remove, collect.  A pod's mounts, namespaces and processes are gone with
+// its PID 1; what is left is a directory, a cgroup and a uid range.
 #include <fcntl.h>
 #include <signal.h>
 #include <time.h>
@@ -11,7 +11,7 @@
 #include "priv-helper/cgroup.h"
 #include "priv-helper/pod_file.h"
 #include "priv-helper/server.h"
-#include "priv-helper/uid_ranges.h"
+#include "store/uid_ranges.h"
 
 namespace airlock::helper {
 
@@ -24,7 +24,7 @@ Result<void> removeWhole(Server& server, const store::Pod& pod) {
   fault("gc-cgroup");
   TRY(server.pods.remove(pod.record.pod));
   fault("gc-directory");
-  return releaseUidRange(server.store.top(), UidRange{pod.record.firstUid});
+  return store::releaseUidRange(server.store.top(), store::UidRange{pod.record.firstUid});
 }
 
 }  // namespace
@@ -35,7 +35,8 @@ Result<Answer> stop(Server& server, ipc::StopRequest request, ipc::FdTable fds) 
   const store::Pod pod = TRY(server.pods.find(request.pod));
   TRY(server.authoriser.owned({Verb::Stop, pod.record.ownerUid}));
   if (pod.state == store::PodState::Exited || pod.state == store::PodState::ExitedGarbage) {
-    return refuse(ErrorKind::Busy, "E_STOPPED", "pod \"" + request.pod.text() + "\" is already stopped");
+    return refuse(ErrorKind::Busy, "E_STOPPED",
+                  "pod \"" + request.pod.text() + "\" is already stopped");
   }
   const Fd process = TRY(openPodProcess(pod));
   TRY(sys::pidfdSignal(process, request.force ? SIGKILL : SIGTERM));
@@ -52,14 +53,16 @@ Result<Answer> removePod(Server& server, ipc::RemovePodRequest request, ipc::FdT
   const store::Pod pod = TRY(server.pods.find(request.pod));
   TRY(server.authoriser.owned({Verb::Remove, pod.record.ownerUid}));
   if (pod.state == store::PodState::Running) {
-    return refuse(ErrorKind::Busy, "E_RUNNING", "pod \"" + request.pod.text() + "\" is currently running",
+    return refuse(ErrorKind::Busy, "E_RUNNING",
+                  "pod \"" + request.pod.text() + "\" is currently running",
                   "Stop it first: airlock stop " + request.pod.text());
   }
   TRY(removeWhole(server, pod));
   return Answer{ipc::Done{}, {}};
 }
 
-Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request, ipc::FdTable fds) {
+Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request,
+                              ipc::FdTable fds) {
   TRY(fds.expect(0));
   TRY(server.authoriser.some(Verb::CollectGarbage));
   ipc::Collected collected;

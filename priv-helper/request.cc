@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What root can be asked, in one table: the variant's alternatives and their handlers.
+#include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -20,31 +21,51 @@ struct Dispatch {
   Server& server;
   ipc::FdTable fds;
 
-  Result<Answer> operator()(ipc::ImportRequest& r) { return import(server, std::move(r), std::move(fds)); }
-  Result<Answer> operator()(ipc::RunRequest& r) { return run(server, std::move(r), std::move(fds)); }
-  Result<Answer> operator()(ipc::EnterRequest& r) { return enter(server, std::move(r), std::move(fds)); }
+  Result<Answer> operator()(ipc::ImportRequest& r) {
+    return import(server, std::move(r), std::move(fds));
+  }
+  Result<Answer> operator()(ipc::RunRequest& r) {
+    return run(server, std::move(r), std::move(fds));
+  }
+  Result<Answer> operator()(ipc::EnterRequest& r) {
+    return enter(server, std::move(r), std::move(fds));
+  }
   Result<Answer> operator()(ipc::StopRequest& r) { return stop(server, r, std::move(fds)); }
-  Result<Answer> operator()(ipc::RemovePodRequest& r) { return removePod(server, r, std::move(fds)); }
-  Result<Answer> operator()(ipc::CollectGarbageRequest& r) { return collectGarbage(server, r, std::move(fds)); }
-  Result<Answer> operator()(ipc::RemoveImageRequest& r) { return removeImage(server, r, std::move(fds)); }
-  Result<Answer> operator()(ipc::VerifyImageRequest& r) { return verifyImage(server, r, std::move(fds)); }
-  Result<Answer> operator()(ipc::ExplainRequest& r) { return explain(server, std::move(r), std::move(fds)); }
+  Result<Answer> operator()(ipc::RemovePodRequest& r) {
+    return removePod(server, r, std::move(fds));
+  }
+  Result<Answer> operator()(ipc::CollectGarbageRequest& r) {
+    return collectGarbage(server, r, std::move(fds));
+  }
+  Result<Answer> operator()(ipc::RemoveImageRequest& r) {
+    return removeImage(server, r, std::move(fds));
+  }
+  Result<Answer> operator()(ipc::VerifyImageRequest& r) {
+    return verifyImage(server, r, std::move(fds));
+  }
+  Result<Answer> operator()(ipc::ExplainRequest& r) {
+    return explain(server, std::move(r), std::move(fds));
+  }
   Result<Answer> operator()(ipc::ReportRequest& r) { return report(server, r, std::move(fds)); }
 };
 
-// Mounts of ours exist here alone.  Before any directory is opened: a descriptor belongs to the namespace it was
-// opened in, and overlayfs takes layers of its own namespace only.
+// Mounts of ours exist here alone.  Before any directory is opened: a descriptor belongs to the
+// namespace it was opened in, and overlayfs takes layers of its own namespace only.
 Result<void> enterPrivateMountNamespace() {
   if (::unshare(CLONE_NEWNS) != 0) return failErrno("unshare the mount namespace");
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return failErrno("make / private");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return failErrno("make / private");
   return {};
 }
 
-Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel, bool peerIsParent) {
+Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
+                      bool peerIsParent) {
   auto message = TRY(channel.receive(deadline(kRequestMilliseconds)));
-  if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "connection closed without a request");
+  if (!message)
+    return refuse(ErrorKind::Invalid, "E_REQUEST", "connection closed without a request");
   ipc::HelperRequest request = TRY(ipc::decodeHelperRequest(message->bytes));
   ipc::Peer peer = TRY(ipc::identifyPeer(channel.fd()));
+  const Fd hostMounts = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));
   TRY(enterPrivateMountNamespace());
 
   Policy policy = TRY(loadPolicy(configuration.configRoots()));
@@ -56,6 +77,7 @@ Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
   Server server{.configuration = configuration,
                 .peer = peer,
                 .peerIsParent = peerIsParent && peer.pid == ::getppid(),
+                .hostMounts = hostMounts,
                 .policy = std::move(policy),
                 .keys = std::move(keys),
                 .store = std::move(store),
@@ -80,7 +102,8 @@ void serve(const Configuration& configuration, Fd connection, bool peerIsParent)
     fds.clear();
     bytes = ipc::encode(ipc::HelperReply(ipc::Failure{std::move(bytes.error())}));
   }
-  // A peer that has gone away takes nothing with it: what was done stands, and the pod's leash tells stage1.
+  // A peer that has gone away takes nothing with it: what was done stands, and the pod's leash
+  // tells stage1.
   if (bytes) static_cast<void>(channel.send(*bytes, fds));
 }
 

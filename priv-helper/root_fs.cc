@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/process.h"
 #include "base/syscall.h"
 #include "store/layout.h"
 
@@ -18,8 +20,8 @@ namespace {
 
 std::string procPath(FdRef fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
 
-// A read-only loop device over the file, gone when its last user is: for kernels before 6.12, whose EROFS takes block
-// devices only.
+// A read-only loop device over the file, gone when its last user is: for kernels before 6.12, whose
+// EROFS takes block devices only.
 Result<Fd> loopDevice(FdRef file) {
   const Fd control = TRY(sys::openPath("/dev/loop-control", O_RDWR));
   for (int tries = 0; tries < 16; ++tries) {
@@ -57,8 +59,14 @@ Result<Fd> mountTree(FdRef tree, FdRef podIds) {
   return mount;
 }
 
+Result<Fd> mappingNamespace(const VolumeOwner& owner, store::UidRange range) {
+  if (owner.uid == 0) return makeUserNamespace({0, 0, range.first, limits::kPodUids});
+  return makeUserNamespace({owner.uid, owner.gid, range.first, 1});
+}
+
 Result<void> giveTo(FdRef fd, uid_t uid, gid_t gid, mode_t mode) {
-  if (::fchown(fd.get(), uid, gid) != 0 || ::fchmod(fd.get(), mode) != 0) return failErrno("give to the pod");
+  if (::fchown(fd.get(), uid, gid) != 0 || ::fchmod(fd.get(), mode) != 0)
+    return failErrno("give to the pod");
   return {};
 }
 
@@ -74,8 +82,8 @@ Result<Fd> makeScratch(const store::Store& store) {
   return store.folder("mnt");
 }
 
-Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir, const AppName& app,
-                       UidRange range) {
+Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir,
+                       const AppName& app, store::UidRange range) {
   const Component slot = store::name(std::to_string(index));
   const Fd layer = TRY(mountTree(tree, podIds));
   TRY(sys::makeDirectory(scratch, slot, 0700));
@@ -84,7 +92,8 @@ Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podId
   const Fd uppers = TRY(sys::ensureDirectory(podDir, store::name("upper"), 0700));
   const Fd upper = TRY(sys::ensureDirectory(uppers, store::name(app.text()), 0700));
   const Fd written = TRY(sys::ensureDirectory(upper, store::name("fs"), 0755));
-  TRY(giveTo(written, range.first, range.first, 0755));  // the root directory of the app, as it sees it
+  TRY(giveTo(written, range.first, range.first,
+             0755));  // the root directory of the app, as it sees it
   TRY(sys::makeDirectory(upper, store::name("work"), 0700));
 
   const Fd fs = TRY(sys::fsopen("overlay"));
@@ -92,18 +101,25 @@ Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podId
   TRY(sys::fsconfigString(fs, "lowerdir", procPath(scratch) + "/" + slot.text()));
   TRY(sys::fsconfigString(fs, "upperdir", procPath(upper) + "/fs"));
   TRY(sys::fsconfigString(fs, "workdir", procPath(upper) + "/work"));
-  // Nothing here outlives the pod in a way that a power cut could matter to; and the end of the pod need not wait for
-  // the disk.
+  // Nothing here outlives the pod in a way that a power cut could matter to; and the end of the pod
+  // need not wait for the disk.
   TRY(sys::fsconfigFlag(fs, "volatile"));
   TRY(inContext(sys::fsconfigCreate(fs), "stack the image of app " + app.text()));
   return sys::fsmount(fs, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 }
 
-Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner, UidRange range) {
+Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,
+                          VolumeOwner owner, store::UidRange range) {
   const unsigned recursive = volume.recursive ? AT_RECURSIVE : 0;
-  Fd mount = TRY(sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive));
-  const Fd ids = TRY(owner == 0 ? mappingNamespace(0, range.first, limits::kPodUids)
-                                : mappingNamespace(owner, range.first, 1));
+  // A mount can be copied only in the namespace that its descriptor was opened in: the caller's,
+  // which must be the one that we were started in.
+  const Fd ours = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));
+  if (::setns(hostMounts.get(), CLONE_NEWNS) != 0)
+    return failErrno("join the host's mount namespace");
+  auto copied = sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive);
+  if (::setns(ours.get(), CLONE_NEWNS) != 0) return failErrno("leave the host's mount namespace");
+  Fd mount = TRY(inContext(std::move(copied), "volume " + volume.name.text()));
+  const Fd ids = TRY(mappingNamespace(owner, range));
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
                         (volume.readOnly ? static_cast<__u64>(MOUNT_ATTR_RDONLY) : 0);
@@ -113,7 +129,7 @@ Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t own
   return mount;
 }
 
-Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, UidRange range) {
+Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, store::UidRange range) {
   const Fd volumes = TRY(sys::ensureDirectory(podDir, store::name("volumes"), 0700));
   const Fd dir = TRY(sys::ensureDirectory(volumes, store::name(volume.name.text()), 0700));
   TRY(giveTo(dir, range.first + volume.uid, range.first + volume.gid, volume.mode & 07777));

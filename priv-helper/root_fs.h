@@ -1,31 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pod's apps see as files: roots of read-only images under what they write, and volumes, all as detached mounts
-// that appear in nobody's mount table.  Helper only: needs CAP_SYS_ADMIN, and a mount namespace of its own.
+// What a pod's apps see as files: roots of read-only images under what they write, and volumes, all
+// as detached mounts that appear in nobody's mount table.  Helper only: needs CAP_SYS_ADMIN, and a
+// mount namespace of its own.
 #pragma once
 
 #include "base/fd.h"
 #include "base/result.h"
 #include "ipc/pod_spec.h"
 #include "ipc/records.h"
-#include "priv-helper/uid_ranges.h"
 #include "store/store.h"
+#include "store/uid_ranges.h"
 
 namespace airlock::helper {
 
-// A tmpfs on the store's mnt folder, in this mount namespace: where layers are attached while they are stacked.
+// A tmpfs on the store's mnt folder, in this mount namespace: where layers are attached while they
+// are stacked.
 Result<Fd> makeScratch(const store::Store& store);
 
-// The root of one app: the image's EROFS tree, ids shifted by `podIds` (a mapping of image ids to the pod's range), under
-// an overlay whose upper directory is in the pod directory.  A read-only bind would not do: a pod's root could make a
-// mount that it owns writable again (docs/decisions/0004).
-Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir, const AppName& app,
-                       UidRange range);
+// The root of one app: the image's EROFS tree, ids shifted by `podIds` (a mapping of image ids to
+// the pod's range), under an overlay whose upper directory is in the pod directory.  A read-only
+// bind would not do: a pod's root could make a mount that it owns writable again
+// (docs/decisions/0004).
+Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir,
+                       const AppName& app, store::UidRange range);
 
-// A host directory or file as the caller opened it.  For root's volumes the ids 0 to 65535 are the pod's; for a user's,
-// that user is the pod's root and nobody else exists.
-Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner, UidRange range);
+// Whose files a host volume has, on the host: root's are shown with all their ids, a user's with
+// these.
+struct VolumeOwner {
+  uid_t uid;
+  gid_t gid;
+};
+// A host directory or file as the caller opened it.  For root's volumes the ids 0 to 65535 are the
+// pod's; for a user's, that user is the pod's root and nobody else exists.
+Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,
+                          VolumeOwner owner, store::UidRange range);
 
 // An empty directory of the pod, with the asked owner and mode.
-Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, UidRange range);
+Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, store::UidRange range);
 
 }  // namespace airlock::helper

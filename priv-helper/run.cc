@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The run sequence, top to bottom: authorise, measure, mount, start.  Nothing of the pod exists before the measurement,
-// and every object that undoes a step owns it until the pod has taken over.
+// The run sequence, top to bottom: authorise, measure, mount, start.  Nothing of the pod exists
+// before the measurement, and every object that undoes a step owns it until the pod has taken over.
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "base/accounts.h"
 #include "base/fault.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/sealed.h"
 #include "base/syscall.h"
 #include "priv-helper/cgroup.h"
-#include "priv-helper/host_report.h"
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
 #include "priv-helper/root_fs.h"
 #include "priv-helper/server.h"
-#include "priv-helper/start_time.h"
+#include "store/host_layers.h"
+#include "store/program_digest.h"
 
 namespace airlock::helper {
 
@@ -32,7 +33,8 @@ struct Received {
 };
 
 Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
-  const auto volumes = std::ranges::count(pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind);
+  const auto volumes =
+      std::ranges::count(pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind);
   const auto filters = std::ranges::count(pod.apps, true, &ipc::AppSpec::hasExtraFilter);
   TRY(fds.expect(3 + static_cast<std::size_t>(volumes + filters)));
   Received received;
@@ -44,7 +46,8 @@ Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
     const int flags = ::fcntl(source.get(), F_GETFL);
     // O_PATH would prove nothing about what its sender may read.
     if ((flags & O_PATH) != 0 || !(S_ISDIR(mode) || S_ISREG(mode))) {
-      return refuse(ErrorKind::Invalid, "E_FD", "a volume's descriptor is neither an open directory nor a file");
+      return refuse(ErrorKind::Invalid, "E_FD",
+                    "a volume's descriptor is neither an open directory nor a file");
     }
     received.volumes.push_back(std::move(source));
   }
@@ -54,12 +57,14 @@ Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
   return received;
 }
 
-Result<std::vector<ipc::CatalogRecord>> findImages(const store::Store& store, const ipc::PodSpec& pod) {
+Result<std::vector<ipc::CatalogRecord>> findImages(const store::Store& store,
+                                                   const ipc::PodSpec& pod) {
   std::vector<ipc::CatalogRecord> images;
   for (const ipc::AppSpec& app : pod.apps) {
     auto record = TRY(store.find(app.image));
     if (!record) {
-      return refuse(ErrorKind::Missing, "E_NOT_FOUND", "image " + app.image.shortText(32) + " is not in the store",
+      return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                    "image " + app.image.shortText(32) + " is not in the store",
                     "Fetch it first: airlock fetch " + printable(app.imageName));
     }
     images.push_back(*std::move(record));
@@ -67,28 +72,45 @@ Result<std::vector<ipc::CatalogRecord>> findImages(const store::Store& store, co
   return images;
 }
 
-// `require content`: a tree that the kernel does not verify at each read is verified as a whole, now.
-Result<std::string> checkContent(const Policy& policy, const ipc::CatalogRecord& image, FdRef tree) {
+// `require content`: a tree that the kernel does not verify at each read is verified as a whole,
+// now.
+Result<std::string> checkContent(const Policy& policy, const ipc::CatalogRecord& image,
+                                 FdRef tree) {
   if (image.verity) return std::string("verity");
   if (!policy.demands("content")) return std::string("store-trust");
   if (TreeDigest(TRY(blake2bOfFile(tree))) == image.tree) return std::string("rehash");
-  return refuse(ErrorKind::Denied, "E_CONTENT", "the stored tree of " + image.name.text() + " is not the one that was imported",
+  return refuse(ErrorKind::Denied, "E_CONTENT",
+                "the stored tree of " + image.name.text() + " is not the one that was imported",
                 "Remove the image and fetch it again; find out who can write the store");
 }
 
 ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& content) {
-  ipc::ImageFacts facts{.image = image.image, .name = image.name.text(), .labels = image.labels, .tree = image.tree,
-                        .content = content, .rule = image.rule, .origin = image.origin,
+  ipc::ImageFacts facts{.image = image.image,
+                        .name = image.name.text(),
+                        .labels = image.labels,
+                        .tree = image.tree,
+                        .content = content,
+                        .rule = image.rule,
+                        .origin = image.origin,
                         .insecure = image.signers.empty()};
-  for (const ipc::Signer& signer : image.signers) facts.signers.push_back(signer.fingerprint.text());
+  for (const ipc::Signer& signer : image.signers)
+    facts.signers.push_back(signer.fingerprint.text());
   return facts;
+}
+
+// A group that the peer is not in stays a stranger's: its files could be made to pass on its
+// rights.
+Result<VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
+  const gid_t group = TRY(sys::status(source)).st_gid;
+  const bool member = std::ranges::find(peer.groups, group) != peer.groups.end();
+  return VolumeOwner{peer.uid, member ? group : peer.gid};
 }
 
 // Gives back what a start has taken when it does not come to an end.
 struct Undo {
   Server& server;
   PodId pod;
-  std::optional<UidRange> range;
+  std::optional<store::UidRange> range;
   std::string cgroup;
   std::optional<store::PodDirectory::Embryo> embryo;
   bool started = false;
@@ -98,7 +120,7 @@ struct Undo {
     if (!cgroup.empty()) static_cast<void>(removeCgroup(cgroup));
     embryo->lock.reset();
     static_cast<void>(server.pods.remove(pod));
-    if (range) static_cast<void>(releaseUidRange(server.store.top(), *range));
+    if (range) static_cast<void>(store::releaseUidRange(server.store.top(), *range));
   }
 };
 
@@ -106,19 +128,16 @@ Result<void> requireLayers(const Policy& policy, const std::vector<ipc::Layer>& 
   for (const std::string& name : policy.required) {
     const auto layer = std::ranges::find(layers, name, &ipc::Layer::name);
     if (layer == layers.end() || layer->enforced || name == "measurement") continue;
-    return refuse(ErrorKind::Unsupported, "E_REQUIRED", "policy requires " + name + ", and it does not hold here: " + layer->detail,
+    return refuse(ErrorKind::Unsupported, "E_REQUIRED",
+                  "policy requires " + name + ", and it does not hold here: " + layer->detail,
                   "Run it where that layer exists, or take it out of the require line");
   }
   return {};
 }
 
-std::int64_t wallClockNanoseconds() {
-  timespec time;
-  ::clock_gettime(CLOCK_REALTIME, &time);
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+const char* networkName(ipc::Network network) {
+  return network == ipc::Network::Host ? "host" : "none";
 }
-
-const char* networkName(ipc::Network network) { return network == ipc::Network::Host ? "host" : "none"; }
 
 }  // namespace
 
@@ -129,19 +148,24 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   // 1. authorise: this peer, these images by these signers, with what is asked for.
   RunQuestion question{.pod = std::move(request.pod), .images = {}, .volumeOwners = {}};
   question.images = TRY(findImages(server.store, question.pod));
-  for (const Fd& volume : received.volumes) question.volumeOwners.push_back(TRY(sys::status(volume)).st_uid);
+  for (const Fd& volume : received.volumes)
+    question.volumeOwners.push_back(TRY(sys::status(volume)).st_uid);
   const Authorised<RunQuestion> authorised = TRY(server.authoriser.run(std::move(question)));
   const std::vector<ipc::CatalogRecord>& images = authorised->images;
   ipc::PodSpec spec = authorised->pod;
 
   // 2. a place for the pod, locked by us until stage1 holds it; nothing of it runs.
-  Undo undo{.server = server, .pod = PodId(), .range = std::nullopt, .cgroup = "", .embryo = TRY(server.pods.create())};
+  Undo undo{.server = server,
+            .pod = PodId(),
+            .range = std::nullopt,
+            .cgroup = "",
+            .embryo = TRY(server.pods.create())};
   undo.pod = undo.embryo->id;
   spec.id = undo.pod;
   const FdRef podDir = undo.embryo->dir;
   fault("run-embryo");
-  undo.range = TRY(takeUidRange(server.store.top(), spec.id));
-  const UidRange range = *undo.range;
+  undo.range = TRY(store::takeUidRange(server.store.top(), spec.id));
+  const store::UidRange range = *undo.range;
   const std::string specBytes = TRY(ipc::encode(spec));
   const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
 
@@ -153,25 +177,28 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                     .manifest = digestOf(request.podManifest),
                     .spec = digestOf(specBytes),
                     .stage1 = "container",
-                    .stage1Digest = TRY(programDigest(server, "airlock-stage1-container", stage1)),
+                    .stage1Digest = TRY(store::programDigest(TRY(runtimeDirectory(server)),
+                                                             "airlock-stage1-container", stage1)),
                     .callerUid = server.peer.uid,
                     .firstUid = range.first,
                     .network = networkName(spec.network)};
-  std::vector<ipc::Layer> layers = hostLayers();
+  std::vector<ipc::Layer> layers = store::hostLayers();
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
     const std::string content = TRY(checkContent(server.policy, images[i], trees.back()));
     if (i == 0) {
       layers.push_back({"content", content != "store-trust",
-                        content == "verity"   ? "fs-verity: each page is verified when it is read"
-                        : content == "rehash" ? "the whole tree was verified before the start"
-                                              : "verified at import, not at each read (no fs-verity here)"});
+                        content == "verity" ? "fs-verity: each page is verified when it is read"
+                        : content == "rehash"
+                            ? "the whole tree was verified before the start"
+                            : "verified at import, not at each read (no fs-verity here)"});
     }
     facts.push_back(imageFacts(images[i], content));
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
   for (const ipc::VolumeSpec& volume : spec.volumes) {
-    pod.volumes.push_back(volume.name.text() + (volume.kind == ipc::VolumeKind::Host ? ":host" : ":empty") +
+    pod.volumes.push_back(volume.name.text() +
+                          (volume.kind == ipc::VolumeKind::Host ? ":host" : ":empty") +
                           (volume.readOnly ? ":ro" : ":rw"));
   }
   TRY(requireLayers(server.policy, layers));
@@ -186,11 +213,11 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       undo.cgroup = cgroup->path;
       layers.insert(layers.end(), cgroup->layers.begin(), cgroup->layers.end());
     }
-    WaitingPod waiting = TRY(WaitingPod::clone(
-        {.range = range,
-         .hostNetwork = spec.network == ipc::Network::Host,
-         .cgroup = cgroup ? std::optional(cgroup->dir.ref()) : std::nullopt,
-         .childOfCaller = server.peerIsParent}));
+    WaitingPod waiting =
+        TRY(WaitingPod::clone({.range = range,
+                               .hostNetwork = spec.network == ipc::Network::Host,
+                               .cgroup = cgroup ? std::optional(cgroup->dir.ref()) : std::nullopt,
+                               .childOfCaller = server.peerIsParent}));
     const Fd podIds =
         TRY(sys::openPath("/proc/" + std::to_string(waiting.pid()) + "/ns/user", O_RDONLY));
     fault("run-cloned");
@@ -200,7 +227,8 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     const ipc::Stage1Descriptors numbers{spec};
     std::vector<std::pair<int, Fd>> mounts;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      mounts.emplace_back(numbers.root(i), TRY(makeAppRoot(scratch, i, trees[i], podIds, podDir, spec.apps[i].name, range)));
+      mounts.emplace_back(numbers.root(i), TRY(makeAppRoot(scratch, i, trees[i], podIds, podDir,
+                                                           spec.apps[i].name, range)));
     }
     std::size_t nextVolume = 0;
     for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
@@ -208,8 +236,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       if (volume.kind == ipc::VolumeKind::Empty) {
         mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(podDir, volume, range)));
       } else {
-        const uid_t owner = server.peer.uid == 0 ? 0 : authorised->volumeOwners[nextVolume];
-        mounts.emplace_back(numbers.volume(i), TRY(makeHostVolume(received.volumes[nextVolume], volume, owner, range)));
+        const FdRef source = received.volumes[nextVolume];
+        mounts.emplace_back(numbers.volume(i),
+                            TRY(makeHostVolume(server.hostMounts, source, volume,
+                                               TRY(ownerOf(source, server.peer)), range)));
         ++nextVolume;
       }
     }
@@ -217,38 +247,50 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
 
     // 6. what the pod and its readers find in its directory.
     const Fd status = TRY(sys::ensureDirectory(podDir, store::name("status"), 0755));
-    if (::fchown(status.get(), range.first, range.first) != 0 || ::fchmod(status.get(), 0755) != 0) {
+    if (::fchown(status.get(), range.first, range.first) != 0 ||
+        ::fchmod(status.get(), 0755) != 0) {
       return failErrno("give the status directory to the pod");
     }
-    ipc::PodRecord record{.pod = spec.id, .ownerUid = server.peer.uid, .firstUid = range.first,
-                          .createdAt = wallClockNanoseconds(), .network = networkName(spec.network), .apps = {},
-                          .layers = layers, .measured = measured.layer.detail, .rule = authorised.rule(),
+    ipc::PodRecord record{.pod = spec.id,
+                          .ownerUid = server.peer.uid,
+                          .firstUid = range.first,
+                          .createdAt = sys::wallClock(),
+                          .network = networkName(spec.network),
+                          .apps = {},
+                          .layers = layers,
+                          .measured = measured.layer.detail,
+                          .rule = authorised.rule(),
                           .cgroup = undo.cgroup};
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      record.apps.push_back({spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});
+      record.apps.push_back(
+          {spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});
     }
     const auto put = [&](const char* name, std::string_view content) -> Result<void> {
-      const Fd file = TRY(sys::openBeneath(podDir, store::name(name), O_WRONLY | O_CREAT | O_EXCL, 0644));
+      const Fd file =
+          TRY(sys::openBeneath(podDir, store::name(name), O_WRONLY | O_CREAT | O_EXCL, 0644));
       if (::fchmod(file.get(), 0644) != 0) return failErrno("chmod");
       return sys::writeAll(file, content);
     };
     TRY(put("record", TRY(ipc::encode(record))));
     TRY(put("pod", request.podManifest));
     TRY(put("spec", specBytes));
-    TRY(put("pid", std::to_string(waiting.pid()) + " " + std::to_string(TRY(startTimeOf(waiting.pid()))) + "\n"));
+    TRY(put("pid", std::to_string(waiting.pid()) + " " +
+                       std::to_string(TRY(startTimeOf(waiting.pid()))) + "\n"));
     TRY(server.pods.start(spec.id));
     fault("run-recorded");
 
     // 7. start the stage1 that was measured, with exactly the contract's descriptors.
     sys::SocketPair leash = TRY(sys::socketPair());
     std::vector<std::pair<int, FdRef>> descriptors = {
-        {ipc::kLeashFd, leash.second}, {ipc::kStatusDirFd, status},           {ipc::kSpecFd, sealedSpec.fd()},
-        {ipc::kLockFd, undo.embryo->lock}, {ipc::kStdinFd, received.streams[0]}, {ipc::kStdoutFd, received.streams[1]},
+        {ipc::kLeashFd, leash.second},        {ipc::kStatusDirFd, status},
+        {ipc::kSpecFd, sealedSpec.fd()},      {ipc::kLockFd, undo.embryo->lock},
+        {ipc::kStdinFd, received.streams[0]}, {ipc::kStdoutFd, received.streams[1]},
         {ipc::kStderrFd, received.streams[2]}};
     for (const auto& [number, mount] : mounts) descriptors.emplace_back(number, mount);
     std::size_t nextFilter = 0;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      if (spec.apps[i].hasExtraFilter) descriptors.emplace_back(numbers.filter(i), received.filters[nextFilter++].fd());
+      if (spec.apps[i].hasExtraFilter)
+        descriptors.emplace_back(numbers.filter(i), received.filters[nextFilter++].fd());
     }
     Child child = TRY(std::move(waiting).exec(stage1, descriptors));
     undo.started = true;
@@ -261,8 +303,9 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   };
   auto answer = start();
   if (!answer) {
-    static_cast<void>(measure(server, {}, ipc::AbortFacts{.pod = spec.id, .reason = answer.error().code()}));
-    return std::unexpected(std::move(answer.error()).in("run"));
+    static_cast<void>(
+        measure(server, {}, ipc::AbortFacts{.pod = spec.id, .reason = answer.error().code()}));
+    return std::unexpected(std::move(answer.error()));
   }
   return answer;
 }
@@ -273,7 +316,8 @@ Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable
   std::vector<gid_t> groups = server.peer.groups;
   groups.push_back(server.peer.gid);
   if (request.asUser && *request.asUser != uid) {
-    if (uid != 0) return refuse(ErrorKind::Denied, "E_DENIED", "only root may ask for another user");
+    if (uid != 0)
+      return refuse(ErrorKind::Denied, "E_DENIED", "only root may ask for another user");
     uid = *request.asUser;
     groups = TRY(groupsOf(uid));
   }
@@ -288,13 +332,18 @@ Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable
     }
   };
   if (const auto* wanted = std::get_if<ipc::ImportRequest>(&request.what)) {
-    if (!wanted->name) return refuse(ErrorKind::Invalid, "E_REQUEST", "an image name is needed to explain a fetch");
+    if (!wanted->name)
+      return refuse(ErrorKind::Invalid, "E_REQUEST", "an image name is needed to explain a fetch");
     note(authoriser.import({wanted->name->text(), wanted->skipSignature}));
     const auto keys = TRY(server.keys.fingerprintsFor(*wanted->name));
-    explained.reasons.push_back("keys trusted for " + wanted->name->text() + ": " + (keys.empty() ? "none" : ""));
-    for (const KeyFingerprint& key : keys) explained.reasons.back() += (explained.reasons.back().ends_with(' ') ? "" : ", ") + key.text();
+    explained.reasons.push_back("keys trusted for " + wanted->name->text() + ": " +
+                                (keys.empty() ? "none" : ""));
+    for (const KeyFingerprint& key : keys)
+      explained.reasons.back() +=
+          (explained.reasons.back().ends_with(' ') ? "" : ", ") + key.text();
   } else {
-    RunQuestion question{.pod = std::get<ipc::RunRequest>(request.what).pod, .images = {}, .volumeOwners = {}};
+    RunQuestion question{
+        .pod = std::get<ipc::RunRequest>(request.what).pod, .images = {}, .volumeOwners = {}};
     question.images = TRY(findImages(server.store, question.pod));
     note(authoriser.run(std::move(question)));
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection, one request, one answer: everything the handlers of a request share.  Helper only.
+// One connection, one request, one answer: everything the handlers of a request share.  Helper
+// only.
 #pragma once
 
 #include <optional>
@@ -24,18 +25,25 @@ struct Configuration {
   std::string localConfig = store::kSystemLocalConfig;
   std::string vendorConfig = store::kSystemVendorConfig;
   std::vector<std::string> configRoots() const { return {vendorConfig, localConfig}; }
+  // What --dir=, --local-config= and --system-config= set; nullptr for any other argument.
+  std::string* pathOption(std::string_view argument) {
+    if (argument.starts_with("--dir=")) return &dataDirectory;
+    if (argument.starts_with("--local-config=")) return &localConfig;
+    return argument.starts_with("--system-config=") ? &vendorConfig : nullptr;
+  }
   std::string runtimeDirectory() const { return store::runtimeDirectoryOf(dataDirectory); }
 };
 
 struct Server {
   const Configuration& configuration;
   ipc::Peer& peer;
-  bool peerIsParent;              // started by a root caller: its pods become that caller's children
+  bool peerIsParent;  // started by a root caller: its pods become that caller's children
+  FdRef hostMounts;   // the mount namespace that we were started in
   Policy policy;
   store::KeyStore keys;
   store::Store store;
   store::PodDirectory pods;
-  Authoriser authoriser;          // of the peer
+  Authoriser authoriser;  // of the peer
 };
 
 // An answer and the descriptors that go with it.
@@ -56,11 +64,13 @@ Result<Answer> verifyImage(Server& server, ipc::VerifyImageRequest request, ipc:
 Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable fds);
 Result<Answer> report(Server& server, ipc::ReportRequest request, ipc::FdTable fds);
 
-// Serves the one request that comes over this connection; every failure is told to the peer, and logged.
+// Serves the one request that comes over this connection; every failure is told to the peer, and
+// logged.
 void serve(const Configuration& configuration, Fd connection, bool peerIsParent);
 
-// --listen: accepts connections on the runtime directory's helper.sock, a fresh process for each (docs/boundaries.md).
-// Returns only on failure.
-Result<void> listenForever(const Configuration& configuration, const std::vector<std::string>& arguments);
+// --listen: accepts connections on the runtime directory's helper.sock, a fresh process for each
+// (docs/boundaries.md). Returns only on failure.
+Result<void> listenForever(const Configuration& configuration,
+                           const std::vector<std::string>& arguments);
 
 }  // namespace airlock::helper

@@ -5,7 +5,6 @@
 #include <linux/fsverity.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,22 +19,18 @@ namespace airlock::store {
 
 namespace {
 
-constexpr int kQuietMilliseconds = 60'000;   // a peer that sends nothing for this long is gone
+constexpr int kQuietMilliseconds = 60'000;  // a peer that sends nothing for this long is gone
 constexpr int kRoleMilliseconds = 120'000;
-
-std::int64_t wallClockNanoseconds() {
-  timespec time;
-  ::clock_gettime(CLOCK_REALTIME, &time);
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
 
 // Trap: a descriptor from outside may be anything, and reading it may block for ever.
 Result<void> checkSource(FdRef source) {
   const int flags = ::fcntl(source.get(), F_GETFL);
   const mode_t mode = TRY(sys::status(source)).st_mode;
   // O_PATH proves nothing about the right to read, and O_WRONLY cannot be read.
-  if (flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY || !(S_ISREG(mode) || S_ISFIFO(mode))) {
-    return refuse(ErrorKind::Invalid, "E_FD", "the image is neither a regular file nor a pipe open for reading");
+  if (flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY ||
+      !(S_ISREG(mode) || S_ISFIFO(mode))) {
+    return refuse(ErrorKind::Invalid, "E_FD",
+                  "the image is neither a regular file nor a pipe open for reading");
   }
   return {};
 }
@@ -47,7 +42,8 @@ Result<void> waitReadable(FdRef fd) {
     ready = ::poll(&event, 1, deadline(kQuietMilliseconds));
   } while (ready < 0 && errno == EINTR);
   if (ready < 0) return failErrno("poll");
-  if (ready == 0) return refuse(ErrorKind::Failed, "E_TIMEOUT", "the other side sent nothing for a minute");
+  if (ready == 0)
+    return refuse(ErrorKind::Failed, "E_TIMEOUT", "the other side sent nothing for a minute");
   return {};
 }
 
@@ -62,7 +58,8 @@ Result<std::uint64_t> pump(FdRef from, std::uint64_t most, Use use) {
     if (got == 0) return total;
     total += got;
     if (total > most) {
-      return refuse(ErrorKind::Invalid, "E_LIMIT", "image is larger than " + std::to_string(most) + " bytes");
+      return refuse(ErrorKind::Invalid, "E_LIMIT",
+                    "image is larger than " + std::to_string(most) + " bytes");
     }
     TRY(use(std::span<const std::uint8_t>(buffer.data(), got)));
   }
@@ -88,9 +85,11 @@ Result<void> feed(FdRef pipe, std::span<const std::uint8_t> bytes) {
 
 Result<Fd> unnamed(const Store& store, const char* folder) {
   Fd dir = TRY(store.folder(folder));
-  const bool forAll = std::string_view(folder) == "manifest" || std::string_view(folder) == "signature";
+  const bool forAll =
+      std::string_view(folder) == "manifest" || std::string_view(folder) == "signature";
   Fd file = TRY(sys::openTemporary(dir, forAll ? 0644 : 0600));
-  if (forAll && ::fchmod(file.get(), 0644) != 0) return failErrno("chmod");  // whatever the umask was
+  if (forAll && ::fchmod(file.get(), 0644) != 0)
+    return failErrno("chmod");  // whatever the umask was
   return file;
 }
 
@@ -111,15 +110,16 @@ Result<Role> startAuthenticate(const RoleStarter& starter, FdRef blob, FdRef sig
 
 std::unexpected<Error> notSigned(const std::string& name) {
   return refuse(ErrorKind::Denied, "E_SIG_MISSING", "image " + name + " has no signature",
-                "Sign it (gpg --armor --detach-sign), name one with --signature, or accept it unverified with "
+                "Sign it (gpg --armor --detach-sign), name one with --signature, or accept it "
+                "unverified with "
                 "--insecure-options=image where policy allows");
 }
 
 Result<void> checkNameAndLabels(const ImportInput& input, const ipc::Unpacked& found) {
   if (input.name && *input.name != found.name) {
     return refuse(ErrorKind::Denied, "E_NAME",
-                  "error when reading the app name: \"" + input.name->text() + "\" expected but \"" +
-                      found.name.text() + "\" found",
+                  "error when reading the app name: \"" + input.name->text() +
+                      "\" expected but \"" + found.name.text() + "\" found",
                   "The server sent another image than the one asked for: ask its publisher");
   }
   for (const Label& label : input.labels) {
@@ -137,6 +137,25 @@ Result<void> checkNameAndLabels(const ImportInput& input, const ipc::Unpacked& f
   return {};
 }
 
+// A name does not silently move from one signer to another, or to none: an image that claims a name of
+// the store is signed by a key that has signed it before, or the administrator makes room for it.
+Result<void> checkSameSigner(const Store& store, const ImageName& name,
+                             const std::vector<ipc::Signer>& signers) {
+  const auto known = TRY(store.find(name, {}));
+  if (!known || known->signers.empty()) return {};
+  const bool same = std::ranges::any_of(signers, [&](const ipc::Signer& signer) {
+    return std::ranges::find(known->signers, signer.fingerprint, &ipc::Signer::fingerprint) !=
+           known->signers.end();
+  });
+  if (same) return {};
+  return refuse(ErrorKind::Denied, "E_SIGNER_CHANGED",
+                "the images of " + name.text() + " in the store are signed by " +
+                    known->signers.front().fingerprint.text() + ", and this one is " +
+                    (signers.empty() ? "not verified" : "not"),
+                "If its publisher has a new key, remove the old image first: airlock image rm " +
+                    displayName(name, known->labels));
+}
+
 bool enableVerity(FdRef tree) {
   fsverity_enable_arg argument{};
   argument.version = 1;
@@ -145,17 +164,20 @@ bool enableVerity(FdRef tree) {
   return ::ioctl(tree.get(), FS_IOC_ENABLE_VERITY, &argument) == 0;
 }
 
-// Inflate and unpack run while the bytes between them are hashed here: the image id is ours, not a role's word.
-Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter, FdRef blob, std::uint64_t blobBytes,
-                                                     FdRef tree, FdRef manifest) {
+// Inflate and unpack run while the bytes between them are hashed here: the image id is ours, not a
+// role's word.
+Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter, FdRef blob,
+                                                     std::uint64_t blobBytes, FdRef tree,
+                                                     FdRef manifest) {
   sys::Pipe inflated = TRY(sys::pipe());
   sys::Pipe tar = TRY(sys::pipe());
   for (const int fd : {inflated.writeEnd.get(), tar.writeEnd.get()}) {
-    static_cast<void>(::fcntl(fd, F_SETPIPE_SZ, 1 * limits::MiB));  // fewer, larger reads; smaller works too
+    static_cast<void>(
+        ::fcntl(fd, F_SETPIPE_SZ, 1 * limits::MiB));  // fewer, larger reads; smaller works too
   }
   if (::fcntl(tar.writeEnd.get(), F_SETFL, O_NONBLOCK) != 0) return failErrno("fcntl");
-  const std::uint64_t most =
-      std::min<std::uint64_t>(limits::kTreeBytes, blobBytes * limits::kInflateRatio + limits::kInflateSlack);
+  const std::uint64_t most = std::min<std::uint64_t>(
+      limits::kTreeBytes, blobBytes * limits::kInflateRatio + limits::kInflateSlack);
   const Fd compressed = TRY(readOnly(blob));
   const FdRef inflateFds[] = {compressed, inflated.writeEnd};
   Role inflate = TRY(Role::start(starter, "inflate", ipc::InflateJob{.most = most}, inflateFds));
@@ -166,12 +188,13 @@ Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter,
 
   Sha512 hash;
   bool unpackGone = false;
-  auto moved = pump(inflated.readEnd, most, [&](std::span<const std::uint8_t> bytes) -> Result<void> {
-    hash.update(bytes);
-    auto written = feed(tar.writeEnd, bytes);
-    unpackGone = !written && written.error().number() == EPIPE;
-    return written;
-  });
+  auto moved =
+      pump(inflated.readEnd, most, [&](std::span<const std::uint8_t> bytes) -> Result<void> {
+        hash.update(bytes);
+        auto written = feed(tar.writeEnd, bytes);
+        unpackGone = !written && written.error().number() == EPIPE;
+        return written;
+      });
   inflated.readEnd.reset();
   tar.writeEnd.reset();
   if (unpackGone) {  // it has said why, or died
@@ -192,7 +215,8 @@ Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& foun
   std::vector<ipc::Signer> signers;
   const ipc::SignatureVerdict* refused = nullptr;
   const auto isTrusted = [&](const ipc::SignatureVerdict& signature) {
-    return std::ranges::find(trusted, signature.fingerprint, &KeyFingerprint::text) != trusted.end();
+    return std::ranges::find(trusted, signature.fingerprint, &KeyFingerprint::text) !=
+           trusted.end();
   };
   for (const ipc::SignatureVerdict& signature : found.signatures) {
     if (signature.code == "good" && isTrusted(signature)) {
@@ -219,46 +243,53 @@ Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& foun
   const std::string trustHint = "If you know this key, trust it with: airlock trust --prefix=" +
                                 name.substr(0, name.find(':')) + " <key file>";
   if (code == "E_SIG_BAD") {
-    return refuse(ErrorKind::Denied, code, "the signature by " + key + " does not fit image " + name +
+    return refuse(ErrorKind::Denied, code,
+                  "the signature by " + key + " does not fit image " + name +
                       ": the image or the signature was changed after signing",
                   "Do not use it; fetch it again from its publisher");
   }
   if (code == "good") {
-    return refuse(ErrorKind::Denied, "E_SIG_UNTRUSTED",
-                  "image " + name + " is signed by " + key + ", a key that is not trusted for this name", trustHint);
+    return refuse(
+        ErrorKind::Denied, "E_SIG_UNTRUSTED",
+        "image " + name + " is signed by " + key + ", a key that is not trusted for this name",
+        trustHint);
   }
   if (code == "E_SIG_NOKEY") {
-    return refuse(ErrorKind::Denied, code, "image " + name + " is not signed by a key you trust for it: the signature names key " + key,
+    return refuse(ErrorKind::Denied, code,
+                  "image " + name +
+                      " is not signed by a key you trust for it: the signature names key " + key,
                   trustHint);
   }
   const std::string why = code == "E_SIG_KEY_EXPIRED" ? "made by an expired key"
                           : code == "E_SIG_EXPIRED"   ? "expired"
                           : code == "E_SIG_REVOKED"   ? "made by a revoked key"
                           : code == "E_SIG_SUBKEY"    ? "made by a revoked or expired subkey"
-                          : code == "E_SIG_HASH"      ? "made with a hash that is no longer safe (" + quoted(refused->hash) + ")"
-                          : code == "E_SIG_USAGE"     ? "made by a key that may not sign"
-                          : code == "E_SIG_WEAK_KEY"  ? "made by a key that is too weak"
-                                                      : "of a kind that is not accepted";
-  return refuse(ErrorKind::Denied, code, "the signature of image " + name + " by " + key + " is " + why,
+                          : code == "E_SIG_HASH" ? "made with a hash that is no longer safe (" +
+                                                       quoted(refused->hash) + ")"
+                          : code == "E_SIG_USAGE"    ? "made by a key that may not sign"
+                          : code == "E_SIG_WEAK_KEY" ? "made by a key that is too weak"
+                                                     : "of a kind that is not accepted";
+  return refuse(ErrorKind::Denied, code,
+                "the signature of image " + name + " by " + key + " is " + why,
                 "Ask its publisher for a new signature");
 }
 
-Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter, const KeyStore& keys,
-                                  const ImportInput& input) {
+Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter,
+                                  const KeyStore& keys, const ImportInput& input) {
   TRY(checkSource(input.image));
   const std::string shownName = input.name ? displayName(*input.name, input.labels) : "given here";
   if (!input.signature && !input.skipSignature) return notSigned(shownName);
 
-  // From here on the caller's descriptors no longer matter: we work on bytes that nobody else can write.
+  // From here on the caller's descriptors no longer matter: we work on bytes that nobody else can
+  // write.
   Fd blob = TRY(unnamed(store, "blob"));
   Blake2b blobHash;
-  const std::uint64_t blobBytes = TRY(inContext(
-      pump(input.image, limits::kImageBytes,
-           [&](std::span<const std::uint8_t> bytes) {
-             blobHash.update(bytes);
-             return sys::writeAll(blob, bytes);
-           }),
-      "copy the image into the store"));
+  const std::uint64_t blobBytes = TRY(inContext(pump(input.image, limits::kImageBytes,
+                                                     [&](std::span<const std::uint8_t> bytes) {
+                                                       blobHash.update(bytes);
+                                                       return sys::writeAll(blob, bytes);
+                                                     }),
+                                                "copy the image into the store"));
   fault("import-copied");
   std::optional<Fd> signature;
   if (input.signature && !input.skipSignature) {
@@ -268,21 +299,25 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
     TRY(sys::writeAll(*signature, TRY(inContext(std::move(bytes), "signature"))));
   }
 
-  // The role that reads the signature never parses the archive, and the ones that parse the archive never say whether
-  // it was signed; so they may run at once.  Without a name to go by, every trusted key is asked, and the name decides
-  // afterwards which of them count.
+  // The role that reads the signature never parses the archive, and the ones that parse the archive
+  // never say whether it was signed; so they may run at once.  Without a name to go by, every
+  // trusted key is asked, and the name decides afterwards which of them count.
+  std::vector<ipc::TrustedKey> asked;
   std::optional<Role> authenticate;
   if (signature) {
-    const auto ring = input.name ? TRY(keys.keysFor(*input.name)) : TRY(keys.everyKey());
-    authenticate = TRY(startAuthenticate(starter, blob, *signature, ring));
+    asked = input.name ? TRY(keys.keysFor(*input.name)) : TRY(keys.everyKey());
+    authenticate = TRY(startAuthenticate(starter, blob, *signature, asked));
   }
   Fd tree = TRY(unnamed(store, "tree"));
   Fd manifest = TRY(unnamed(store, "manifest"));
   auto unpacked = unpackInto(starter, blob, blobBytes, tree, manifest);
-  if (!unpacked && authenticate && input.name) {
-    // A changed file often no longer unpacks; that its signature is bad is what its user must hear first.
+  if (!unpacked && authenticate) {
+    // A changed file often no longer unpacks; that its signature is bad is what its user must hear
+    // first.
+    std::vector<KeyFingerprint> ring;
+    for (const ipc::TrustedKey& key : asked) ring.push_back(key.fingerprint);
     const auto found = authenticate->finish<ipc::Authenticated>(deadline(kRoleMilliseconds));
-    if (found) TRY(decideSignatures(*found, TRY(keys.fingerprintsFor(*input.name)), shownName));
+    if (found) TRY(decideSignatures(*found, ring, shownName));
   }
   if (!unpacked) return std::unexpected(std::move(unpacked.error()));
   auto& [imageId, facts] = *unpacked;
@@ -295,6 +330,7 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
     signers = TRY(decideSignatures(found, TRY(keys.fingerprintsFor(facts.name)),
                                    displayName(facts.name, facts.labels)));
   }
+  TRY(checkSameSigner(store, facts.name, signers));
   fault("import-authenticated");
 
   const Fd treeBytes = TRY(readOnly(tree));
@@ -320,7 +356,7 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
                  .rule = "",
                  .origin = input.origin,
                  .importerUid = input.importerUid,
-                 .importedAt = wallClockNanoseconds(),
+                 .importedAt = sys::wallClock(),
                  .verity = false,
                  .latest = input.name && labelValue(input.labels, "version").empty()},
       .blob = std::move(blob),
@@ -334,8 +370,8 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
   return staged;
 }
 
-Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& starter, const KeyStore& keys,
-                                        const ipc::CatalogRecord& record) {
+Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& starter,
+                                        const KeyStore& keys, const ipc::CatalogRecord& record) {
   ipc::ImageVerified result;
   const Fd tree = TRY(store.openTree(record));
   result.treeIntact = TreeDigest(TRY(blake2bOfFile(tree))) == record.tree;
@@ -355,11 +391,14 @@ Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& s
     result.detail = "the stored image file is not the one that was imported";
     return result;
   }
-  Role authenticate = TRY(startAuthenticate(starter, blob, signature, TRY(keys.keysFor(record.name))));
+  Role authenticate =
+      TRY(startAuthenticate(starter, blob, signature, TRY(keys.keysFor(record.name))));
   const auto found = TRY(authenticate.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
-  const auto signers = decideSignatures(found, TRY(keys.fingerprintsFor(record.name)), record.name.text());
+  const auto signers =
+      decideSignatures(found, TRY(keys.fingerprintsFor(record.name)), record.name.text());
   result.signatureHolds = signers.has_value();
-  result.detail = signers ? "signed by " + signers->front().fingerprint.text() : signers.error().text();
+  result.detail =
+      signers ? "signed by " + signers->front().fingerprint.text() : signers.error().text();
   return result;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From somebody's descriptor to a verified image that is ready to be committed (docs/architecture.md, section 3).
-// The helper imports into root's store, the CLI into a user's own, with this same code.
+// From somebody's descriptor to a verified image that is ready to be committed
+// (docs/architecture.md, section 3). The helper imports into root's store, the CLI into a user's
+// own, with this same code.
 #pragma once
 
 #include <optional>
@@ -17,29 +18,30 @@
 namespace airlock::store {
 
 struct ImportInput {
-  FdRef image;                          // a regular file or a pipe; read once, never again
+  FdRef image;  // a regular file or a pipe; read once, never again
   std::optional<FdRef> signature;
-  std::optional<ImageName> name;        // what was asked for
+  std::optional<ImageName> name;  // what was asked for
   std::vector<Label> labels;
   std::string origin;
   bool skipSignature = false;
   std::uint32_t importerUid = 0;
 };
 
-// Copies, hashes, authenticates, inflates, unpacks and checks; everything lies in unnamed files of the store, and is
-// gone when the result is dropped.  The caller decides (policy) whether an image of this name may be kept, then calls
-// Store::commit.  Refusals: E_SIG_*, E_NAME, E_FILTER, E_RATIO, E_LIMIT, … each with what to do.
-Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter, const KeyStore& keys,
-                                  const ImportInput& input);
+// Copies, hashes, authenticates, inflates, unpacks and checks; everything lies in unnamed files of
+// the store, and is gone when the result is dropped.  The caller decides (policy) whether an image
+// of this name may be kept, then calls Store::commit.  Refusals: E_SIG_*, E_NAME, E_FILTER,
+// E_RATIO, E_LIMIT, … each with what to do.
+Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter,
+                                  const KeyStore& keys, const ImportInput& input);
 
 // What an authenticate role's findings mean for an image of this name: its signers, or the refusal.
 Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& found,
                                                   const std::vector<KeyFingerprint>& trusted,
                                                   const std::string& name);
 
-// Re-reads what the store has of an image: is the tree the recorded one, do the kept bytes still verify with the keys
-// of today (`airlock image verify`)?
-Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& starter, const KeyStore& keys,
-                                        const ipc::CatalogRecord& record);
+// Re-reads what the store has of an image: is the tree the recorded one, do the kept bytes still
+// verify with the keys of today (`airlock image verify`)?
+Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& starter,
+                                        const KeyStore& keys, const ipc::CatalogRecord& record);
 
 }  // namespace airlock::store

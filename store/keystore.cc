@@ -22,7 +22,8 @@ Result<void> checkPermissions(const struct stat& info, const std::string& path) 
   const bool ours = info.st_uid == 0 || info.st_uid == ::geteuid();
   if (ours && (info.st_mode & 022) == 0) return {};
   return refuse(ErrorKind::Denied, "E_KEYSTORE", path + " can be written by others than its owner",
-                "Make it root's with mode 0755 (0644 for a file): whoever can write there decides what is trusted");
+                "Make it root's with mode 0755 (0644 for a file): whoever can write there decides "
+                "what is trusted");
 }
 
 }  // namespace
@@ -48,9 +49,10 @@ Result<KeyStore> KeyStore::open(const std::vector<std::string>& configRoots) {
   return keys;
 }
 
-Result<void> KeyStore::scan(std::size_t layer, FdRef dir, const std::string& scope, const std::string& path,
-                            int depth) {
-  if (depth > kDeepest) return refuse(ErrorKind::Invalid, "E_KEYSTORE", path + " is nested too deeply");
+Result<void> KeyStore::scan(std::size_t layer, FdRef dir, const std::string& scope,
+                            const std::string& path, int depth) {
+  if (depth > kDeepest)
+    return refuse(ErrorKind::Invalid, "E_KEYSTORE", path + " is nested too deeply");
   TRY(checkPermissions(TRY(sys::status(dir)), path));
   for (const std::string& entry : TRY(sys::list(dir))) {
     const Component child = TRY(Component::parse(entry));
@@ -64,15 +66,18 @@ Result<void> KeyStore::scan(std::size_t layer, FdRef dir, const std::string& sco
     TRY(checkPermissions(info, below));
     const auto fingerprint = KeyFingerprint::parse(entry);
     if (!S_ISREG(info.st_mode) || !fingerprint || (scope.empty() && path != "root.d")) {
-      return refuse(ErrorKind::Invalid, "E_KEYSTORE", below + " is not a key file named after its fingerprint",
-                    "Move it away: a trusted key directory that is not understood whole is not used");
+      return refuse(
+          ErrorKind::Invalid, "E_KEYSTORE",
+          below + " is not a key file named after its fingerprint",
+          "Move it away: a trusted key directory that is not understood whole is not used");
     }
     entries_.push_back({scope, fingerprint->text(), layer, info.st_size == 0, below});
   }
   return {};
 }
 
-Result<std::vector<const KeyStore::Entry*>> KeyStore::effective(const std::optional<std::string>& name) const {
+Result<std::vector<const KeyStore::Entry*>> KeyStore::effective(
+    const std::optional<std::string>& name) const {
   std::vector<const Entry*> matching;
   for (const Entry& entry : entries_) {
     if (!name || coversPath(entry.scope, *name)) matching.push_back(&entry);
@@ -82,20 +87,24 @@ Result<std::vector<const KeyStore::Entry*>> KeyStore::effective(const std::optio
   });
   std::vector<const Entry*> result;
   for (const Entry* entry : matching) {
-    if (name) std::erase_if(result, [&](const Entry* had) { return had->fingerprint == entry->fingerprint; });
+    if (name)
+      std::erase_if(result,
+                    [&](const Entry* had) { return had->fingerprint == entry->fingerprint; });
     if (!entry->masks) result.push_back(entry);
   }
   return result;
 }
 
-Result<std::vector<ipc::TrustedKey>> KeyStore::load(const std::vector<const Entry*>& entries) const {
+Result<std::vector<ipc::TrustedKey>> KeyStore::load(
+    const std::vector<const Entry*>& entries) const {
   std::vector<ipc::TrustedKey> keys;
   for (const Entry* entry : entries) {
     if (keys.size() == limits::kTrustedKeys) {
       return refuse(ErrorKind::Invalid, "E_KEYSTORE", "more trusted keys than can be asked at once",
                     "Trust keys for longer prefixes");
     }
-    Fd file = TRY(sys::openBeneath(*layers_[entry->layer], TRY(BeneathPath::parse(entry->path)), O_RDONLY));
+    Fd file = TRY(
+        sys::openBeneath(*layers_[entry->layer], TRY(BeneathPath::parse(entry->path)), O_RDONLY));
     keys.push_back({TRY(KeyFingerprint::parse(entry->fingerprint)),
                     TRY(inContext(sys::readAll(file, limits::kKeyFileBytes), entry->path))});
   }

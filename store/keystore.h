@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys an administrator trusts, by name prefix, in rkt's layout: trustedkeys/{root.d,prefix.d/<name>}/<fingerprint>.
-// Helper and CLI.  A key file is bytes here; only the verifier looks inside.
+// The keys an administrator trusts, by name prefix, in rkt's layout:
+// trustedkeys/{root.d,prefix.d/<name>}/<fingerprint>. Helper and CLI.  A key file is bytes here;
+// only the verifier looks inside.
 #pragma once
 
 #include <map>
@@ -18,31 +19,36 @@ namespace airlock::store {
 
 class KeyStore {
  public:
-  // Configuration roots from the least to the most specific, e.g. /usr/lib/airlock and /etc/airlock.  Missing ones and
-  // those without trustedkeys count as empty; one that others than its owner (and root) can write is refused (S22).
+  // Configuration roots from the least to the most specific, e.g. /usr/lib/airlock and
+  // /etc/airlock.  Missing ones and those without trustedkeys count as empty; one that others than
+  // its owner (and root) can write is refused (S22).
   static Result<KeyStore> open(const std::vector<std::string>& configRoots);
 
-  // The keys for a name: root keys, then prefix by prefix, whole components only (S21); a later empty file of the same
-  // fingerprint takes a key away.  At most limits::kTrustedKeys.
+  // The keys for a name: root keys, then prefix by prefix, whole components only (S21); a later
+  // empty file of the same fingerprint takes a key away.  At most limits::kTrustedKeys.
   Result<std::vector<ipc::TrustedKey>> keysFor(const ImageName& name) const;
-  Result<std::vector<KeyFingerprint>> fingerprintsFor(const ImageName& name) const;  // without reading them
+  Result<std::vector<KeyFingerprint>> fingerprintsFor(
+      const ImageName& name) const;  // without reading them
 
-  // Every (scope, fingerprint) that is loaded, sorted: scope "" is the root.  "-" before a fingerprint: masked there.
+  // Every (scope, fingerprint) that is loaded, sorted: scope "" is the root.  "-" before a
+  // fingerprint: masked there.
   Result<std::vector<std::pair<std::string, std::string>>> all() const;
   // Every key of any scope, each once, for an image whose name is not known yet.
   Result<std::vector<ipc::TrustedKey>> everyKey() const;
 
  private:
   struct Entry {
-    std::string scope;      // "" or a prefix
+    std::string scope;  // "" or a prefix
     std::string fingerprint;
     std::size_t layer;
-    bool masks;             // empty file
-    std::string path;       // below the layer's trustedkeys directory
+    bool masks;        // empty file
+    std::string path;  // below the layer's trustedkeys directory
   };
-  // In the order of rkt: per scope, from the root to the most specific; in one scope layer by layer.
+  // In the order of rkt: per scope, from the root to the most specific; in one scope layer by
+  // layer.
   Result<std::vector<const Entry*>> effective(const std::optional<std::string>& name) const;
-  Result<void> scan(std::size_t layer, FdRef dir, const std::string& scope, const std::string& path, int depth);
+  Result<void> scan(std::size_t layer, FdRef dir, const std::string& scope, const std::string& path,
+                    int depth);
   Result<std::vector<ipc::TrustedKey>> load(const std::vector<const Entry*>& entries) const;
 
   std::vector<std::optional<Fd>> layers_;  // trustedkeys directories

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every name below a data directory, with owner and mode: the only place that knows them.  docs/store-layout.md is its
-// prose.  The store's owner is root (helper) or the user whose own store it is (CLI).
+// Every name below a data directory, with owner and mode: the only place that knows them.
+// docs/store-layout.md is its prose.  The store's owner is root (helper) or the user whose own
+// store it is (CLI).
 #pragma once
 
-#include <string>
 #include <sys/types.h>
 
-#include "base/names.h"
+#include <string>
+
 #include "base/digest.h"
+#include "base/names.h"
 #include "base/path.h"
 
 namespace airlock::store {
@@ -17,31 +19,33 @@ inline constexpr const char* kSystemRuntimeDirectory = "/run/airlock";
 inline constexpr const char* kSystemLocalConfig = "/etc/airlock";
 inline constexpr const char* kSystemVendorConfig = "/usr/lib/airlock";
 
-// The runtime directory of a data directory: /run/airlock for the system's, its own `run` for every other, so that two
-// engines side by side never meet.
+// The runtime directory of a data directory: /run/airlock for the system's, its own `run` for every
+// other, so that two engines side by side never meet.
 std::string runtimeDirectoryOf(const std::string& dataDirectory);
 inline constexpr const char* kHelperSocketName = "helper.sock";
 
 // Names are checked when the program starts using them; a bad one is a bug of ours.
 Component name(std::string_view constant);
 
+// clang-format off: a table
 // DIR/VERSION                    0644  the store format, "1\n"
 // DIR/store/                     0755
-//   lock                         0600  flock: shared while an import commits, exclusive while files are taken away
-//   catalog/<image id>           0644  CatalogRecord; its link is the moment an image exists
+//   lock                         0600  flock: shared while an import commits, exclusive while files go
+//   catalog/<image id>           0644  CatalogRecord; its rename is the moment an image exists
 //   manifest/<image id>          0644  the manifest's bytes
 //   signature/<image id>         0644  the detached signature, as it came
 //   blob/<blob digest>           0600  the image file, as it came
 //   tree/<tree digest>           0600  the EROFS image
 //   intent/<random>              0600  CatalogRecord of a commit or removal that has begun
-//   mnt/                         0700  where the helper attaches lower layers, in its own mount namespace only
+//   mnt/                         0700  where the helper attaches layers, in its own mount namespace
 // DIR/uid-ranges/<slot>          0600  the UUID of the pod that has this range
 // DIR/pods/{embryo,run,exited-garbage,garbage}/<uuid>/
 //   record pod spec pid          0644  PodRecord, pod manifest JSON, PodSpec, "<pid> <start time>\n"
-//   lock                         0644  OFD write lock while the pod lives (only the owner can take a write lock)
+//   lock                         0644  OFD write lock while the pod lives: only the owner can take one
 //   status/<app>                 0644  "<exit status>\n"; the directory belongs to the pod's root
 //   upper/<app>/{fs,work}        0700  what the app wrote
 //   volumes/<name>               0700  empty volumes
+// clang-format on
 inline constexpr int kFormatVersion = 1;
 
 Component catalogName(const ImageId& image);

@@ -27,7 +27,8 @@ std::optional<Number> parseNumber(std::string_view text) {
   return value;
 }
 
-// The status directory belongs to the pod's root: what is in it is the pod's word, and read as such.
+// The status directory belongs to the pod's root: what is in it is the pod's word, and read as
+// such.
 std::vector<std::pair<std::string, int>> readStatuses(FdRef podDir, const ipc::PodRecord& record) {
   std::vector<std::pair<std::string, int>> statuses;
   auto dir = sys::openBeneath(podDir, name("status"), O_RDONLY | O_DIRECTORY);
@@ -68,9 +69,9 @@ Result<bool> isAlive(FdRef podDir) {
   auto file = sys::openBeneath(podDir, name("lock"), O_RDONLY);
   if (!file && file.error().kind() == ErrorKind::Missing) return false;
   if (!file) return std::unexpected(std::move(file.error()));
-  // Asking for a read lock finds write locks alone, and only the store's owner can hold one: a stranger who locks the
-  // file for reading cannot make a dead pod look alive.
-  struct flock query {};
+  // Asking for a read lock finds write locks alone, and only the store's owner can hold one: a
+  // stranger who locks the file for reading cannot make a dead pod look alive.
+  struct flock query{};
   query.l_type = F_RDLCK;
   query.l_whence = SEEK_SET;
   if (::fcntl(file->get(), F_OFD_GETLK, &query) != 0) return failErrno("query the pod's lock");
@@ -94,7 +95,8 @@ Result<std::optional<PodDirectory>> PodDirectory::openForReading(FdRef top) {
   return std::optional(PodDirectory(*std::move(pods)));
 }
 
-Result<std::optional<Pod>> PodDirectory::read(std::string_view folder, const std::string& entry) const {
+Result<std::optional<Pod>> PodDirectory::read(std::string_view folder,
+                                              const std::string& entry) const {
   const auto id = PodId::parse(entry);
   if (!id) return std::optional<Pod>();
   Fd parent = TRY(sys::openBeneath(pods_, name(folder), O_RDONLY | O_DIRECTORY));
@@ -113,7 +115,8 @@ Result<std::optional<Pod>> PodDirectory::read(std::string_view folder, const std
                                            : PodState::Garbage;
   if (auto pidFile = sys::openBeneath(*dir, name("pid"), O_RDONLY)) {
     const struct stat info = TRY(sys::status(*pidFile));
-    pod.startedAt = static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
+    pod.startedAt =
+        static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
     const std::string text = TRY(sys::readAll(*pidFile, 64));
     if (alive) pod.pid = parseNumber<pid_t>(std::string_view(text).substr(0, text.find(' ')));
   }
@@ -166,9 +169,11 @@ Result<PodId> PodDirectory::resolve(std::string_view text) const {
   }
   if (matches == 1) return *found;
   if (matches > 1) {
-    return refuse(ErrorKind::Invalid, "E_AMBIGUOUS", "ambiguous uuid, " + std::to_string(matches) + " matches");
+    return refuse(ErrorKind::Invalid, "E_AMBIGUOUS",
+                  "ambiguous uuid, " + std::to_string(matches) + " matches");
   }
-  return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no matches found for \"" + std::string(text) + "\"",
+  return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                "no matches found for \"" + std::string(text) + "\"",
                 "airlock list shows the pods there are");
 }
 
@@ -180,7 +185,7 @@ Result<PodDirectory::Embryo> PodDirectory::create() const {
   Fd dir = TRY(sys::openBeneath(embryos, podName(id), O_RDONLY | O_DIRECTORY));
   Fd lock = TRY(sys::openBeneath(dir, name("lock"), O_RDWR | O_CREAT | O_EXCL, 0644));
   if (::fchmod(lock.get(), 0644) != 0) return failErrno("chmod lock");
-  struct flock whole {};
+  struct flock whole{};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
   if (::fcntl(lock.get(), F_OFD_SETLK, &whole) != 0) return failErrno("lock the pod");
@@ -224,7 +229,8 @@ Result<void> PodDirectory::remove(const PodId& id) const {
 }
 
 Result<void> PodDirectory::removeEmbryo(const PodId& id) const {
-  constexpr std::int64_t kYoungMilliseconds = 60'000;  // between mkdir and lock a living one looks dead, for an instant
+  constexpr std::int64_t kYoungMilliseconds =
+      60'000;  // between mkdir and lock a living one looks dead, for an instant
   const std::int64_t changed = TRY(changedAt("embryo", id));
   if (::time(nullptr) - changed < deadline(kYoungMilliseconds) / 1000) return {};
   return remove(id);

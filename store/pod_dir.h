@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pod directories and their states: a state is a folder and a lock, and no process needs to be asked.  The helper makes
-// and removes them; everyone may read.
+// Pod directories and their states: a state is a folder and a lock, and no process needs to be
+// asked.  The helper makes and removes them; everyone may read.
 #pragma once
 
 #include <optional>
@@ -21,8 +21,8 @@ const char* toString(PodState state);
 struct Pod {
   ipc::PodRecord record;
   PodState state = PodState::Exited;
-  std::int64_t startedAt = 0;      // nanoseconds since 1970; 0: never
-  std::optional<pid_t> pid;        // of the pod's PID 1, as the starter saw it; only while running
+  std::int64_t startedAt = 0;  // nanoseconds since 1970; 0: never
+  std::optional<pid_t> pid;    // of the pod's PID 1, as the starter saw it; only while running
   // (app, exit status) of the apps that have ended
   std::vector<std::pair<std::string, int>> statuses;
   Fd dir;
@@ -30,11 +30,11 @@ struct Pod {
 
 class PodDirectory {
  public:
-  static Result<PodDirectory> openForWriting(FdRef top);              // makes the folders
+  static Result<PodDirectory> openForWriting(FdRef top);  // makes the folders
   static Result<std::optional<PodDirectory>> openForReading(FdRef top);
 
-  Result<std::vector<Pod>> list() const;                              // sorted by UUID; unreadable ones are left out
-  Result<Pod> find(const PodId& id) const;                            // Missing: no such pod
+  Result<std::vector<Pod>> list() const;    // sorted by UUID; unreadable ones are left out
+  Result<Pod> find(const PodId& id) const;  // Missing: no such pod
   // A whole UUID or a unique beginning of one; texts as rkt's ("no matches found for …").
   Result<PodId> resolve(std::string_view text) const;
 
@@ -45,10 +45,11 @@ class PodDirectory {
     Fd lock;
   };
   Result<Embryo> create() const;
-  Result<void> start(const PodId& id) const;        // embryo -> run
+  Result<void> start(const PodId& id) const;  // embryo -> run
   // Marks an exited pod; false when it runs, or another process is at it.
-  Result<bool> mark(const PodId& id) const;         // run -> exited-garbage
-  Result<void> remove(const PodId& id) const;       // from any state, not running; the caller unmounted nothing: there is nothing
+  Result<bool> mark(const PodId& id) const;  // run -> exited-garbage
+  Result<void> remove(const PodId& id)
+      const;  // from any state, not running; the caller unmounted nothing: there is nothing
   // An embryo that nobody holds: left by a starter that died before it wrote anything down.
   Result<void> removeEmbryo(const PodId& id) const;
   Result<std::vector<PodId>> in(std::string_view folder) const;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starting one verifier process for one job and hearing its answer.  Whoever imports: the helper, or the CLI for a
-// user's own store.  A verdict counts only because it comes from here (rule 2 of docs/architecture.md).
+// Starting one verifier process for one job and hearing its answer.  Whoever imports: the helper,
+// or the CLI for a user's own store.  A verdict counts only because it comes from here (rule 2 of
+// docs/architecture.md).
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ namespace airlock::store {
 // How verifier processes are started on behalf of this process.
 class RoleStarter {
  public:
-  // Opens airlock-verify.  As root: its user airlock-verify, in empty namespaces; otherwise the caller's own uid in
-  // namespaces of its own where the host lets users have them.
+  // Opens airlock-verify.  As root: its user airlock-verify, in empty namespaces; otherwise the
+  // caller's own uid in namespaces of its own where the host lets users have them.
   static Result<RoleStarter> create();
 
   FdRef program() const { return program_; }
@@ -40,7 +41,8 @@ class Role {
   // `fds` in the order of the job's comment.
   static Result<Role> start(const RoleStarter& starter, const char* role, const ipc::VerifyJob& job,
                             std::span<const FdRef> fds);
-  // The answer, within `milliseconds`.  A Failure is returned as an error; a role that died says so.
+  // The answer, within `milliseconds`.  A Failure is returned as an error; a role that died says
+  // so.
   template <class Reply>
   Result<Reply> finish(int milliseconds) {
     ipc::VerifyReply reply = TRY(receive(milliseconds));

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/syscall.h"
-#include "base/fault.h"
 
 namespace airlock::store {
 
@@ -21,14 +21,16 @@ struct Folder {
   const char* name;
   mode_t mode;
 };
-constexpr Folder kFolders[] = {{"catalog", 0755}, {"manifest", 0755}, {"signature", 0755}, {"blob", 0700},
-                               {"tree", 0700},    {"intent", 0700},   {"mnt", 0700}};
+constexpr Folder kFolders[] = {{"catalog", 0755}, {"manifest", 0755}, {"signature", 0755},
+                               {"blob", 0700},    {"tree", 0700},     {"intent", 0700},
+                               {"mnt", 0700}};
 
 // C01: a store that somebody else can write is no store.
 Result<void> checkOwner(FdRef dir, const std::string& path) {
   const struct stat info = TRY(sys::status(dir));
   if (info.st_uid != ::geteuid() || (info.st_mode & 022) != 0) {
-    return refuse(ErrorKind::Denied, "E_STORE", path + " belongs to somebody else, or others can write it",
+    return refuse(ErrorKind::Denied, "E_STORE",
+                  path + " belongs to somebody else, or others can write it",
                   "Use another --dir, or give it to the user who runs this with mode 0755");
   }
   return {};
@@ -40,16 +42,18 @@ Result<void> checkVersion(FdRef top) {
     return sys::replaceFile(top, name("VERSION"), std::to_string(kFormatVersion) + "\n", 0644);
   }
   if (!text) return std::unexpected(std::move(text.error()));
-  // Version 1 is the first; a migration is a function from one number to the next, called here in order.
+  // Version 1 is the first; a migration is a function from one number to the next, called here in
+  // order.
   if (*text == std::to_string(kFormatVersion) + "\n") return {};
   return refuse(ErrorKind::Unsupported, "E_STORE",
-                "the store has format " + text->substr(0, text->find('\n')) + ", this engine knows " +
-                    std::to_string(kFormatVersion),
+                "the store has format " + text->substr(0, text->find('\n')) +
+                    ", this engine knows " + std::to_string(kFormatVersion),
                 "Use the newer engine that wrote it");
 }
 
 bool hasLabels(const std::vector<Label>& have, const std::vector<Label>& wanted) {
-  return std::ranges::all_of(wanted, [&](const Label& label) { return std::ranges::find(have, label) != have.end(); });
+  return std::ranges::all_of(
+      wanted, [&](const Label& label) { return std::ranges::find(have, label) != have.end(); });
 }
 
 // The name of a file in use by a record, folder by folder.
@@ -70,7 +74,8 @@ Result<Store> Store::openForWriting(const std::string& directory) {
   const bool made = ::mkdir(directory.c_str(), 0755) == 0;
   if (!made && errno != EEXIST) return failErrno("make " + directory);
   Fd top = TRY(sys::openPath(directory, O_RDONLY | O_DIRECTORY));
-  if (made && ::fchmod(top.get(), 0755) != 0) return failErrno("chmod " + directory);  // whatever the umask was
+  if (made && ::fchmod(top.get(), 0755) != 0)
+    return failErrno("chmod " + directory);  // whatever the umask was
   TRY(checkOwner(top, directory));
   TRY(checkVersion(top));
   Fd store = TRY(sys::ensureDirectory(top, name("store"), 0755));
@@ -118,10 +123,12 @@ Result<std::vector<ipc::CatalogRecord>> Store::images() const {
 Result<std::optional<ipc::CatalogRecord>> Store::find(const ImageId& image) const {
   Fd catalog = TRY(folder("catalog"));
   auto bytes = sys::readFile(catalog, catalogName(image), kRecordBytes);
-  if (!bytes && bytes.error().kind() == ErrorKind::Missing) return std::optional<ipc::CatalogRecord>();
+  if (!bytes && bytes.error().kind() == ErrorKind::Missing)
+    return std::optional<ipc::CatalogRecord>();
   if (!bytes) return std::unexpected(std::move(bytes.error()));
   ipc::CatalogRecord record = TRY(ipc::decodeCatalogRecord(*bytes));
-  if (record.image != image) return refuse(ErrorKind::Invalid, "E_STORE", "catalog record under a wrong name");
+  if (record.image != image)
+    return refuse(ErrorKind::Invalid, "E_STORE", "catalog record under a wrong name");
   return std::optional(std::move(record));
 }
 
@@ -143,20 +150,25 @@ Result<ipc::CatalogRecord> Store::findByPrefix(std::string_view text) const {
   std::optional<ImageId> found;
   for (const std::string& entry : TRY(sys::list(catalog))) {
     if (!entry.starts_with(text)) continue;
-    if (found) return refuse(ErrorKind::Invalid, "E_AMBIGUOUS", "ambiguous image ID: \"" + std::string(text) + "\"");
+    if (found)
+      return refuse(ErrorKind::Invalid, "E_AMBIGUOUS",
+                    "ambiguous image ID: \"" + std::string(text) + "\"");
     found = TRY(ImageId::parse(entry));
   }
   if (found) {
     if (auto record = TRY(find(*found))) return *std::move(record);
   }
-  return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no image IDs found for \"" + std::string(text) + "\"");
+  return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                "no image IDs found for \"" + std::string(text) + "\"");
 }
 
 Result<std::string> Store::manifest(const ipc::CatalogRecord& record) const {
   Fd manifests = TRY(folder("manifest"));
-  std::string bytes = TRY(sys::readFile(manifests, catalogName(record.image), limits::kManifestBytes));
+  std::string bytes =
+      TRY(sys::readFile(manifests, catalogName(record.image), limits::kManifestBytes));
   if (digestOf(bytes) != record.manifest) {
-    return refuse(ErrorKind::Invalid, "E_DIGEST", "the stored manifest is not the one that was imported",
+    return refuse(ErrorKind::Invalid, "E_DIGEST",
+                  "the stored manifest is not the one that was imported",
                   "Remove the image and fetch it again");
   }
   return bytes;
@@ -190,7 +202,8 @@ Result<void> Store::dropUnreferenced(const ipc::CatalogRecord& record) const {
     });
     if (used) continue;
     Fd dir = TRY(folder(file.folder));
-    if (::unlinkat(dir.get(), file.name.c_str(), 0) != 0 && errno != ENOENT) return failErrno("remove a stored file");
+    if (::unlinkat(dir.get(), file.name.c_str(), 0) != 0 && errno != ENOENT)
+      return failErrno("remove a stored file");
   }
   return {};
 }
@@ -206,7 +219,8 @@ Result<bool> Store::commit(Staged staged) {
 
   const auto place = [&](const char* where, FdRef file, const Component& as) -> Result<void> {
     Fd dir = TRY(folder(where));
-    TRY(sys::linkTemporary(file, dir, as));  // content-addressed: one that is there already is the same
+    TRY(sys::linkTemporary(file, dir,
+                           as));  // content-addressed: one that is there already is the same
     return {};
   };
   TRY(place("blob", staged.blob, blobName(staged.record.blob)));
@@ -224,7 +238,8 @@ Result<bool> Store::commit(Staged staged) {
   Fd catalog = TRY(folder("catalog"));
   const bool existed = TRY(find(staged.record.image)).has_value();
   // The commit point: the record appears, whole, by one rename.
-  TRY(sys::replaceFile(catalog, catalogName(staged.record.image), TRY(ipc::encode(staged.record)), 0644));
+  TRY(sys::replaceFile(catalog, catalogName(staged.record.image), TRY(ipc::encode(staged.record)),
+                       0644));
   fault("import-recorded");
   Fd intents = TRY(folder("intent"));
   TRY(sys::unlink(intents, intent));
@@ -248,7 +263,8 @@ Result<void> Store::remove(const ipc::CatalogRecord& record) {
 Result<void> Store::repair() {
   Fd intents = TRY(folder("intent"));
   if (TRY(sys::list(intents)).empty()) return {};
-  // Whoever holds the lock shared is committing, and its intent is alive.  Nobody holds it: every intent is a dead one.
+  // Whoever holds the lock shared is committing, and its intent is alive.  Nobody holds it: every
+  // intent is a dead one.
   auto exclusive = lock(LOCK_EX | LOCK_NB);
   if (!exclusive) return {};
   for (const std::string& entry : TRY(sys::list(intents))) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An opened image store.  The helper opens root's, the CLI a user's own for writing and root's for reading.
+// An opened image store.  The helper opens root's, the CLI a user's own for writing and root's for
+// reading.
 #pragma once
 
 #include <optional>
@@ -15,8 +16,8 @@ namespace airlock::store {
 
 class Store {
  public:
-  // Opens DIR for its owner, making what is missing and migrating an older format; then repairs what a crash left.
-  // E_STORE: somebody else could write it (C01), or a newer engine made it.
+  // Opens DIR for its owner, making what is missing and migrating an older format; then repairs
+  // what a crash left. E_STORE: somebody else could write it (C01), or a newer engine made it.
   static Result<Store> openForWriting(const std::string& directory);
   // Opens DIR to read the catalog and the pods; nullopt when there is no store.
   static Result<std::optional<Store>> openForReading(const std::string& directory);
@@ -27,10 +28,13 @@ class Store {
   Result<Fd> folder(std::string_view name) const;
 
   // --- catalog
-  Result<std::vector<ipc::CatalogRecord>> images() const;  // by import time; a record that does not decode is left out
+  Result<std::vector<ipc::CatalogRecord>> images()
+      const;  // by import time; a record that does not decode is left out
   Result<std::optional<ipc::CatalogRecord>> find(const ImageId& image) const;
-  // The record for a name and labels: the newest import whose labels include all that are asked for.
-  Result<std::optional<ipc::CatalogRecord>> find(const ImageName& name, const std::vector<Label>& labels) const;
+  // The record for a name and labels: the newest import whose labels include all that are asked
+  // for.
+  Result<std::optional<ipc::CatalogRecord>> find(const ImageName& name,
+                                                 const std::vector<Label>& labels) const;
   // "sha512-aa…", at least two digits: E_AMBIGUOUS, or Missing when there is none.
   Result<ipc::CatalogRecord> findByPrefix(std::string_view text) const;
   Result<std::string> manifest(const ipc::CatalogRecord& record) const;
@@ -47,11 +51,12 @@ class Store {
     Fd manifest;
     std::optional<Fd> signature;
   };
-  // Everything gets its name, or nothing does.  False when the same image was there already (its record is then
-  // refreshed: last importer, signers and origin of today).
+  // Everything gets its name, or nothing does.  False when the same image was there already (its
+  // record is then refreshed: last importer, signers and origin of today).
   Result<bool> commit(Staged staged);
 
-  // What interrupted commits and removals left behind goes; called by openForWriting, harmless at any time.
+  // What interrupted commits and removals left behind goes; called by openForWriting, harmless at
+  // any time.
   Result<void> repair();
 
  private:

@@ -34,8 +34,8 @@ class StoreTest : public testing::Test {
     return fd;
   }
   // An image whose tree content is `tree`; two images may share it.
-  static Store::Staged staged(const Store& store, const std::string& imageName, const std::string& version,
-                              const std::string& tree) {
+  static Store::Staged staged(const Store& store, const std::string& imageName,
+                              const std::string& version, const std::string& tree) {
     const auto hash = [](const std::string& text) {
       Blake2b state;
       state.update({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
@@ -56,7 +56,8 @@ class StoreTest : public testing::Test {
             .signature = std::nullopt};
   }
   std::size_t count(const char* folder) const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_ + "/store/" + folder), {}));
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(path_ + "/store/" + folder), {}));
   }
   std::string path_;
 };
@@ -115,7 +116,8 @@ TEST_F(StoreTest, ANewerFormatIsLeftAlone) {
 
 #ifdef AIRLOCK_TEST_HOOKS
 TEST_F(StoreTest, C03_KilledAtAnyStepOfACommitTheStoreIsAsBeforeOrAfter) {
-  for (const char* point : {"import-synced", "import-intent", "import-blob", "import-linked", "import-recorded"}) {
+  for (const char* point :
+       {"import-synced", "import-intent", "import-blob", "import-linked", "import-recorded"}) {
     const pid_t child = ::fork();
     if (child == 0) {
       ::setenv("AIRLOCK_FAULT", point, 1);
@@ -161,26 +163,36 @@ TEST_F(StoreTest, C03_KilledWhileRemovingTheImageIsThereOrGone) {
 const KeyFingerprint kKey = KeyFingerprint::parse(std::string(40, 'a')).value();
 
 ipc::SignatureVerdict verdict(const char* code, char key) {
-  return {.code = code, .fingerprint = std::string(40, key), .userId = "A <a@example.com>", .hash = "SHA512"};
+  return {.code = code,
+          .fingerprint = std::string(40, key),
+          .userId = "A <a@example.com>",
+          .hash = "SHA512"};
 }
 
 TEST(Signatures, S04_OneGoodOneUnknownIsEnough) {
-  const auto signers = decideSignatures({true, {verdict("E_SIG_NOKEY", 'b'), verdict("good", 'a')}}, {kKey}, "x");
+  const auto signers =
+      decideSignatures({true, {verdict("E_SIG_NOKEY", 'b'), verdict("good", 'a')}}, {kKey}, "x");
   ASSERT_TRUE(signers);
   EXPECT_EQ(signers->size(), 1U);
 }
 
 TEST(Signatures, S05_ABadSignatureByATrustedKeyOutweighsAGoodOne) {
-  EXPECT_EQ(decideSignatures({true, {verdict("good", 'a'), verdict("E_SIG_BAD", 'a')}}, {kKey}, "x").error().code(),
+  EXPECT_EQ(decideSignatures({true, {verdict("good", 'a'), verdict("E_SIG_BAD", 'a')}}, {kKey}, "x")
+                .error()
+                .code(),
             "E_SIG_BAD");
 }
 
 TEST(Signatures, S06_TheSameKeyTwiceCountsOnce) {
-  EXPECT_EQ(decideSignatures({true, {verdict("good", 'a'), verdict("good", 'a')}}, {kKey}, "x").value().size(), 1U);
+  EXPECT_EQ(decideSignatures({true, {verdict("good", 'a'), verdict("good", 'a')}}, {kKey}, "x")
+                .value()
+                .size(),
+            1U);
 }
 
 TEST(Signatures, I14_AVerdictForAKeyThatIsNotTrustedHereIsNotBelieved) {
-  EXPECT_EQ(decideSignatures({true, {verdict("good", 'b')}}, {kKey}, "x").error().code(), "E_SIG_UNTRUSTED");
+  EXPECT_EQ(decideSignatures({true, {verdict("good", 'b')}}, {kKey}, "x").error().code(),
+            "E_SIG_UNTRUSTED");
 }
 
 TEST(Signatures, S11_NoSignatureIsNeverSuccess) {

@@ -30,16 +30,17 @@ class Confinement : public ::testing::TestWithParam<Starter> {
     if (GetParam() == Starter::Root && ::geteuid() != 0) GTEST_SKIP() << "needs root (another uid)";
   }
 };
-INSTANTIATE_TEST_SUITE_P(Starters, Confinement, ::testing::Values(Starter::Root, Starter::User), [](const auto& one) {
-  return std::string(one.param == Starter::Root ? "Root" : "User");
-});
+INSTANTIATE_TEST_SUITE_P(Starters, Confinement, ::testing::Values(Starter::Root, Starter::User),
+                         [](const auto& one) {
+                           return std::string(one.param == Starter::Root ? "Root" : "User");
+                         });
 
 TEST_P(Confinement, RolesThatParseImagesCanDoNothingButCompute) {
   for (const char* role : {"inflate", "unpack", "check"}) {
     for (const char* attempt :
-         {"open-passwd", "open-proc", "open-null", "create-file", "connect-inet", "socket-netlink", "exec-shell",
-          "fork", "ptrace-parent", "mount", "unshare", "clone-namespace", "kill-everyone", "writable-code", "bpf",
-          "io-uring", "keyctl"}) {
+         {"open-passwd", "open-proc", "open-null", "create-file", "connect-inet", "socket-netlink",
+          "exec-shell", "fork", "ptrace-parent", "mount", "unshare", "clone-namespace",
+          "kill-everyone", "writable-code", "bpf", "io-uring", "keyctl"}) {
       EXPECT_EQ(outcome(role, attempt, GetParam()), "killed") << role << " " << attempt;
     }
   }
@@ -57,8 +58,10 @@ TEST_P(Confinement, RolesThatRunGpgReachNothingOfTheHost) {
     EXPECT_EQ(outcome(role, "connect-inet", GetParam()), "EAFNOSUPPORT");
     EXPECT_EQ(outcome(role, "socket-netlink", GetParam()), "EAFNOSUPPORT");
     EXPECT_EQ(outcome(role, "socket-vsock", GetParam()), "EAFNOSUPPORT");
-    EXPECT_EQ(outcome(role, "kill-everyone", GetParam()), "ESRCH");  // nobody else is in the pid namespace
-    for (const char* attempt : {"ptrace-parent", "mount", "unshare", "clone-namespace", "bpf", "io-uring", "keyctl"}) {
+    EXPECT_EQ(outcome(role, "kill-everyone", GetParam()),
+              "ESRCH");  // nobody else is in the pid namespace
+    for (const char* attempt :
+         {"ptrace-parent", "mount", "unshare", "clone-namespace", "bpf", "io-uring", "keyctl"}) {
       EXPECT_EQ(outcome(role, attempt, GetParam()), "killed") << role << " " << attempt;
     }
   }

@@ -141,7 +141,10 @@ Result<Decoder> chooseDecoder(std::span<const std::uint8_t> head) {
   const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
   if (text.starts_with("\x1f\x8b")) return Decoder(TRY(GzipDecoder::make()));
   if (text.starts_with("BZh")) return Decoder(TRY(Bzip2Decoder::make()));
-  if (text.starts_with(std::string_view("\xfd" "7zXZ\0", 6))) return Decoder(TRY(XzDecoder::make()));
+  if (text.starts_with(std::string_view("\xfd"
+                                        "7zXZ\0",
+                                        6)))
+    return Decoder(TRY(XzDecoder::make()));
   if (text.starts_with("\x28\xb5\x2f\xfd")) return Decoder(TRY(ZstdDecoder::make()));
   if (text.size() > kTarMagic && text.substr(kTarMagic).starts_with("ustar")) {
     return Decoder(CopyDecoder());

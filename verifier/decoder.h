@@ -83,8 +83,8 @@ class ZstdDecoder {
 
 using Decoder = std::variant<CopyDecoder, GzipDecoder, Bzip2Decoder, XzDecoder, ZstdDecoder>;
 
-// The decoder for a file that begins with `head` (limits::kFilterHead bytes, or all there are).  E_FILTER when it is
-// no image.
+// The decoder for a file that begins with `head` (limits::kFilterHead bytes, or all there are).
+// E_FILTER when it is no image.
 Result<Decoder> chooseDecoder(std::span<const std::uint8_t> head);
 
 }  // namespace airlock::verifier

@@ -23,7 +23,11 @@ std::unexpected<Error> tooMuch(std::uint64_t most) {
 class Inflater {
  public:
   Inflater(Source source, FdRef out, std::uint64_t most)
-      : source_(source), out_(out.get()), most_(most), in_(limits::kInflateBuffer), made_(limits::kInflateBuffer) {}
+      : source_(source),
+        out_(out.get()),
+        most_(most),
+        in_(limits::kInflateBuffer),
+        made_(limits::kInflateBuffer) {}
 
   Result<ipc::Inflated> run() {
     TRY(fillHead());
@@ -32,7 +36,9 @@ class Inflater {
   }
 
  private:
-  std::span<const std::uint8_t> available() const { return std::span(in_).subspan(from_, until_ - from_); }
+  std::span<const std::uint8_t> available() const {
+    return std::span(in_).subspan(from_, until_ - from_);
+  }
 
   // The magic of a tar is 257 bytes into it, and a pipe may give one byte at a time.
   Result<void> fillHead() {
@@ -107,7 +113,7 @@ class Inflater {
   std::uint64_t most_;
   std::vector<std::uint8_t> in_;
   std::vector<std::uint8_t> made_;
-  std::size_t from_ = 0;   // in_[from_, until_) is not used yet
+  std::size_t from_ = 0;  // in_[from_, until_) is not used yet
   std::size_t until_ = 0;
   std::uint64_t bytesOut_ = 0;
 };
@@ -115,7 +121,8 @@ class Inflater {
 }  // namespace
 
 void warmUpInflate() {
-  // liblzma and ISA-L ask the processor once what it can do; an empty stream through each makes them do it now.
+  // liblzma and ISA-L ask the processor once what it can do; an empty stream through each makes
+  // them do it now.
   static constexpr std::array<std::uint8_t, 20> kEmptyGzip{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3};
   std::array<std::uint8_t, 64> out;
   if (auto gzip = GzipDecoder::make()) static_cast<void>(gzip->step(kEmptyGzip, out));

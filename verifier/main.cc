@@ -22,7 +22,8 @@ constexpr int kTimedOut = 124;
 // The first process of a pid namespace ignores signals without a handler, its own timer's too.
 extern "C" void airlockTimedOut(int) { ::_exit(kTimedOut); }
 
-// A timer of timer_create(2) outlives the reset of inherited timers in sandbox::enter(), and needs no system call later.
+// A timer of timer_create(2) outlives the reset of inherited timers in sandbox::enter(), and needs
+// no system call later.
 Result<void> startDeadline() {
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
@@ -47,7 +48,8 @@ struct Job {
   std::vector<Fd> fds;
 };
 
-// The job comes from whoever started this process and is trusted; only what its descriptors lead to is foreign.
+// The job comes from whoever started this process and is trusted; only what its descriptors lead to
+// is foreign.
 Result<Job> receiveJob(ipc::Channel& channel, const char* argument) {
   auto message = TRY(channel.receive(kJobMilliseconds));
   if (!message) return fail(ErrorKind::Failed, "closed before a job came");

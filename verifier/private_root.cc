@@ -32,7 +32,8 @@ constexpr Visible kGnuPgNeeds[] = {
     {"/usr/bin/gpg", false, true, kReadOnly | MOUNT_ATTR_NODEV},
     {"/usr/lib", true, true, kReadOnly | MOUNT_ATTR_NODEV},
     {"/usr/lib64", true, false, kReadOnly | MOUNT_ATTR_NODEV},
-    {"/lib", true, false, kReadOnly | MOUNT_ATTR_NODEV},    // the loader's path; a link to usr/lib on most hosts
+    {"/lib", true, false,
+     kReadOnly | MOUNT_ATTR_NODEV},  // the loader's path; a link to usr/lib on most hosts
     {"/lib64", true, false, kReadOnly | MOUNT_ATTR_NODEV},
     {"/etc/ld.so.cache", false, false, kReadOnly | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC},
     {"/dev/null", false, true, kReadOnly | MOUNT_ATTR_NOEXEC},  // GPGME's stdin and stdout for gpg
@@ -48,7 +49,8 @@ Result<void> newNamespaces() {
   const std::string uid = std::to_string(::geteuid());
   const std::string gid = std::to_string(::getegid());
   if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return failErrno("make a user namespace");
-  TRY(writeMap("/proc/self/setgroups", "deny"));  // user_namespaces(7): before an unprivileged gid map
+  TRY(writeMap("/proc/self/setgroups",
+               "deny"));  // user_namespaces(7): before an unprivileged gid map
   TRY(writeMap("/proc/self/uid_map", uid + " " + uid + " 1\n"));
   TRY(writeMap("/proc/self/gid_map", gid + " " + gid + " 1\n"));
   return {};
@@ -104,7 +106,8 @@ Result<void> place(FdRef root, const Piece& piece) {
   if (piece.what->directory) {
     if (::mkdirat(root.get(), relative, 0755) != 0) return failErrno("make a directory");
   } else {
-    const Fd file = Fd::own(::openat(root.get(), relative, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
+    const Fd file =
+        Fd::own(::openat(root.get(), relative, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
     if (!file.valid()) return failErrno("make a file");
   }
   return sys::moveMount(piece.mount, root, relative);
@@ -122,11 +125,13 @@ Result<void> furnish(FdRef root, const std::vector<Piece>& pieces) {
 Result<void> moveIn(RootContent content) {
   TRY(newNamespaces());
   // Nothing that is mounted from here on may reach the host, and nothing of the host's may arrive.
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return failErrno("make mounts private");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return failErrno("make mounts private");
   std::vector<Piece> pieces;
   if (content == RootContent::GnuPg) pieces = TRY(collect());
   const Fd root = TRY(makeTmpfs());
-  // A mount takes others only once it is attached; /proc is sure to be there, and not needed any more.
+  // A mount takes others only once it is attached; /proc is sure to be there, and not needed any
+  // more.
   TRY(sys::moveMount(root, FdRef(AT_FDCWD), "/proc"));
   if (content == RootContent::GnuPg) TRY(furnish(root, pieces));
   if (content == RootContent::Empty) {
@@ -147,9 +152,10 @@ Result<void> moveIn(RootContent content) {
 Result<void> enterPrivateRoot(RootContent content) {
   auto moved = moveIn(content);
   if (moved) return {};
-  return refuse(ErrorKind::Unsupported, "E_SANDBOX",
-                "the verifier cannot make itself a private root: " + moved.error().text(),
-                "Allow user namespaces (sysctl user.max_user_namespaces), or run the command as root");
+  return refuse(
+      ErrorKind::Unsupported, "E_SANDBOX",
+      "the verifier cannot make itself a private root: " + moved.error().text(),
+      "Allow user namespaces (sysctl user.max_user_namespaces), or run the command as root");
 }
 
 }  // namespace airlock::verifier

@@ -17,7 +17,8 @@ constexpr int kMilliseconds = 60'000;
 }  // namespace
 
 Result<Started> startRole(const std::string& program, const std::string& role, Starter starter) {
-  const Fd executable = TRY(sys::openPath(std::string(AIRLOCK_BINARY_DIR) + "/" + program, O_RDONLY));
+  const Fd executable =
+      TRY(sys::openPath(std::string(AIRLOCK_BINARY_DIR) + "/" + program, O_RDONLY));
   sys::SocketPair sockets = TRY(sys::socketPair());
   Program what{.executable = executable,
                .arguments = {"airlock-verify", role},

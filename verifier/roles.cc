@@ -50,7 +50,8 @@ std::vector<ResourceLimit> limitsOf(Role role) {
   if (kLimitMemory) result.push_back({RLIMIT_AS, limits::kRoleMemory});
   if (needsFiles(role)) {
     result.push_back({RLIMIT_FSIZE, limits::kKeyRingBytes});
-    result.push_back({RLIMIT_NPROC, limits::kRoleProcesses});  // counted in the role's own user namespace
+    result.push_back(
+        {RLIMIT_NPROC, limits::kRoleProcesses});  // counted in the role's own user namespace
   } else {
     result.push_back({RLIMIT_FSIZE, limits::kTreeBytes});
     result.push_back({RLIMIT_NPROC, 0});
@@ -109,7 +110,8 @@ Result<ipc::VerifyReply> run(const ipc::UnpackJob&, ipc::FdTable& fds) {
   const Unpacked unpacked = TRY(unpackAci(tar, image));
   const image::ImageManifest manifest = TRY(image::parseImageManifest(unpacked.manifest));
   TRY(sys::writeAll(manifestFile, unpacked.manifest));
-  return ipc::Unpacked{.name = manifest.name, .labels = manifest.labels, .entries = unpacked.entries};
+  return ipc::Unpacked{
+      .name = manifest.name, .labels = manifest.labels, .entries = unpacked.entries};
 }
 
 Result<ipc::VerifyReply> run(const ipc::CheckJob&, ipc::FdTable& fds) {
@@ -178,8 +180,8 @@ Result<void> confine(Role role, std::span<const int> keep) {
                                                          .limits = limitsOf(role),
                                                          .invoker = std::nullopt}));
   if (!enforced.seccomp || !enforced.noNewPrivileges || !enforced.noCapabilities) {
-    return refuse(ErrorKind::Unsupported, "E_SANDBOX", "the verifier cannot confine itself on this host",
-                  "See: airlock doctor");
+    return refuse(ErrorKind::Unsupported, "E_SANDBOX",
+                  "the verifier cannot confine itself on this host", "See: airlock doctor");
   }
   return {};
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every role as the real process, with work that is right and work that is wrong, for both starters.
+// Every role as the real process, with work that is right and work that is wrong, for both
+// starters.
 #include "verifier/roles.h"
 
 #include <gtest/gtest.h>
@@ -26,12 +27,17 @@ class Roles : public ::testing::TestWithParam<Starter> {
   static void SetUpTestSuite() {
     scratch_ = std::make_unique<Scratch>();
     scratch_->write("manifest", kManifest);
-    scratch_->shell("mkdir -p rootfs/bin && echo hello > rootfs/bin/hello && ln -s hello rootfs/bin/alias");
+    scratch_->shell(
+        "mkdir -p rootfs/bin && echo hello > rootfs/bin/hello && ln -s hello rootfs/bin/alias");
     scratch_->shell("tar --owner=0 --group=0 --numeric-owner --mtime=@1 -cf tar manifest rootfs");
     scratch_->shell("gzip -c tar > aci");
-    scratch_->shell("gpg --batch -q --passphrase '' --quick-gen-key 'ada <ada@example.com>' ed25519 sign never");
-    scratch_->shell("gpg --batch -q -o signature --detach-sign aci && gpg --batch --armor --export -o key");
-    scratch_->shell("minisign -G -W -p mini.pub -s mini.sec && minisign -S -s mini.sec -m aci -x mini.sig");
+    scratch_->shell(
+        "gpg --batch -q --passphrase '' --quick-gen-key 'ada <ada@example.com>' ed25519 sign "
+        "never");
+    scratch_->shell(
+        "gpg --batch -q -o signature --detach-sign aci && gpg --batch --armor --export -o key");
+    scratch_->shell(
+        "minisign -G -W -p mini.pub -s mini.sec && minisign -S -s mini.sec -m aci -x mini.sig");
   }
   static void TearDownTestSuite() { scratch_.reset(); }
   void SetUp() override {
@@ -52,7 +58,8 @@ class Roles : public ::testing::TestWithParam<Starter> {
     return std::move(Sealed::make("keys", ipc::encodeKeyBundle(keys).value()).value()).take();
   }
   // The reply as it came, or a Failure that says why none came.
-  static ipc::VerifyReply answer(const std::string& role, const ipc::VerifyJob& job, std::vector<FdRef> fds) {
+  static ipc::VerifyReply answer(const std::string& role, const ipc::VerifyJob& job,
+                                 std::vector<FdRef> fds) {
     auto finished = runRole(role, GetParam(), job, fds);
     if (!finished) {
       ADD_FAILURE() << finished.error().text();
@@ -83,9 +90,10 @@ class Roles : public ::testing::TestWithParam<Starter> {
   static std::unique_ptr<Scratch> scratch_;
 };
 std::unique_ptr<Scratch> Roles::scratch_;
-INSTANTIATE_TEST_SUITE_P(Starters, Roles, ::testing::Values(Starter::Root, Starter::User), [](const auto& one) {
-  return std::string(one.param == Starter::Root ? "Root" : "User");
-});
+INSTANTIATE_TEST_SUITE_P(Starters, Roles, ::testing::Values(Starter::Root, Starter::User),
+                         [](const auto& one) {
+                           return std::string(one.param == Starter::Root ? "Root" : "User");
+                         });
 
 TEST_P(Roles, AuthenticateAcceptsWhatATrustedKeySigned) {
   const auto openPgp = expect<ipc::Authenticated>(
@@ -113,7 +121,8 @@ TEST_P(Roles, AuthenticateTakesOnlyASealedBundle) {
   const Fd data = fileOf(scratch_->read("aci"));
   const Fd signature = fileOf(scratch_->read("signature"));
   const Fd open = fileOf(ipc::encodeKeyBundle({gpgKey()}).value());
-  EXPECT_EQ(refusal(answer("authenticate", ipc::AuthenticateJob{}, {data, signature, open})), "E_FD");
+  EXPECT_EQ(refusal(answer("authenticate", ipc::AuthenticateJob{}, {data, signature, open})),
+            "E_FD");
 }
 
 TEST_P(Roles, InspectKeySaysWhoseKeyItIs) {
@@ -121,8 +130,9 @@ TEST_P(Roles, InspectKeySaysWhoseKeyItIs) {
   const auto facts = expect<ipc::KeyFacts>(answer("inspect-key", ipc::InspectKeyJob{}, {openPgp}));
   EXPECT_EQ(facts.fingerprint, gpgKey().fingerprint);
   const Fd minisign = fileOf(scratch_->read("mini.pub"));
-  EXPECT_EQ(expect<ipc::KeyFacts>(answer("inspect-key", ipc::InspectKeyJob{}, {minisign})).fingerprint,
-            minisignKey().fingerprint);
+  EXPECT_EQ(
+      expect<ipc::KeyFacts>(answer("inspect-key", ipc::InspectKeyJob{}, {minisign})).fingerprint,
+      minisignKey().fingerprint);
   const Fd nonsense = fileOf("nonsense");
   EXPECT_EQ(refusal(answer("inspect-key", ipc::InspectKeyJob{}, {nonsense})), "E_KEY");
 }
@@ -139,7 +149,8 @@ TEST_P(Roles, InflateWritesTheTarIntoThePipe) {
       ::_exit(got && *got == scratch_->read("tar") ? 0 : 1);
     }
     out.readEnd.reset();
-    const auto inflated = expect<ipc::Inflated>(answer("inflate", ipc::InflateJob{.most = limits::GiB}, {in, out.writeEnd}));
+    const auto inflated = expect<ipc::Inflated>(
+        answer("inflate", ipc::InflateJob{.most = limits::GiB}, {in, out.writeEnd}));
     EXPECT_EQ(inflated.bytesOut, scratch_->read("tar").size());
     out.writeEnd.reset();
     int status = -1;
@@ -151,14 +162,16 @@ TEST_P(Roles, InflateWritesTheTarIntoThePipe) {
 TEST_P(Roles, InflateRefusesWhatIsNoImage) {
   const Fd in = fileOf("no image");
   const Fd out = fileOf("");
-  EXPECT_EQ(refusal(answer("inflate", ipc::InflateJob{.most = limits::GiB}, {in, out})), "E_FILTER");
+  EXPECT_EQ(refusal(answer("inflate", ipc::InflateJob{.most = limits::GiB}, {in, out})),
+            "E_FILTER");
 }
 
 TEST_P(Roles, UnpackAndCheckMakeATree) {
   const Fd tar = pipeOf(scratch_->read("tar"));
   const Fd image = fileOf("");
   const Fd manifest = fileOf("");
-  const auto unpacked = expect<ipc::Unpacked>(answer("unpack", ipc::UnpackJob{}, {tar, image, manifest}));
+  const auto unpacked =
+      expect<ipc::Unpacked>(answer("unpack", ipc::UnpackJob{}, {tar, image, manifest}));
   EXPECT_EQ(unpacked.name.text(), "example.com/app");
   EXPECT_EQ(labelValue(unpacked.labels, "version"), "1.0");
   EXPECT_EQ(contentOf(manifest), kManifest);

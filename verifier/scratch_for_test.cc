@@ -25,7 +25,8 @@ Scratch::Scratch() {
 }
 
 Scratch::~Scratch() {
-  static_cast<void>(!std::system(("GNUPGHOME=" + directory_ + " gpgconf --kill all >/dev/null 2>&1").c_str()));
+  static_cast<void>(
+      !std::system(("GNUPGHOME=" + directory_ + " gpgconf --kill all >/dev/null 2>&1").c_str()));
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
 }
@@ -43,12 +44,13 @@ void Scratch::write(std::string_view name, std::string_view content) const {
 }
 
 std::string Scratch::shell(const std::string& command) const {
-  const std::string whole = "cd " + directory_ + " && export GNUPGHOME=" + directory_ + " && ( " + command +
-                            " ) 2>&1 </dev/null";
+  const std::string whole = "cd " + directory_ + " && export GNUPGHOME=" + directory_ + " && ( " +
+                            command + " ) 2>&1 </dev/null";
   FILE* pipe = ::popen(whole.c_str(), "re");
   std::string output;
   char buffer[4096];
-  while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, pipe)) output.append(buffer, got);
+  while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, pipe))
+    output.append(buffer, got);
   EXPECT_EQ(::pclose(pipe), 0) << command << "\n" << output;
   return output;
 }

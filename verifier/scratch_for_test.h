@@ -21,7 +21,8 @@ class Scratch {
   std::string path(std::string_view name) const { return directory_ + "/" + std::string(name); }
   std::string read(std::string_view name) const;
   void write(std::string_view name, std::string_view content) const;
-  // Runs a shell command in the directory, which is also its GNUPGHOME; a failure fails the test, with the output.
+  // Runs a shell command in the directory, which is also its GNUPGHOME; a failure fails the test,
+  // with the output.
   std::string shell(const std::string& command) const;
   // An empty directory of its own for each call.
   std::string emptyDirectory();

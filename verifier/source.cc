@@ -15,7 +15,8 @@ Result<Source> Source::from(FdRef fd) {
   const struct stat info = TRY(sys::status(fd));
   if (S_ISREG(info.st_mode)) return Source(fd.get(), static_cast<std::uint64_t>(info.st_size));
   if (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode)) return Source(fd.get(), std::nullopt);
-  return refuse(ErrorKind::Invalid, "E_FD", "bytes can be read only from a file, a pipe or a socket");
+  return refuse(ErrorKind::Invalid, "E_FD",
+                "bytes can be read only from a file, a pipe or a socket");
 }
 
 Result<std::size_t> Source::read(std::span<std::uint8_t> buffer) {

@@ -11,8 +11,9 @@
 
 namespace airlock::verifier {
 
-// Reads once, front to back.  A regular file is read from its beginning with pread, whatever its offset is (the offset
-// belongs to whoever wrote it); a pipe is waited for, limits::kStallSeconds at most between two bytes.
+// Reads once, front to back.  A regular file is read from its beginning with pread, whatever its
+// offset is (the offset belongs to whoever wrote it); a pipe is waited for, limits::kStallSeconds
+// at most between two bytes.
 class Source {
  public:
   // The descriptor stays the caller's and must outlive this object.

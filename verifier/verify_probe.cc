@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// verify_probe ROLE:ATTEMPT: enters the confinement of that role through the same function as airlock-verify, then tries what
-// the role must not be able to do.  The answer on the channel is "done" or the name of the errno; a process that the
-// system call filter ends gives none.  Tests only.
+// verify_probe ROLE:ATTEMPT: enters the confinement of that role through the same function as
+// airlock-verify, then tries what the role must not be able to do.  The answer on the channel is
+// "done" or the name of the errno; a process that the system call filter ends gives none.  Tests
+// only.
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -64,7 +65,8 @@ long attempt(std::string_view name) {
   }
   if (name == "kill-everyone") return ::kill(-1, SIGTERM) == 0 ? 0 : -1;
   if (name == "writable-code") {
-    void* at = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* at = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return at == MAP_FAILED ? -1 : 0;
   }
   if (name == "bpf") return ::syscall(SYS_bpf, 0, nullptr, 0);

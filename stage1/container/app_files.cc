@@ -32,7 +32,7 @@ Result<void> makeMissingFile(FdRef directory, const char* name, const std::strin
 
 }  // namespace
 
-Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec, const ipc::AppSpec&) {
+Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec) {
   TRY(makeMissingDirectory(appRoot, "tmp", 01777));
   TRY(makeMissingDirectory(appRoot, "run", 0755));
   TRY(makeMissingDirectory(appRoot, "etc", 0755));
@@ -48,9 +48,9 @@ Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec, const ipc::Ap
   if (spec.network != ipc::Network::Host) return {};
 
   // The pod asks the same name servers as the host, whose network it has.
-  auto host_file = sys::openPath("/etc/resolv.conf", O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  if (!host_file) return {};
-  auto content = sys::readAll(*host_file, limits::kHeaderBytes);
+  auto hostFile = sys::openPath("/etc/resolv.conf", O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!hostFile) return {};
+  auto content = sys::readAll(*hostFile, limits::kHeaderBytes);
   if (!content) return {};
   return makeMissingFile(*etc, "resolv.conf", *content);
 }

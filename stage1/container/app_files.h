@@ -11,6 +11,6 @@ namespace airlock::stage1 {
 
 // Nothing that the image has is changed, and no link of the image is followed to write (P10).  A
 // root that cannot be written is left as it is.
-Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec, const ipc::AppSpec& app);
+Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec);
 
 }  // namespace airlock::stage1

@@ -77,8 +77,8 @@ Result<void> PodTree::attach(const ipc::PodSpec& spec) {
     const ipc::AppSpec& app = spec.apps[index];
     const auto one = [&]() -> Result<void> {
       Fd appRoot = TRY(attachRoot(app, Fd::own(descriptors.root(index))));
-      TRY(furnish(spec, app, appRoot));
-      TRY(mountVolumes(appRoot, spec, app, volumes));
+      TRY(furnish(spec, appRoot));
+      TRY(mountVolumes(appRoot, app, volumes));
       // Last: what is mounted below stays as it is, and no mount point has to be made any more.
       if (app.readOnlyRoot) TRY(restrictMount(appRoot, MOUNT_ATTR_RDONLY, false));
       return {};
@@ -102,7 +102,7 @@ Result<Fd> PodTree::attachRoot(const ipc::AppSpec& app, Fd mount) {
   return mount;
 }
 
-Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot) {
+Result<void> PodTree::furnish(const ipc::PodSpec& spec, FdRef appRoot) {
   Fd proc = TRY(ownMountPoint(appRoot, "proc"));
   Fd sys = TRY(ownMountPoint(appRoot, "sys"));
   const bool first = !proc_.valid();
@@ -129,7 +129,7 @@ Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app,
     terminal_ = TRY(openPeer(terminalMaster_));
     TRY(mountConsole(terminal_, devices.directory));
   }
-  return makeAppFiles(appRoot, spec, app);
+  return makeAppFiles(appRoot, spec);
 }
 
 Result<void> PodTree::keepFilters(const ipc::PodSpec& spec) {

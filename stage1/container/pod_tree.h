@@ -57,7 +57,7 @@ class PodTree {
  private:
   explicit PodTree(Fd root) : root_(std::move(root)) {}
   Result<Fd> attachRoot(const ipc::AppSpec& app, Fd mount);
-  Result<void> furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot);
+  Result<void> furnish(const ipc::PodSpec& spec, FdRef appRoot);
 
   Fd root_;
   Fd empty_;  // an empty read-only directory, to cover others with

@@ -120,7 +120,6 @@ Result<int> run(Leash& leash) {
   Setup setup = TRY(setUp(leash));
   leash.send({});
   TRY(giveUpSetupRights());
-  releaseSetupMemory();
   return Supervisor(std::move(leash), std::move(setup.signals), Fd::own(ipc::kStatusDirFd),
                     std::move(setup.apps), true)
       .run();

@@ -108,7 +108,7 @@ Result<std::vector<Volume>> attachVolumes(FdRef podRoot, const ipc::PodSpec& spe
   return volumes;
 }
 
-Result<void> mountVolumes(FdRef appRoot, const ipc::PodSpec& spec, const ipc::AppSpec& app,
+Result<void> mountVolumes(FdRef appRoot, const ipc::AppSpec& app,
                           const std::vector<Volume>& volumes) {
   if (app.mounts.empty()) return {};
   Place place{appRoot, {TRY(mountIdOf(appRoot))}};
@@ -120,7 +120,6 @@ Result<void> mountVolumes(FdRef appRoot, const ipc::PodSpec& spec, const ipc::Ap
     }
     TRY(inContext(mountVolume(place, wanted, *volume), "mount " + quoted(wanted.target)));
   }
-  static_cast<void>(spec);
   return {};
 }
 

@@ -25,7 +25,7 @@ Result<std::vector<Volume>> attachVolumes(FdRef podRoot, const ipc::PodSpec& spe
 // Every mount of one app.  Targets are resolved inside its root, links included; missing ones are
 // made.  E_PATH for a target that is not in the app's own files or in another of its volumes:
 // /proc, /sys and /dev are ours (P04).
-Result<void> mountVolumes(FdRef appRoot, const ipc::PodSpec& spec, const ipc::AppSpec& app,
+Result<void> mountVolumes(FdRef appRoot, const ipc::AppSpec& app,
                           const std::vector<Volume>& volumes);
 
 }  // namespace airlock::stage1

@@ -128,6 +128,11 @@ bool apply(const Confinement& confinement, StartFailure& failure) {
   at(StartStep::VerifyIds);
   if (!hasIds(confinement)) return errno = EPERM, false;
 
+  // Whoever started this process answers for it: an entered one must not outlive its watcher. After
+  // the ids, whose change would clear it.
+  at(StartStep::ParentDeath);
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return false;
+
   // As the app's user, so that nobody starts in a directory that is closed to it.
   at(StartStep::WorkingDirectory);
   if (!enterDirectory(confinement.workingDirectory.c_str())) return false;

@@ -26,6 +26,7 @@ enum class StartStep : std::uint16_t {
   Gid,
   Uid,
   VerifyIds,
+  ParentDeath,
   WorkingDirectory,
   WorkingDirectoryOutside,  // R07: it is not below the app's root
   Capabilities,

@@ -42,6 +42,8 @@ const char* nameOf(StartStep step) {
       return "set its uid";
     case StartStep::VerifyIds:
       return "verify its ids";
+    case StartStep::ParentDeath:
+      return "tie its life to its watcher";
     case StartStep::WorkingDirectory:
     case StartStep::WorkingDirectoryOutside:
       return "enter its working directory";

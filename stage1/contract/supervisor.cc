@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stage1/contract/supervisor.h"
 
+#include <link.h>
 #include <linux/capability.h>
 #include <malloc.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/syscall.h"
 #include "sandbox/credentials.h"
 #include "sandbox/policies/init.bpf.h"
@@ -46,6 +48,8 @@ Result<Fd> openSignals() {
 
 int Supervisor::run() {
   reap();  // an app may have ended before anyone watched
+  // As late as possible: what runs from here on is all that stays in memory.
+  if (init_) releaseSetupMemory();
   while (anyRunning()) {
     waitForNews();
     readSignals();
@@ -64,8 +68,8 @@ void Supervisor::waitForNews() {
   pollfd events[] = {{signals_.get(), POLLIN, 0}, {leash_.socket().get(), POLLIN, 0}};
   int timeout = -1;
   if (killAt_) {
-    timeout =
-        static_cast<int>(std::clamp<std::int64_t>(*killAt_ - sys::now(), 0, kStopMilliseconds));
+    timeout = static_cast<int>(
+        std::clamp<std::int64_t>(*killAt_ - sys::now(), 0, limits::kStopMilliseconds));
   }
   // Without a holder the leash would be readable for ever.
   static_cast<void>(::poll(events, leashOpen_ ? 2 : 1, timeout));
@@ -135,7 +139,7 @@ void Supervisor::ended(SupervisedApp& app, int waitStatus) {
 void Supervisor::stop(bool hurry) {
   if (hurry) return kill();
   stopping_ = true;
-  killAt_ = sys::now() + kStopMilliseconds;
+  killAt_ = sys::now() + limits::kStopMilliseconds;
   signalApps(SIGTERM);
   signalApps(SIGCONT);  // a stopped process would not see it
 }
@@ -160,17 +164,26 @@ Result<void> giveUpSetupRights() {
   return sandbox::installFilter(sandbox::policies::kInit);
 }
 
-extern "C" {
-extern const char __executable_start[];  // ld(1): begin and end of the mapped program
-extern const char etext[];
+namespace {
+
+// Clean pages of the program come back from the page cache when they are needed again.
+int releaseProgramPages(dl_phdr_info* info, std::size_t, void*) {
+  for (int index = 0; index < info->dlpi_phnum; ++index) {
+    const auto& part = info->dlpi_phdr[index];
+    if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+    const auto begin = info->dlpi_addr + part.p_vaddr;
+    // madvise(2) rounds the end up to a whole page, and wants the begin to be one.
+    void* const page = reinterpret_cast<void*>(begin & ~(kPage - 1));
+    static_cast<void>(::madvise(page, part.p_memsz + begin % kPage, MADV_DONTNEED));
+  }
+  return 1;  // the program itself comes first, and a static one is all there is
 }
+
+}  // namespace
 
 void releaseSetupMemory() {
   ::malloc_trim(0);
-  // Clean pages of the program come back from the page cache when they are needed again.
-  const auto begin = reinterpret_cast<std::uintptr_t>(__executable_start);
-  const auto end = reinterpret_cast<std::uintptr_t>(etext) & ~(kPage - 1);
-  static_cast<void>(::madvise(const_cast<char*>(__executable_start), end - begin, MADV_DONTNEED));
+  ::dl_iterate_phdr(releaseProgramPages, nullptr);
 }
 
 }  // namespace airlock::stage1

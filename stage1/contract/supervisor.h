@@ -16,8 +16,6 @@
 
 namespace airlock::stage1 {
 
-inline constexpr std::int64_t kStopMilliseconds = 10'000;  // between TERM and KILL
-
 // Blocks every signal that can be blocked and returns a signalfd for those that matter.  Call
 // before the first child.
 Result<Fd> openSignals();

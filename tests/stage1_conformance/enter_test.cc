@@ -152,6 +152,25 @@ TEST_F(Enter, TheEndOfTheLeashEndsTheEnteredProcess) {
   EXPECT_EQ(entered.code, 128 + SIGTERM);
 }
 
+TEST_F(Enter, TheEnteredProcessEndsWithItsWatcher) {
+  Stage1 pod = startPod(shellPod("echo up; until [ -e /tmp/gone ]; do sleep 0.05; done"));
+  EXPECT_EQ(pod.readLine(), "up");
+  Stage1 entered = pod.enter(shell("echo $$; exec sleep 60"));
+  const std::string pid = entered.readLine();
+  // The watcher is the parent; only the host can reach it.
+  const std::string watcher = entered.watcher();
+  ASSERT_FALSE(watcher.empty());
+  ::kill(std::stoi(watcher), SIGKILL);
+  entered.finish();
+  Stage1 looking = pod.enter(shell("for i in 1 2 3 4 5 6 7 8 9; do kill -0 " + pid +
+                                   " 2>/dev/null || break; sleep 0.1; done; "
+                                   "kill -0 " +
+                                   pid + " 2>/dev/null || echo gone; touch /tmp/gone"));
+  looking.finish();
+  EXPECT_EQ(looking.output, "gone\n");
+  pod.finish();
+}
+
 TEST_F(Enter, ATerminalComesFromTheAppsOwnInstance) {
   Stage1 pod = startPod(shellPod("echo up; sleep 60"));
   EXPECT_EQ(pod.readLine(), "up");

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,16 +42,21 @@ void check(bool good, const char* what) {
   if (!good) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
 }
 
-// As installed: others may execute it, not read it (see stage1/container/CMakeLists.txt).
-Fd openStage1() {
-  const std::string program =
-      need(sys::readAll(need(sys::openPath(stage1Path(), O_RDONLY)), 256 * limits::MiB));
-  Fd writable = Fd::own(::memfd_create("stage1", MFD_CLOEXEC));
-  check(writable.valid(), "memfd_create");
-  need(sys::writeAll(writable, program));
-  check(::fchmod(writable.get(), 0711) == 0, "chmod");
-  Fd readable = need(sys::reopen(writable, O_RDONLY));
-  return readable;
+std::string contentOf(const std::string& path) {
+  return need(sys::readAll(need(sys::openPath(path, O_RDONLY)), 256 * limits::MiB));
+}
+
+// As installed: others may execute it, not read it (see stage1/container/CMakeLists.txt).  One copy
+// for all tests.
+FdRef stage1Program() {
+  static const Fd program = [] {
+    Fd writable = Fd::own(::memfd_create("stage1", MFD_CLOEXEC));
+    check(writable.valid(), "memfd_create");
+    need(sys::writeAll(writable, contentOf(stage1Path())));
+    check(::fchmod(writable.get(), 0711) == 0, "chmod");
+    return need(sys::reopen(writable, O_RDONLY));
+  }();
+  return program.ref();
 }
 
 Fd newMount(const char* mode) {
@@ -62,9 +68,7 @@ Fd newMount(const char* mode) {
   return need(sys::fsmount(fs, 0));
 }
 
-void copyInto(FdRef root, const std::string& from, const char* to) {
-  const std::string content =
-      need(sys::readAll(need(sys::openPath(from, O_RDONLY)), 256 * limits::MiB));
+void makeProgram(FdRef root, const std::string& content, const char* to) {
   Fd file = Fd::own(::openat(root.get(), to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755));
   check(file.valid(), to);
   need(sys::writeAll(file, content));
@@ -138,13 +142,19 @@ std::string stage1Path() {
 std::optional<std::string> missingNeed() {
   if (::geteuid() != 0) return "needs root";
   if (::access("/bin/busybox", X_OK) != 0) return "needs busybox-static";
+#ifdef AIRLOCK_SANITIZED
+  // An instrumented stage1 is dynamic, and a pod has no loader for it.
+  if (std::getenv("AIRLOCK_STAGE1") == nullptr) return "needs a static stage1";
+#endif
   return std::nullopt;
 }
 
 ImageRoot::ImageRoot() : mount_(newMount("0755")) {
   directory("/bin").directory("/etc");
-  copyInto(mount_, "/bin/busybox", "bin/busybox");
-  copyInto(mount_, AIRLOCK_BINARY_DIR "/tests/stage1_probe", "bin/probe");
+  static const std::string busybox = contentOf("/bin/busybox");
+  static const std::string probe = contentOf(AIRLOCK_BINARY_DIR "/tests/stage1_probe");
+  makeProgram(mount_, busybox, "bin/busybox");
+  makeProgram(mount_, probe, "bin/probe");
   for (const char* name :
        {"sh",     "cat",   "echo", "sleep",    "id",   "ls",    "kill",  "env",   "pwd", "grep",
         "true",   "false", "tty",  "readlink", "stat", "touch", "mkdir", "mknod", "ip",  "hostname",
@@ -177,6 +187,25 @@ ImageRoot& ImageRoot::owner(const std::string& path, std::uint32_t podUid, std::
 }
 ImageRoot& ImageRoot::mode(const std::string& path, mode_t mode) {
   check(::fchmodat(mount_.get(), path.c_str() + 1, mode, 0) == 0, path.c_str());
+  return *this;
+}
+ImageRoot& ImageRoot::stack(const std::string& scratch) {
+  Fd directory = need(sys::openPath(scratch, O_RDONLY | O_DIRECTORY));
+  for (const char* name : {"lower", "upper", "work"}) {
+    need(sys::makeDirectory(directory, need(Component::parse(name)), 0755));
+    check(::fchownat(directory.get(), name, kHostBase, kHostBase, 0) == 0, name);
+  }
+  // Only an attached mount can be a layer; it is let go again below.
+  const std::string lower = scratch + "/lower";
+  need(sys::moveMount(mount_, directory, "lower"));
+  Fd fs = need(sys::fsopen("overlay"));
+  need(sys::fsconfigString(fs, "lowerdir", lower));
+  need(sys::fsconfigString(fs, "upperdir", scratch + "/upper"));
+  need(sys::fsconfigString(fs, "workdir", scratch + "/work"));
+  auto created = sys::fsconfigCreate(fs);
+  need(sys::unmount(lower.c_str(), MNT_DETACH));
+  need(std::move(created));
+  mount_ = need(sys::fsmount(fs, MOUNT_ATTR_NODEV));
   return *this;
 }
 ImageRoot& ImageRoot::fifo(const std::string& path) {
@@ -227,7 +256,7 @@ Stage1 startPod(PodRequest request) {
   stage1.spec_ = need(ipc::encode(request.spec));
   Sealed spec = need(Sealed::make("pod", stage1.spec_));
   Fd lock = need(sys::openPath("/dev/null", O_RDONLY));
-  Fd program = openStage1();
+  const FdRef program = stage1Program();
   std::vector<Sealed> filters;
   for (const std::string& filter : request.filters)
     filters.push_back(need(Sealed::make("bpf", filter)));
@@ -279,7 +308,7 @@ Stage1 Stage1::enter(const ipc::EnterSpec& wanted) const {
   sys::Pipe err = need(sys::pipe());
   Sealed spec = need(Sealed::make("pod", spec_));
   Sealed what = need(Sealed::make("enter", need(ipc::encode(wanted))));
-  Fd program = openStage1();
+  const FdRef program = stage1Program();
   Fd target = need(sys::pidfdOpen(pid_));
   const std::vector<int> descriptors{leash.second.get(), -1,
                                      spec.fd().get(),    what.fd().get(),
@@ -387,6 +416,11 @@ void Stage1::write(const std::string& text) { need(sys::writeAll(input_, text));
 void Stage1::command(const ipc::LeashCommand& what) {
   const std::string bytes = ipc::encode(what);
   check(::send(leash_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0, "send a command");
+}
+std::string Stage1::watcher() const {
+  const std::string pid = std::to_string(pid_);
+  std::string children = contentOf("/proc/" + pid + "/task/" + pid + "/children");
+  return children.substr(0, children.find(' '));
 }
 std::string Stage1::status(const std::string& app) const {
   auto text = sys::readFile(statusDir_, need(Component::parse(app)), 64);

@@ -37,6 +37,9 @@ class ImageRoot {
   ImageRoot& fifo(const std::string& path);
   ImageRoot& remove(const std::string& path);
   FdRef mount() const { return mount_.ref(); }
+  // This tree as the read-only layer of an overlay whose upper layer is in `scratch`, as the helper
+  // lends it.
+  ImageRoot& stack(const std::string& scratch);
 
  private:
   Fd mount_;
@@ -80,6 +83,8 @@ class Stage1 {
   Stage1 enter(const ipc::EnterSpec& spec) const;
 
   pid_t pid() const { return pid_; }
+  // The process of an enter() that watches the entered one, as the host numbers it.
+  std::string watcher() const;
   std::string output;
   std::string errors;
   std::vector<ipc::LeashEvent> events;

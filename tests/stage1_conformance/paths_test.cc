@@ -188,6 +188,24 @@ TEST_F(Paths, AReadOnlyRootHasWritableVolumes) {
   EXPECT_EQ(runPod(std::move(request)).output, "refused\nrefused\nvolume\nshm\n");
 }
 
+TEST_F(Paths, AnOverlayIsARootToo) {
+  char scratch[] = "/tmp/airlock-conformance-XXXXXX";
+  ASSERT_NE(::mkdtemp(scratch), nullptr);
+  for (const bool readOnly : {false, true}) {
+    const std::string directory = std::string(scratch) + (readOnly ? "/ro" : "/rw");
+    ASSERT_EQ(::mkdir(directory.c_str(), 0755), 0);
+    PodRequest request = withVolume(
+        "touch /etc/x && echo written; touch /data/x && echo volume; stat -c '%u %a' /tmp",
+        "/data");
+    request.roots[0].stack(directory);
+    request.spec.apps[0].readOnlyRoot = readOnly;
+    EXPECT_EQ(runPod(std::move(request)).output,
+              readOnly ? "volume\n0 1777\n" : "written\nvolume\n0 1777\n");
+  }
+  Fd parent = sys::openPath("/tmp", O_RDONLY | O_DIRECTORY).value();
+  EXPECT_TRUE(sys::removeTree(parent, Component::parse(scratch + 5).value()));
+}
+
 TEST_F(Paths, AppsDoNotSeeEachOthersRoots) {
   PodRequest request = shellPod("touch /first; ls /apps /proc/1/root/apps; sleep 0.2");
   request.spec.apps.push_back(shellApp("second", "sleep 0.1; ls /first /apps; ls /proc/1/root/"));

@@ -10,7 +10,9 @@ namespace airlock::verifier {
 
 namespace {
 
-std::unexpected<Error> malformed(std::string why) { return fail(ErrorKind::Invalid, std::move(why)); }
+std::unexpected<Error> malformed(std::string why) {
+  return fail(ErrorKind::Invalid, std::move(why));
+}
 
 bool isBlank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
@@ -97,7 +99,8 @@ Result<std::string> readArmor(std::string_view text, std::string_view kind) {
     const std::string sum = TRY(readBase64(checksum));
     std::uint32_t expected = 0;
     for (const char byte : sum) expected = expected << 8 | static_cast<std::uint8_t>(byte);
-    if (sum.size() != 3 || expected != crc24(bytes)) return malformed("its armor checksum is wrong");
+    if (sum.size() != 3 || expected != crc24(bytes))
+      return malformed("its armor checksum is wrong");
   }
   return bytes;
 }

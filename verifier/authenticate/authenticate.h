@@ -14,13 +14,15 @@
 
 namespace airlock::verifier {
 
-// True for at least one "good" and no "E_SIG_BAD" (S04, S05): a bad signature in the name of a trusted key is evidence
-// of tampering, while one by an unknown, expired or revoked key is worth nothing.
+// True for at least one "good" and no "E_SIG_BAD" (S04, S05): a bad signature in the name of a
+// trusted key is evidence of tampering, while one by an unknown, expired or revoked key is worth
+// nothing.
 bool accepts(std::span<const ipc::SignatureVerdict> verdicts);
 
-// Reads the whole of `data` once if any signature can be checked, and does not read it otherwise: the writer of a pipe
-// must bear EPIPE.  `home` is an empty directory that nobody else reaches.  E_SIG_KIND when `signature` is no detached
-// signature (E_SIG_KIND also for legacy minisign); E_KEY when a trusted key file is not what its name says.
+// Reads the whole of `data` once if any signature can be checked, and does not read it otherwise:
+// the writer of a pipe must bear EPIPE.  `home` is an empty directory that nobody else reaches.
+// E_SIG_KIND when `signature` is no detached signature (E_SIG_KIND also for legacy minisign); E_KEY
+// when a trusted key file is not what its name says.
 Result<ipc::Authenticated> authenticate(FdRef data, std::string_view signature,
                                         const std::vector<ipc::TrustedKey>& keys,
                                         std::int64_t notBefore, const std::string& home);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kUntrusted = "untrusted comment: ";
 constexpr std::string_view kTrusted = "trusted comment: ";
-constexpr std::string_view kPlain = "Ed";      // of a key, and of a legacy signature
+constexpr std::string_view kPlain = "Ed";  // of a key, and of a legacy signature
 constexpr std::string_view kPrehashed = "ED";
 
 std::unexpected<Error> notASignature(std::string why) {
@@ -56,7 +56,9 @@ std::string_view asText(std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
-Result<KeyFingerprint> MinisignKey::fingerprint() const { return KeyFingerprint::parse(printedId(id)); }
+Result<KeyFingerprint> MinisignKey::fingerprint() const {
+  return KeyFingerprint::parse(printedId(id));
+}
 
 std::string MinisignSignature::keyFingerprint() const { return printedId(keyId); }
 
@@ -100,11 +102,13 @@ Result<MinisignSignature> parseMinisignSignature(std::string_view file) {
   if (!file.empty()) return notASignature("it has more than four lines");
 
   std::string_view bytes = *decoded;
-  if (bytes.size() != 2 + 8 + 64 || global->size() != 64) return notASignature("its length is wrong");
+  if (bytes.size() != 2 + 8 + 64 || global->size() != 64)
+    return notASignature("its length is wrong");
   if (bytes.starts_with(kPlain)) {
-    return refuse(ErrorKind::Invalid, "E_SIG_KIND",
-                  "the minisign signature is of the legacy kind, which does not hash the file first",
-                  "Sign again with: minisign -S -H -m IMAGE");
+    return refuse(
+        ErrorKind::Invalid, "E_SIG_KIND",
+        "the minisign signature is of the legacy kind, which does not hash the file first",
+        "Sign again with: minisign -S -H -m IMAGE");
   }
   if (!bytes.starts_with(kPrehashed)) return notASignature("its algorithm is not Ed25519");
   bytes.remove_prefix(2);

@@ -23,7 +23,8 @@ class Minisign : public ::testing::Test {
   }
   static void TearDownTestSuite() { scratch_.reset(); }
 
-  static std::string sign(const std::string& who, const std::string& options = "", const std::string& file = "image") {
+  static std::string sign(const std::string& who, const std::string& options = "",
+                          const std::string& file = "image") {
     scratch_->shell("minisign -S -s " + who + ".sec -x out.sig -m " + file + " " + options);
     return scratch_->read("out.sig");
   }
@@ -31,7 +32,8 @@ class Minisign : public ::testing::Test {
     const std::string content = scratch_->read(who + ".pub");
     return {parseMinisignKey(content)->fingerprint().value(), content};
   }
-  static std::string verdict(const std::string& signature, const std::vector<ipc::TrustedKey>& keys) {
+  static std::string verdict(const std::string& signature,
+                             const std::vector<ipc::TrustedKey>& keys) {
     const Fd image = fileOf("the bytes of an image\n");
     const auto result = authenticate(image, signature, keys, 0, "/nonexistent");
     if (!result) return "refused " + result.error().code();
@@ -48,8 +50,10 @@ class Minisign : public ::testing::Test {
 std::unique_ptr<Scratch> Minisign::scratch_;
 
 TEST_F(Minisign, S26_APrehashedSignatureIsAccepted) {
-  EXPECT_EQ(verdict(sign("ada", "-t 'timestamp:1700000000 hello'"), {key("bob"), key("ada")}), "+ good");
-  EXPECT_EQ(parseMinisignSignature(sign("ada", "-t 'timestamp:1700000000'"))->created(), 1'700'000'000);
+  EXPECT_EQ(verdict(sign("ada", "-t 'timestamp:1700000000 hello'"), {key("bob"), key("ada")}),
+            "+ good");
+  EXPECT_EQ(parseMinisignSignature(sign("ada", "-t 'timestamp:1700000000'"))->created(),
+            1'700'000'000);
 }
 
 TEST_F(Minisign, TheFingerprintIsTheKeyIdThatMinisignPrints) {
@@ -74,8 +78,10 @@ TEST_F(Minisign, S26_TheTrustedCommentIsSigned) {
   const std::string good = sign("ada", "-t 'stable 1.0'");
   EXPECT_EQ(verdict(good, {key("ada")}), "+ good");
   EXPECT_EQ(verdict(replaced(good, "stable 1.0", "stable 9.0"), {key("ada")}), "- E_SIG_BAD");
-  EXPECT_EQ(verdict(replaced(good, "stable 1.0", "stable 1.0\r"), {key("ada")}), "+ good");  // a line end
-  EXPECT_EQ(verdict(replaced(good, "stable 1.0", "x\ntrusted comment: stable 1.0"), {key("ada")}), "refused E_SIG_KIND");
+  EXPECT_EQ(verdict(replaced(good, "stable 1.0", "stable 1.0\r"), {key("ada")}),
+            "+ good");  // a line end
+  EXPECT_EQ(verdict(replaced(good, "stable 1.0", "x\ntrusted comment: stable 1.0"), {key("ada")}),
+            "refused E_SIG_KIND");
 }
 
 TEST_F(Minisign, S26_TheKeyIdMustBelongToTheKey) {
@@ -95,7 +101,8 @@ TEST_F(Minisign, KeyFactsAreItsFingerprint) {
   const auto facts = inspectKey(scratch_->read("ada.pub"), "/nonexistent");
   ASSERT_TRUE(facts);
   EXPECT_EQ(facts->fingerprint, key("ada").fingerprint);
-  EXPECT_EQ(inspectKey(scratch_->read("ada.sec"), scratch_->emptyDirectory()).error().code(), "E_KEY");
+  EXPECT_EQ(inspectKey(scratch_->read("ada.sec"), scratch_->emptyDirectory()).error().code(),
+            "E_KEY");
   EXPECT_EQ(inspectKey(scratch_->read("ada.pub") + "x", "/nonexistent").error().code(), "E_KEY");
 }
 

@@ -62,7 +62,8 @@ Result<Data> memoryData(std::string_view bytes) {
   return Data(raw);
 }
 
-// --- the key ring ---------------------------------------------------------------------------------------------------
+// --- the key ring
+// ---------------------------------------------------------------------------------------------------
 
 struct RingKey {
   std::string fingerprint;  // lower-case hex
@@ -149,7 +150,8 @@ Result<Ring> trustedRing(gpgme_ctx_t context, std::span<const ipc::TrustedKey> k
     }
   }
   if (found != expected) {
-    return refuse(ErrorKind::Invalid, "E_KEY", "a trusted key file holds a key that its name does not name");
+    return refuse(ErrorKind::Invalid, "E_KEY",
+                  "a trusted key file holds a key that its name does not name");
   }
   return ring;
 }
@@ -171,7 +173,8 @@ std::optional<Found> findKey(const Ring& ring, std::string_view issuer) {
   return std::nullopt;
 }
 
-// --- verdicts -------------------------------------------------------------------------------------------------------
+// --- verdicts
+// -------------------------------------------------------------------------------------------------------
 
 bool acceptedHash(std::uint8_t algorithm) {
   constexpr std::uint8_t kSha256 = 8;
@@ -207,7 +210,8 @@ std::string judgeKey(const Found& signer) {
 }
 
 std::string judge(const _gpgme_signature& signature, const Ring& ring, const Found& issuer) {
-  // The fingerprint of a good signature's key is what GnuPG verified with, not what the packet claims.
+  // The fingerprint of a good signature's key is what GnuPG verified with, not what the packet
+  // claims.
   const std::optional<Found> maker = findKey(ring, lower(signature.fpr));
   const bool whole = signature.fpr != nullptr && lower(signature.fpr).size() == 40;
   const std::string fromKey = judgeKey(maker ? *maker : issuer);
@@ -234,7 +238,8 @@ std::string judge(const _gpgme_signature& signature, const Ring& ring, const Fou
   }
 }
 
-// --- feeding --------------------------------------------------------------------------------------------------------
+// --- feeding
+// --------------------------------------------------------------------------------------------------------
 
 struct Feed {
   Source& source;
@@ -250,25 +255,29 @@ extern "C" ssize_t airlockReadSigned(void* handle, void* buffer, size_t size) {
   return -1;
 }
 
-// GnuPG's word on each of the packets in `signatures`, which are `count`; on fewer when the last of them is bad.
+// GnuPG's word on each of the packets in `signatures`, which are `count`; on fewer when the last of
+// them is bad.
 Result<std::vector<const _gpgme_signature*>> runVerify(gpgme_ctx_t context,
                                                        const std::string& signatures,
                                                        std::size_t count, Source& source) {
   const Data detached = TRY(memoryData(signatures));
   Feed feed{source, std::nullopt};
-  gpgme_data_cbs callbacks{.read = airlockReadSigned, .write = nullptr, .seek = nullptr, .release = nullptr};
+  gpgme_data_cbs callbacks{
+      .read = airlockReadSigned, .write = nullptr, .seek = nullptr, .release = nullptr};
   gpgme_data_t raw = nullptr;
   TRY(check(::gpgme_data_new_from_cbs(&raw, &callbacks, &feed), "lend the image to GPGME"));
   const Data signedData(raw);
   // 512 bytes by default.
   const std::string bufferSize = std::to_string(limits::kSignedBuffer);
-  TRY(check(::gpgme_data_set_flag(raw, "io-buffer-size", bufferSize.c_str()), "size GPGME's buffer"));
+  TRY(check(::gpgme_data_set_flag(raw, "io-buffer-size", bufferSize.c_str()),
+            "size GPGME's buffer"));
   const gpgme_error_t error = ::gpgme_op_verify(context, detached.get(), signedData.get(), nullptr);
   if (feed.error) return fail(std::move(*feed.error));
   const gpgme_verify_result_t result = ::gpgme_op_verify_result(context);
   std::vector<const _gpgme_signature*> reported;
   if (result != nullptr) {
-    for (gpgme_signature_t one = result->signatures; one != nullptr; one = one->next) reported.push_back(one);
+    for (gpgme_signature_t one = result->signatures; one != nullptr; one = one->next)
+      reported.push_back(one);
   }
   // In batch mode gpg ends at a bad signature; that one decides the whole anyway (S05).
   const bool stopped = !reported.empty() && reported.size() < count &&
@@ -296,7 +305,8 @@ Result<void> prepareGnuPg(const std::string& home, std::int64_t notBefore) {
   }
   const Fd file = TRY(sys::openPath(home + "/gpg.conf", O_WRONLY | O_CREAT | O_EXCL, 0600));
   TRY(sys::writeAll(file, config));
-  // Without gpgconf GPGME starts one program instead of five, and believes no configuration of the host.
+  // Without gpgconf GPGME starts one program instead of five, and believes no configuration of the
+  // host.
   if (::gpgme_set_global_flag("disable-gpgconf", "1") != 0) {
     return fail(ErrorKind::Unsupported, "GPGME cannot do without gpgconf");
   }
@@ -305,10 +315,9 @@ Result<void> prepareGnuPg(const std::string& home, std::int64_t notBefore) {
                "bind GPGME to /usr/bin/gpg");
 }
 
-Result<std::vector<ipc::SignatureVerdict>> verifyOpenPgp(const std::string& home,
-                                                         std::span<const ipc::TrustedKey> keys,
-                                                         std::span<const SignaturePacket> signatures,
-                                                         Source& data) {
+Result<std::vector<ipc::SignatureVerdict>> verifyOpenPgp(
+    const std::string& home, std::span<const ipc::TrustedKey> keys,
+    std::span<const SignaturePacket> signatures, Source& data) {
   const Context context = TRY(openContext(home));
   const Ring ring = TRY(trustedRing(context.get(), keys));
   std::vector<ipc::SignatureVerdict> verdicts;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signatures that the real gpg makes, judged by authenticate().  Ids are those of docs/threat-model.md.
+// Signatures that the real gpg makes, judged by authenticate().  Ids are those of
+// docs/threat-model.md.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +15,8 @@
 namespace airlock::verifier {
 namespace {
 
-constexpr const char* kGpg = "gpg --batch --quiet --no-tty --passphrase '' --pinentry-mode loopback ";
+constexpr const char* kGpg =
+    "gpg --batch --quiet --no-tty --passphrase '' --pinentry-mode loopback ";
 constexpr const char* kImage = "the bytes of an image\n";
 
 class Authenticate : public ::testing::Test {
@@ -30,9 +32,10 @@ class Authenticate : public ::testing::Test {
 
   static std::string gpg(const std::string& arguments) { return scratch_->shell(kGpg + arguments); }
 
-  static void makeKey(const std::string& who, const std::string& algorithm, const std::string& options,
-                      const std::string& expires = "never") {
-    gpg(options + " --quick-gen-key '" + who + " <" + who + "@example.com>' " + algorithm + " sign " + expires);
+  static void makeKey(const std::string& who, const std::string& algorithm,
+                      const std::string& options, const std::string& expires = "never") {
+    gpg(options + " --quick-gen-key '" + who + " <" + who + "@example.com>' " + algorithm +
+        " sign " + expires);
     remember(who);
   }
   // Reads the key of `who` as it is now.
@@ -53,16 +56,20 @@ class Authenticate : public ::testing::Test {
     gpg("--yes -u '<" + who + "@example.com>' -o out.sig " + options + " --detach-sign " + file);
     return scratch_->read("out.sig");
   }
-  static Result<ipc::Authenticated> judge(const std::string& signature, std::vector<ipc::TrustedKey> keys,
+  static Result<ipc::Authenticated> judge(const std::string& signature,
+                                          std::vector<ipc::TrustedKey> keys,
                                           std::int64_t notBefore = 0) {
     const Fd image = fileOf(kImage);
     return authenticate(image, signature, keys, notBefore, scratch_->emptyDirectory());
   }
-  // The codes of the verdicts, "+" in front when the whole was accepted; or the code of the refusal.
+  // The codes of the verdicts, "+" in front when the whole was accepted; or the code of the
+  // refusal.
   static std::string verdict(const std::string& signature, std::vector<ipc::TrustedKey> keys,
                              std::int64_t notBefore = 0) {
     const auto result = judge(signature, std::move(keys), notBefore);
-    if (!result) return "refused " + (result.error().code().empty() ? result.error().text() : result.error().code());
+    if (!result)
+      return "refused " +
+             (result.error().code().empty() ? result.error().text() : result.error().code());
     std::string text = result->accepted ? "+" : "-";
     for (const auto& one : result->signatures) text += " " + one.code;
     return text;
@@ -121,16 +128,19 @@ TEST_F(Authenticate, S04_OneGoodSignatureBesideAnUnknownOneIsEnough) {
 }
 
 TEST_F(Authenticate, S04_TwoGoodOnesWithDifferentHashesAreBothJudged) {
-  EXPECT_EQ(verdict(sign("ada") + sign("bob", "--digest-algo SHA256"), {key("ada"), key("bob")}), "+ good good");
+  EXPECT_EQ(verdict(sign("ada") + sign("bob", "--digest-algo SHA256"), {key("ada"), key("bob")}),
+            "+ good good");
 }
 
 TEST_F(Authenticate, S04_TwoArmorBlocksAreRefused) {
-  EXPECT_EQ(verdict(sign("ada", "--armor") + sign("bob", "--armor"), {key("ada")}), "refused E_SIG_KIND");
+  EXPECT_EQ(verdict(sign("ada", "--armor") + sign("bob", "--armor"), {key("ada")}),
+            "refused E_SIG_KIND");
 }
 
 TEST_F(Authenticate, S05_ABadSignatureOfATrustedKeySpoilsAGoodOne) {
   EXPECT_EQ(verdict(sign("ada") + sign("ada", "", "other"), {key("ada")}), "- good E_SIG_BAD");
-  EXPECT_EQ(verdict(sign("bob", "", "other") + sign("ada"), {key("ada"), key("bob")}), "- E_SIG_BAD E_SIG_UNCHECKED");
+  EXPECT_EQ(verdict(sign("bob", "", "other") + sign("ada"), {key("ada"), key("bob")}),
+            "- E_SIG_BAD E_SIG_UNCHECKED");
 }
 
 TEST_F(Authenticate, S06_TheSameSignatureTwiceCountsOnce) {
@@ -201,7 +211,8 @@ TEST_F(Authenticate, S12_NothingButWhiteSpaceStandsAroundTheArmor) {
   EXPECT_EQ(verdict("junk\n" + good, {key("ada")}), "refused E_SIG_KIND");
   EXPECT_EQ(verdict(good + "junk", {key("ada")}), "refused E_SIG_KIND");
   EXPECT_EQ(verdict(sign("ada") + "junk", {key("ada")}), "refused E_SIG_KIND");
-  EXPECT_EQ(verdict(good + std::string(limits::kSignatureBytes, '\n'), {key("ada")}), "refused E_SIG_KIND");
+  EXPECT_EQ(verdict(good + std::string(limits::kSignatureBytes, '\n'), {key("ada")}),
+            "refused E_SIG_KIND");
   std::string formFeed = good;
   formFeed.insert(formFeed.find("\n\n") + 1, "\f");
   EXPECT_EQ(verdict(formFeed, {key("ada")}), "refused E_SIG_KIND");
@@ -222,7 +233,8 @@ TEST_F(Authenticate, S14_ATextModeSignatureIsRefused) {
 }
 
 TEST_F(Authenticate, S15_AnUnknownCriticalNotationIsRefused) {
-  EXPECT_EQ(verdict(sign("ada", "--sig-notation '!strange@example.com=x'"), {key("ada")}), "- E_SIG_KIND");
+  EXPECT_EQ(verdict(sign("ada", "--sig-notation '!strange@example.com=x'"), {key("ada")}),
+            "- E_SIG_KIND");
   EXPECT_EQ(verdict(sign("ada", "--sig-notation strange@example.com=x"), {key("ada")}), "+ good");
 }
 
@@ -236,25 +248,31 @@ TEST_F(Authenticate, S16_ARevokedSubkeyIsRefusedThoughThePrimaryIsFine) {
   EXPECT_TRUE(before->accepted);
   EXPECT_EQ(before->signatures[0].fingerprint, fingerprints_["sub"]);
   scratch_->write("revoke", "key 1\nrevkey\ny\n0\n\ny\nsave\n");
-  scratch_->shell("gpg --quiet --no-tty --pinentry-mode loopback --passphrase '' --command-file revoke --edit-key " +
-                  fingerprints_["sub"]);
+  scratch_->shell(
+      "gpg --quiet --no-tty --pinentry-mode loopback --passphrase '' --command-file revoke "
+      "--edit-key " +
+      fingerprints_["sub"]);
   remember("sub");
   EXPECT_EQ(verdict(signature, {key("sub")}), "- E_SIG_SUBKEY");
 }
 
 TEST_F(Authenticate, S16_AnExpiredSubkeyIsRefusedThoughThePrimaryIsFine) {
   makeKey("aged", "ed25519", "--faked-system-time 20200101T000000");
-  gpg("--faked-system-time 20200102T000000 --quick-add-key " + fingerprints_["aged"] + " ed25519 sign 1y");
+  gpg("--faked-system-time 20200102T000000 --quick-add-key " + fingerprints_["aged"] +
+      " ed25519 sign 1y");
   remember("aged");
-  EXPECT_EQ(verdict(sign("aged", "--faked-system-time 20200201T000000"), {key("aged")}), "- E_SIG_SUBKEY");
+  EXPECT_EQ(verdict(sign("aged", "--faked-system-time 20200201T000000"), {key("aged")}),
+            "- E_SIG_SUBKEY");
 }
 
 TEST_F(Authenticate, S17_AKeyThatMayNotSignIsRefused) {
   makeKey("mute", "ed25519", "");
   const std::string signature = sign("mute");
   scratch_->write("usage", "change-usage\nS\nQ\nsave\n");
-  scratch_->shell("gpg --quiet --no-tty --pinentry-mode loopback --passphrase '' --command-file usage --edit-key " +
-                  fingerprints_["mute"]);
+  scratch_->shell(
+      "gpg --quiet --no-tty --pinentry-mode loopback --passphrase '' --command-file usage "
+      "--edit-key " +
+      fingerprints_["mute"]);
   remember("mute");
   EXPECT_EQ(verdict(signature, {key("mute")}), "- E_SIG_USAGE");
 }
@@ -263,7 +281,8 @@ TEST_F(Authenticate, S18_ATrustedKeyFileMustHoldTheKeyThatItIsNamedAfter) {
   const ipc::TrustedKey wrong{key("ada").fingerprint, key("bob").content};
   EXPECT_EQ(verdict(sign("ada"), {wrong}), "refused E_KEY");
   EXPECT_EQ(verdict(sign("bob"), {wrong}), "refused E_KEY");
-  const ipc::TrustedKey two{key("ada").fingerprint, gpg("--export " + fingerprints_["ada"] + " " + fingerprints_["bob"])};
+  const ipc::TrustedKey two{key("ada").fingerprint,
+                            gpg("--export " + fingerprints_["ada"] + " " + fingerprints_["bob"])};
   EXPECT_EQ(verdict(sign("bob"), {two}), "refused E_KEY");
 }
 
@@ -287,7 +306,8 @@ TEST_F(Authenticate, S18_ASignatureThatNamesAnothersKeyIsBad) {
 TEST_F(Authenticate, S19_AKeyInTheSignatureFileIsNeverImported) {
   const std::string smuggled = gpg("--export " + fingerprints_["bob"]) + sign("bob");
   EXPECT_EQ(verdict(smuggled, {key("ada")}), "refused E_SIG_KIND");
-  EXPECT_EQ(verdict(sign("bob") + gpg("--export " + fingerprints_["bob"]), {key("ada")}), "refused E_SIG_KIND");
+  EXPECT_EQ(verdict(sign("bob") + gpg("--export " + fingerprints_["bob"]), {key("ada")}),
+            "refused E_SIG_KIND");
 }
 
 TEST_F(Authenticate, TheImageMayComeThroughAPipe) {

@@ -64,7 +64,8 @@ std::optional<std::string_view> take(std::string_view& bytes, std::uint64_t coun
   return front;
 }
 
-// The length after a new-format tag or before a subpacket; those two differ only in what 224..254 mean.
+// The length after a new-format tag or before a subpacket; those two differ only in what 224..254
+// mean.
 std::optional<std::uint64_t> takeLength(std::string_view& bytes, std::uint8_t lastTwoOctet) {
   const auto first = take(bytes, 1);
   if (!first) return std::nullopt;
@@ -128,7 +129,8 @@ bool readSubpackets(std::string_view area, bool hashed, SignaturePacket& result)
       case kIssuerKeyId:
         if (content->size() != 8) return false;
         if (result.issuer.empty()) {
-          result.issuer = toHex(std::span(reinterpret_cast<const std::uint8_t*>(content->data()), 8));
+          result.issuer =
+              toHex(std::span(reinterpret_cast<const std::uint8_t*>(content->data()), 8));
         }
         break;
       case kIssuerFingerprint:
@@ -203,7 +205,8 @@ Result<std::vector<SignaturePacket>> parseSignatureFile(std::string_view file) {
 }
 
 std::string serialize(const SignaturePacket& packet) {
-  // 0x89: old format, tag 2, two-octet length; a body is never longer than limits::kSignatureBytes - 1.
+  // 0x89: old format, tag 2, two-octet length; a body is never longer than limits::kSignatureBytes
+  // - 1.
   std::string bytes = "\x89";
   bytes += static_cast<char>(packet.body.size() >> 8);
   bytes += static_cast<char>(packet.body.size() & 0xFF);
@@ -256,8 +259,9 @@ Result<std::string> parseKeyFile(std::string_view file) {
       }
       continue;
     }
-    const bool part = packet->tag == kSignature || packet->tag == kTrust || packet->tag == kUserId ||
-                      packet->tag == kPublicSubkey || packet->tag == kUserAttribute;
+    const bool part = packet->tag == kSignature || packet->tag == kTrust ||
+                      packet->tag == kUserId || packet->tag == kPublicSubkey ||
+                      packet->tag == kUserAttribute;
     if (!part) {
       return notAKey("it holds a packet that belongs to no key (tag " +
                      std::to_string(packet->tag) + ")");

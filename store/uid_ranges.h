@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which host uids a pod's users are: one range of 65,536 per pod, taken before it starts and given back when its files
-// are gone.  Helper only.
+// Which host uids a pod's users are: one range of 65,536 per pod, taken before it starts and given
+// back when its files are gone.  The helper takes and returns them.
 #pragma once
 
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/result.h"
 
-namespace airlock::helper {
+namespace airlock::store {
 
 struct UidRange {
   uid_t first;  // the pod's uid 0; the pod's n is first + n, n < limits::kPodUids
@@ -16,10 +16,8 @@ struct UidRange {
 // Takes a free range for a pod whose directory exists already: E_UIDS when all are taken.
 Result<UidRange> takeUidRange(FdRef top, const PodId& pod);
 Result<void> releaseUidRange(FdRef top, UidRange range);
-// Gives back what belongs to pods that no longer exist (a crash between the two steps of a removal).
+// Gives back what belongs to pods that no longer exist (a crash between the two steps of a
+// removal).
 Result<void> reconcileUidRanges(FdRef top, const std::vector<PodId>& pods);
 
-// A user namespace that maps `inside` to `outside` for `count` ids of both kinds: what an idmapped mount is made with.
-Result<Fd> mappingNamespace(uid_t inside, uid_t outside, unsigned count);
-
-}  // namespace airlock::helper
+}  // namespace airlock::store

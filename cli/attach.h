@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holding a pod's leash: from Started or Entered to the exit code.  run and enter.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "ipc/channel.h"
+
+namespace airlock::cli {
+
+// INT, TERM, HUP, QUIT, WINCH and PIPE come through a descriptor from construction on; as before
+// after destruction.
+class StopSignals {
+ public:
+  static Result<StopSignals> block();
+  StopSignals(StopSignals&& other) noexcept;
+  StopSignals& operator=(StopSignals&&) = delete;
+  ~StopSignals();
+  FdRef fd() const { return fd_.ref(); }
+
+ private:
+  explicit StopSignals(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+struct Attachment {
+  FdRef process;  // pidfd of the pod's PID 1, or of the entering process
+  FdRef signals;  // of StopSignals
+  FdRef input;    // the caller's terminal or pipe; only read when the pod has a terminal of its own
+  FdRef output;
+  bool terminal = false;  // the pod was asked for a terminal
+};
+
+struct Ending {
+  int code = 0;         // of the pod, or 128 + signal
+  bool killed = false;  // it did not get to say how it ended, or the escape was typed
+};
+
+// Serves the leash until the pod has ended and (when it is our child) been reaped.  The first
+// signal asks the pod to stop, a second one to be quick.  A set-up that failed is the error, in the
+// pod's words.
+Result<Ending> holdLeash(const Attachment& attachment, ipc::Channel& leash);
+
+}  // namespace airlock::cli

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "cli/attach.h"
+#include "cli/helper_client.h"
+#include "cli/in_message.h"
+#include "cli/options.h"
+#include "cli/pod_access.h"
+#include "cli/pod_flags.h"
+#include "cli/terminal.h"
+#include "ipc/pod_spec.h"
+
+namespace airlock::cli {
+
+namespace {
+
+struct EnterArguments {
+  std::string app;
+  std::string pod;
+  std::vector<std::string> command;
+};
+
+// Flags end with the pod: everything after it is the command's.
+Result<EnterArguments> parse(const std::vector<std::string>& arguments) {
+  EnterArguments parsed;
+  FlagSet flags;
+  flags.value("app", [&](const std::string& value) -> Result<void> {
+    parsed.app = value;
+    return {};
+  });
+  std::size_t next = TRY(flags.parse(arguments, 0));
+  if (next == arguments.size() || arguments[next].starts_with("--")) {
+    return refuse(ErrorKind::Invalid, "E_FLAG", "a pod's UUID is needed",
+                  "airlock list shows them");
+  }
+  parsed.pod = arguments[next++];
+  if (next < arguments.size() && arguments[next] == "--") ++next;
+  parsed.command.assign(arguments.begin() + static_cast<std::ptrdiff_t>(next), arguments.end());
+  return parsed;
+}
+
+Result<AppName> chooseApp(const store::Pod& pod, const std::string& wanted) {
+  const auto& apps = pod.record.apps;
+  if (!wanted.empty()) {
+    const AppName name = TRY(AppName::parse(wanted));
+    if (std::ranges::find(apps, name, &ipc::PodApp::name) != apps.end()) return name;
+    return refuse(ErrorKind::Missing, "E_APP", "no app \"" + wanted + "\" in the pod");
+  }
+  if (apps.size() == 1) return apps.front().name;
+  complain("enter", "pod contains multiple apps:");
+  for (const ipc::PodApp& app : apps) complain("enter", "\t" + app.name.text());
+  return refuse(
+      ErrorKind::Invalid, "E_APP",
+      "unable to determine app name: specify app using \"" + programName() + " enter --app= ...\"");
+}
+
+}  // namespace
+
+Result<int> enter(const Options& options, const std::vector<std::string>& arguments) {
+  EnterArguments wanted = TRY(parse(arguments));
+  const store::Pod pod = TRY(inMessage(findPod(options, wanted.pod), "problem retrieving pod"));
+  if (pod.state != store::PodState::Running) {
+    return refuse(ErrorKind::Busy, "E_STOPPED",
+                  "pod \"" + pod.record.pod.text() + "\" isn't currently running");
+  }
+  const AppName app = TRY(chooseApp(pod, wanted.app));
+  if (wanted.command.empty()) {
+    complain("enter", "no command specified, assuming \"/bin/bash\"");
+    wanted.command = {"/bin/bash"};
+  }
+  const FdRef input(0);
+  ipc::EnterSpec spec{.app = app,
+                      .exec = std::move(wanted.command),
+                      .environment = {},
+                      .terminal = isTerminal(input)};
+  // A terminal's kind is the only thing of the caller's environment that goes in.
+  const char* kind = std::getenv("TERM");
+  if (spec.terminal && kind != nullptr) spec.environment.emplace_back("TERM", kind);
+
+  const bool terminal = spec.terminal;
+  constexpr std::array<FdRef, 3> streams = {FdRef(0), FdRef(1), FdRef(2)};
+  HelperAnswer answer =
+      TRY(askHelper(options, ipc::EnterRequest{pod.record.pod, std::move(spec)}, streams));
+  if (!std::holds_alternative<ipc::Entered>(answer.reply) || answer.fds.size() != 2) {
+    return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
+  }
+  const StopSignals signals = TRY(StopSignals::block());
+  ipc::Channel leash(std::move(answer.fds[1]));
+  const Attachment attachment{.process = answer.fds[0],
+                              .signals = signals.fd(),
+                              .input = input,
+                              .output = FdRef(1),
+                              .terminal = terminal};
+  return TRY(holdLeash(attachment, leash)).code;
+}
+
+}  // namespace airlock::cli

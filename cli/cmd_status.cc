@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/syscall.h"
+#include "cli/go_format.h"
+#include "cli/in_message.h"
+#include "cli/output_format.h"
+#include "cli/pod_access.h"
+#include "cli/pod_flags.h"
+#include "cli/pod_view.h"
+#include "cli/text_output.h"
+
+namespace airlock::cli {
+
+namespace {
+
+constexpr int kLookAgainMilliseconds = 50;
+
+struct Wait {
+  bool wanted = false;
+  std::optional<std::int64_t> milliseconds;  // nullopt: as long as it takes
+};
+
+// --wait, --wait=true, --wait=false, --wait=10s
+void addWaitFlag(FlagSet& flags, const char* name, Wait& wait) {
+  flags.optionalValue(name, "true", [&wait](const std::string& value) -> Result<void> {
+    wait = {};
+    if (const auto truth = parseBoolean(value)) {
+      wait.wanted = *truth;
+      return {};
+    }
+    constexpr std::int64_t millisecond = 1'000'000;
+    wait.milliseconds = TRY(parseGoDuration(value)) / millisecond;
+    wait.wanted = true;
+    return {};
+  });
+}
+
+// Looks until `done(state)`, or the time is over: then the state is told as it is.
+template <class Done>
+Result<store::Pod> waitFor(const Options& options, store::Pod pod, const Wait& wait, Done done) {
+  const std::int64_t start = sys::now();
+  while (wait.wanted && !done(pod.state)) {
+    if (wait.milliseconds && sys::now() - start >= *wait.milliseconds) break;
+    ::poll(nullptr, 0, kLookAgainMilliseconds);
+    pod = TRY(findPod(options, pod.record.pod.text()));
+  }
+  return pod;
+}
+
+bool isReady(store::PodState state) {
+  return state != store::PodState::Embryo && state != store::PodState::Preparing;
+}
+bool isOver(store::PodState state) { return isReady(state) && state != store::PodState::Running; }
+
+}  // namespace
+
+Result<int> status(const Options& options, const std::vector<std::string>& arguments) {
+  Wait wait;
+  Wait waitReady;
+  std::string uuidFile;
+  OutputFormat format = formatOf(options);
+  FlagSet flags;
+  addWaitFlag(flags, "wait", wait);
+  addWaitFlag(flags, "wait-ready", waitReady);
+  flags.value("uuid-file", [&](const std::string& value) -> Result<void> {
+    uuidFile = value;
+    return {};
+  });
+  addFormatFlag(flags, format);
+  const auto operands = TRY(podOperands(TRY(flags.parseAll(arguments)), uuidFile));
+  if (operands.size() != 1) return refuse(ErrorKind::Invalid, "E_FLAG", "status takes one pod");
+
+  store::Pod pod = TRY(inMessage(findPod(options, operands.front()), "problem retrieving pod"));
+  pod = TRY(waitFor(options, std::move(pod), waitReady, isReady));
+  pod = TRY(waitFor(options, std::move(pod), wait, isOver));
+
+  std::vector<ipc::CatalogRecord> images;
+  if (const auto opened = TRY(openPods(options))) {
+    for (const ipc::PodApp& app : pod.record.apps) {
+      if (auto record = opened->store.find(app.image); record && *record)
+        images.push_back(**std::move(record));
+    }
+  }
+  const PodView view = viewOf(std::move(pod));
+  if (format == OutputFormat::Text) {
+    out(statusLines(view, images));
+  } else {
+    printJson(statusJson(view, images), styleOf(format));
+  }
+  return 0;
+}
+
+}  // namespace airlock::cli

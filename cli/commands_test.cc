@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program as its users meet it: what it prints, where, and how it ends.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+
+#include "base/process.h"
+#include "base/syscall.h"
+
+namespace airlock::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr std::size_t kMost = 1 << 20;
+
+struct Outcome {
+  int code = -1;
+  std::string output;
+  std::string errors;
+};
+
+class Program : public testing::Test {
+ protected:
+  void SetUp() override {
+    char path[] = "/tmp/airlock-cli-XXXXXX";
+    ASSERT_NE(::mkdtemp(path), nullptr);
+    home_ = path;
+  }
+  void TearDown() override { std::filesystem::remove_all(home_); }
+
+  Outcome run(std::vector<std::string> arguments, const char* name = "airlock") const {
+    arguments.insert(arguments.begin(), name);
+    for (const char* flag : {"--dir=", "--local-config=", "--system-config="}) {
+      arguments.insert(arguments.begin() + 1, flag + home_ + "/" + std::string(flag).substr(2, 3));
+    }
+    const Fd program = sys::openPath(AIRLOCK_BINARY_DIR "/bin/airlock", O_RDONLY).value();
+    const std::string outPath = home_ + "/out";
+    const std::string errPath = home_ + "/err";
+    const Fd out = sys::openPath(outPath, O_RDWR | O_CREAT | O_TRUNC, 0600).value();
+    const Fd err = sys::openPath(errPath, O_RDWR | O_CREAT | O_TRUNC, 0600).value();
+    Child child = spawn({.executable = program,
+                         .arguments = arguments,
+                         .environment = {"HOME=" + home_, "TZ=UTC"},
+                         .descriptors = {{out, 1}, {err, 2}}})
+                      .value();
+    const ExitStatus status = child.wait().value();
+    return {status.shellCode(), sys::readAll(out, kMost).value(), sys::readAll(err, kMost).value()};
+  }
+
+  std::string home_;
+};
+
+std::string fileText(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::set<std::string> flagsIn(const std::string& text) {
+  std::set<std::string> flags;
+  const std::regex flag("--[a-z][a-z-]+");
+  for (std::sregex_iterator match(text.begin(), text.end(), flag), end; match != end; ++match)
+    flags.insert(match->str());
+  return flags;
+}
+
+constexpr const char* kVerbs[] = {"cat-manifest",
+                                  "doctor",
+                                  "enter",
+                                  "fetch",
+                                  "gc",
+                                  "image cat-manifest",
+                                  "image list",
+                                  "image rm",
+                                  "image verify",
+                                  "list",
+                                  "policy explain",
+                                  "rm",
+                                  "run",
+                                  "status",
+                                  "stop",
+                                  "tpm log",
+                                  "trust",
+                                  "trust list",
+                                  "version"};
+
+TEST_F(Program, WithoutACommandPrintsHelpAndEndsWith2) {
+  const Outcome outcome = run({});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.errors, StartsWith("missing command\nNAME:\n\tairlock - "));
+  EXPECT_EQ(outcome.output, "");
+}
+TEST_F(Program, PrintsHelpInRktsSections) {
+  const Outcome outcome = run({"--help"});
+  EXPECT_EQ(outcome.code, 0);
+  for (const char* section :
+       {"NAME:\n\t", "\nUSAGE:\n\t", "\nVERSION:\n\t", "\nCOMMANDS:\n\t", "\nOPTIONS:\n\t"}) {
+    EXPECT_THAT(outcome.output, HasSubstr(section));
+  }
+  EXPECT_THAT(outcome.output, HasSubstr("\t      --dir=\"/var/lib/airlock\"\tdata directory\n"));
+  for (const char* verb : kVerbs)
+    EXPECT_THAT(outcome.output, HasSubstr("\n\t" + std::string(verb))) << verb;
+}
+TEST_F(Program, RefusesAnUnknownCommand) {
+  const Outcome outcome = run({"bogus"});
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_EQ(outcome.errors,
+            "Error: unknown command \"bogus\" for \"airlock\"\nRun 'airlock --help' for usage.\n");
+}
+TEST_F(Program, SpeaksOfRktWhenCalledSo) {
+  EXPECT_EQ(run({"bogus"}, "/usr/bin/rkt").errors,
+            "Error: unknown command \"bogus\" for \"rkt\"\nRun 'rkt --help' for usage.\n");
+}
+TEST_F(Program, PrintsFiveLinesOfVersion) {
+  const Outcome outcome = run({"version"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.output, StartsWith("airlock Version: "));
+  EXPECT_THAT(outcome.output, HasSubstr("\nappc Version: 0.8.11\n"));
+  EXPECT_THAT(outcome.output, HasSubstr("\nFeatures: +TPM"));
+  EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 5);
+}
+TEST_F(Program, FetchesNothingWithoutAnImage) {
+  const Outcome outcome = run({"fetch"});
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_THAT(outcome.errors, StartsWith("fetch: must provide at least one image"));
+}
+TEST_F(Program, WantsSignaturesAfterTheirImage) {
+  EXPECT_THAT(run({"fetch", "--signature=x", "y.aci"}).errors,
+              StartsWith("fetch: --signature must follow an image"));
+}
+TEST_F(Program, NamesTheSignatureThatIsMissing) {
+  const std::string image = home_ + "/x.aci";
+  std::ofstream(image) << "x";
+  const Outcome outcome = run({"fetch", image});
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_THAT(outcome.errors, StartsWith("fetch: error opening signature file: open " + image +
+                                         ".asc: no such file or directory"));
+}
+TEST_F(Program, ListsAnEmptyStore) {
+  EXPECT_EQ(run({"image", "list"}).output, "ID\tNAME\tSIZE\tIMPORT TIME\tLAST USED\n");
+  EXPECT_EQ(run({"image", "list", "--no-legend"}).output, "");
+  EXPECT_EQ(run({"image", "list", "--format=json"}).output, "[]\n");
+  EXPECT_EQ(run({"image", "list", "--fields=id,bogus"}).code, 254);
+}
+TEST_F(Program, EndsWith254WhenThereIsNothingToRemove) {
+  const Outcome outcome = run({"image", "rm", "example.com/nope"});
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_THAT(outcome.errors, HasSubstr("rm: 1 image(s) cannot be removed\n"));
+}
+TEST_F(Program, TrustWantsAScope) {
+  EXPECT_THAT(run({"trust", "key.asc"}).errors,
+              StartsWith("trust: aborting due to implicit unbounded trust (root domain)"));
+  EXPECT_THAT(run({"trust", "--root", "--prefix=a.b"}).errors,
+              StartsWith("trust: --root and --prefix usage mutually exclusive"));
+  EXPECT_THAT(run({"trust", "--prefix=https://a.b", "k"}).errors,
+              StartsWith("trust: --prefix must not contain a URL scheme, omit https://"));
+  EXPECT_THAT(run({"trust", "--prefix=a.b", "http://a.b/k"}).errors,
+              StartsWith("trust: --insecure-allow-http required for http URLs"));
+  EXPECT_THAT(run({"trust", "--prefix=a.b", "ftp://a.b/k"}).errors,
+              StartsWith("trust: only local files and http or https URLs supported"));
+}
+TEST_F(Program, ErrorsAreObjectsWithJson) {
+  EXPECT_THAT(run({"--json", "fetch"}).errors,
+              StartsWith("{\"command\":\"fetch\",\"code\":\"E_USAGE\""));
+}
+TEST_F(Program, DoctorSaysOfEachLayerWhetherItHolds) {
+  const Outcome outcome = run({"doctor"});
+  EXPECT_EQ(outcome.code, 0);
+  for (const char* layer : {"helper: ", "landlock: ", "seccomp: ", "erofs: ", "cgroup: ",
+                            "trusted keys: ", "store: "}) {
+    EXPECT_THAT(outcome.output, HasSubstr(layer)) << outcome.output;
+  }
+  std::istringstream lines(outcome.output);
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_THAT(line, HasSubstr("enforced")) << line;
+}
+
+TEST_F(Program, HasAManualThatNamesEveryCommandAndFlag) {
+  const std::string manual = fileText(AIRLOCK_SOURCE_DIR "/docs/man/airlock.1.scd");
+  ASSERT_FALSE(manual.empty());
+  std::set<std::string> helped;
+  for (const char* verb : kVerbs) {
+    EXPECT_THAT(manual, HasSubstr("*" + std::string(verb) + "*")) << verb;
+    std::vector<std::string> words = {"help"};
+    std::istringstream split(verb);
+    for (std::string word; split >> word;) words.push_back(word);
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 0);
+    helped.merge(flagsIn(outcome.output));
+  }
+  const std::set<std::string> written = flagsIn(manual);
+  for (const std::string& flag : helped)
+    EXPECT_TRUE(written.contains(flag)) << flag << " is not in airlock(1)";
+  EXPECT_THAT(manual, HasSubstr("# SECURITY"));
+}
+
+}  // namespace
+}  // namespace airlock::cli

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/help.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "cli/options.h"
+
+namespace airlock::cli {
+
+namespace {
+
+constexpr std::string_view kGlobalOptions =
+    "--debug\tlonger error texts\n"
+    "--dir=\"/var/lib/airlock\"\tdata directory\n"
+    "--help\tshow help\n"
+    "--insecure-options=\"none\"\tcomma list of security features to do without: none, image, tls, "
+    "ondisk, http, pubkey, "
+    "capabilities, paths, seccomp, all-fetch, all-run, all\n"
+    "--json\tprint for machines, errors too\n"
+    "--local-config=\"/etc/airlock\"\tthe administrator's configuration\n"
+    "--system-config=\"/usr/lib/airlock\"\tthe vendor's configuration\n"
+    "--trust-keys-from-https\ttrust keys discovered over HTTPS without a review, where a prefix "
+    "has none yet\n"
+    "--user-config=\"\"\tthe user's configuration, for a store of its own\n";
+
+// One TAB before each line; a flag stands six columns in, as its short form would precede it.
+std::string indented(std::string_view lines, std::string_view before) {
+  std::string text;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    text += '\t';
+    text += before;
+    text += lines.substr(0, end);
+    text += '\n';
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string generalHelp(std::span<const Command> commands) {
+  const std::string& program = programName();
+  std::string text =
+      "NAME:\n\t" + program +
+      " - a container engine that can say what ran, who vouched for it, and what it " +
+      "could touch\n\nUSAGE:\n\t" + program + " [command]\n\nVERSION:\n\t" + AIRLOCK_VERSION +
+      "\n\nCOMMANDS:\n";
+  std::size_t widest = 0;
+  for (const Command& command : commands)
+    widest = std::max(widest, std::string_view(command.name).size());
+  for (const Command& command : commands) {
+    const std::string_view name = command.name;
+    text += "\t" + std::string(name) + std::string(widest - name.size(), ' ') + "\t" +
+            command.summary + "\n";
+  }
+  const std::string_view name = "help";
+  text += "\t" + std::string(name) + std::string(widest - name.size(), ' ') +
+          "\thelp about a command\n";
+  return text + "\nOPTIONS:\n" + indented(kGlobalOptions, "      ");
+}
+
+std::string commandHelp(const Command& command) {
+  const std::string& program = programName();
+  std::string text = "NAME:\n\t" + std::string(command.name) + " - " + command.summary +
+                     "\n\nUSAGE:\n\t" + program + " " + command.name;
+  if (std::string_view(command.usage).size() > 0) text += " " + std::string(command.usage);
+  text += "\n";
+  if (std::string_view(command.help).size() > 0)
+    text += "\nOPTIONS:\n" + indented(command.help, "      ");
+  return text + "\nGLOBAL OPTIONS:\n" + indented(kGlobalOptions, "      ");
+}
+
+}  // namespace airlock::cli

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// airlock: the commands of a user.  Runs as whoever calls it; asks the helper for what only root
+// can do.
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "cli/text_output.h"
+
+namespace airlock::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
+     "--pretty-print=true\tindented\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     catManifest},
+    {"doctor", "", "tell what this host enforces, what it does not, and what to do about it", "",
+     doctor},
+    {"enter", "[--app=NAME] UUID [COMMAND [ARGUMENT...]]",
+     "run a command in a running pod, confined as its app is",
+     "--app=\"\"\tthe app to enter, where a pod has several\n", enter},
+    {"fetch", "IMAGE [--signature=FILE]...", "fetch images, verify them and keep them in the store",
+     "--full\tprint whole image ids\n"
+     "--local\tas --pull-policy=never\n"
+     "--no-store\tas --pull-policy=update\n"
+     "--pull-policy=\"update\"\twhen to download: never, new (what the store does not have), "
+     "update\n"
+     "--signature=\"\"\tdetached signature of the image before it, a file or a URL\n"
+     "--store-only\tas --pull-policy=never\n",
+     fetch},
+    {"gc", "", "take away what exited pods left behind",
+     "--expire-prepared=\"24h0m0s\"\tafter which prepared pods are taken for abandoned\n"
+     "--grace-period=\"30m0s\"\tfor which exited pods are kept\n"
+     "--mark-only\tmark exited pods, remove nothing\n",
+     collectGarbage},
+    {"image cat-manifest", "IMAGE", "print the manifest of an image",
+     "--pretty-print=true\tindented\n", imageCatManifest},
+    {"image list", "", "list the images in the store",
+     "--fields=\"id,name,size,importtime,lastused\"\tcomma list of columns; also latest and "
+     "signer\n"
+     "--format=\"\"\tjson or json-pretty\n"
+     "--full\twhole ids, times and sizes\n"
+     "--no-legend\twithout the line of column names\n"
+     "--order=\"asc\"\tasc or desc\n"
+     "--sort=\"importtime\"\tcomma list of fields\n",
+     imageList},
+    {"image rm", "IMAGE...", "remove images from the store", "", imageRemove},
+    {"image verify", "IMAGE...",
+     "check that images in the store are what was imported, and signed still", "", imageVerify},
+    {"list", "", "list pods",
+     "--format=\"\"\tjson or json-pretty\n"
+     "--full\twhole ids and times\n"
+     "--no-legend\twithout the line of column names\n",
+     list},
+    {"policy explain", "run|fetch IMAGE...",
+     "tell whether something is allowed, and which line of the policy says so",
+     "--as=\"\"\tfor this user, by name or uid (root only)\n"
+     "--caps-retain=\"\"\tcomma list of capabilities to be kept, or all\n"
+     "--net=\"none\"\tnone or host\n"
+     "--volume=\"\"\tNAME=/PATH of a volume of the host\n",
+     policyExplain},
+    {"rm", "[--uuid-file=FILE] UUID...", "remove pods that have exited",
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n", removePods},
+    {"run", "[POD-FLAGS] IMAGE [APP-FLAGS] [-- ARGUMENT...] [--- IMAGE...]", "run images as a pod",
+     "--hostname=\"\"\tof the pod; airlock-UUID otherwise\n"
+     "--inherit-env\tgive the apps this environment\n"
+     "--interactive\tgive the app a terminal\n"
+     "--net[=default]\tnone: loopback alone; host: the host's network, where policy allows it\n"
+     "--pull-policy=\"new\"\twhen to download: never, new, update\n"
+     "--set-env=\"\"\tNAME=VALUE for every app\n"
+     "--set-env-file=\"\"\ta file of such lines\n"
+     "--uuid-file-save=\"\"\twrite the pod's UUID there\n"
+     "--volume=\"\"\tNAME,kind=host,source=PATH[,readOnly=true] or NAME,kind=empty\n"
+     "--mount=\"\"\tvolume=NAME,target=PATH; after an image for that app alone\n"
+     "--exec=\"\"\tprogram to run instead of the image's (after an image, as all below)\n"
+     "--name=\"\"\tof the app\n"
+     "--user=\"\"\tof the app\n"
+     "--group=\"\"\tof the app\n"
+     "--supplementary-gids=\"\"\tcomma list\n"
+     "--environment=\"\"\tNAME=VALUE for the app\n"
+     "--working-dir=\"\"\tof the app\n"
+     "--readonly-rootfs\tthe app cannot write to its root\n"
+     "--caps-retain=\"\"\tcapabilities to be kept\n"
+     "--caps-remove=\"\"\tcapabilities to be taken away\n"
+     "--seccomp=\"\"\tmode=retain|remove,@SET or CALL,…\n"
+     "--memory=\"\"\tlimit, such as 64M\n"
+     "--cpu=\"\"\tlimit, such as 500m\n"
+     "--cpu-shares=\"\"\tweight beside other pods\n"
+     "--oom-score-adj=\"\"\tfor the kernel when memory runs out\n"
+     "--signature=\"\"\tdetached signature of the image before it\n",
+     run},
+    {"status", "[--uuid-file=FILE] UUID", "tell how a pod is",
+     "--format=\"\"\tjson or json-pretty\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n"
+     "--wait[=true]\tuntil the pod has exited, or for this long\n"
+     "--wait-ready[=true]\tuntil the pod is ready, or for this long\n",
+     status},
+    {"stop", "[--uuid-file=FILE] UUID...", "stop pods",
+     "--force\tkill them\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     stop},
+    {"tpm log", "",
+     "print what was measured since boot, and whether it replays to the TPM's register", "",
+     tpmLog},
+    {"trust", "[--prefix=PREFIX | --root] [KEY...]", "trust a key to sign images",
+     "--insecure-allow-http\tallow keys over plain HTTP\n"
+     "--prefix=\"\"\tfor images of this name and below\n"
+     "--root\tfor every image\n"
+     "--skip-fingerprint-review\tdo not ask\n",
+     trust},
+    {"trust list", "", "list the trusted keys", "", trustList},
+    {"version", "", "print the version", "", version},
+};
+
+std::string usageHint() { return "Run '" + programName() + " --help' for usage.\n"; }
+
+int runCommand(const CommandLine& line) {
+  const Command& command = *line.command;
+  const auto code = command.function(line.options, line.arguments);
+  if (code) return *code;
+  // rkt's messages name the last word: "rm: …" for `image rm`.
+  constexpr std::string_view group = "image ";
+  std::string_view name = command.name;
+  if (name.starts_with(group)) name.remove_prefix(group.size());
+  note(errorText(std::string(name), code.error(), line.options));
+  return kExitFailure;
+}
+
+int badCommandLine(const Error& error, const Options& options) {
+  note(errorText("Error", error, options));
+  if (!options.json) note(usageHint());
+  return kExitFailure;
+}
+
+int main(std::span<char*> arguments) {
+  // Nobody of our own uid may look into a process that holds a connection to the helper.
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::umask(022);
+  if (arguments.empty()) return kExitFailure;
+  setProgramName(arguments.front());
+  const std::vector<std::string> words(arguments.begin() + 1, arguments.end());
+  const auto line = parseCommandLine(kCommands, words);
+  if (!line) {
+    Options options;
+    for (const std::string& word : words) options.json |= word == "--json";
+    return badCommandLine(line.error(), options);
+  }
+  if (line->help) {
+    out(line->command == nullptr ? generalHelp(kCommands) : commandHelp(*line->command));
+    return 0;
+  }
+  if (line->command == nullptr) {
+    note("missing command\n" + generalHelp(kCommands));
+    return kExitNoCommand;
+  }
+  return runCommand(*line);
+}
+
+}  // namespace
+}  // namespace airlock::cli
+
+int main(int argc, char** argv) {
+  return airlock::cli::main({argv, static_cast<std::size_t>(argc)});
+}

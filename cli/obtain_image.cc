@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/obtain_image.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <optional>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/syscall.h"
+#include "cli/download_cache.h"
+#include "cli/fetch_client.h"
+#include "cli/go_format.h"
+#include "cli/options.h"
+#include "cli/own_paths.h"
+#include "cli/own_store.h"
+#include "cli/text_output.h"
+#include "cli/trusted_keys.h"
+#include "image/reference.h"
+
+namespace airlock::cli {
+
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+bool isRegularFile(std::string_view path) {
+  struct stat info{};
+  return ::stat(std::string(path).c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool isUrl(const std::string& text) {
+  return text.starts_with("https://") || text.starts_with("http://");
+}
+
+std::unexpected<Error> notObtained(const std::string& argument) {
+  return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                "unable to fetch image from image name " + quoted(argument) +
+                    ": either image was not found in the store or store was disabled and fetching "
+                    "from remote yielded "
+                    "nothing or it was disabled",
+                "Fetch it with " + programName() + " fetch");
+}
+
+// The text in which Go's os.Open fails, which scripts look for.
+std::string openText(const std::string& path, const Error& error) {
+  return "open " + printable(path) + ": " +
+         (error.kind() == ErrorKind::Missing ? "no such file or directory" : error.message());
+}
+
+void tellSigners(const ipc::Imported& imported) {
+  if (imported.signers.empty()) return;
+  inform("signature verified:");
+  for (const ipc::Signer& signer : imported.signers) {
+    note("  " + (signer.userId.empty() ? signer.fingerprint.text() : printable(signer.userId)) +
+         "\n");
+  }
+}
+
+class Obtaining {
+ public:
+  Obtaining(const Options& options, ImageStore images, const std::string& argument,
+            const std::string& signatureFile, PullPolicy policy)
+      : options_(options),
+        images_(std::move(images)),
+        argument_(argument),
+        signatureFile_(signatureFile),
+        policy_(policy) {}
+
+  Result<ipc::CatalogRecord> operator()(const image::HashPrefix&) {
+    return images_.resolve(argument_);
+  }
+
+  Result<ipc::CatalogRecord> operator()(const image::FilePath& file) {
+    const std::string path = TRY(absolutePath(file.path));
+    std::optional<Fd> signature;
+    if (!options_.insecure.image) {
+      const std::string beside =
+          path.substr(0, path.size() - (path.ends_with(".aci") ? 4 : 0)) + ".aci.asc";
+      signature = TRY(openSignature(signatureFile_.empty() ? beside : signatureFile_));
+    }
+    const auto image = sys::openPath(path, O_RDONLY);
+    if (!image) {
+      return refuse(image.error().kind(), "E_NOT_FOUND",
+                    "error opening ACI file: " + openText(path, image.error()));
+    }
+    return import({.origin = "file://" + path}, *image,
+                  signature ? std::optional(signature->ref()) : std::nullopt);
+  }
+
+  Result<ipc::CatalogRecord> operator()(const image::WebUrl& web) {
+    Download download = TRY(Download::open(TRY(openCache(options_)), web.url));
+    if (policy_ != PullPolicy::Update) {
+      if (auto kept = TRY(fromStore(download))) return *std::move(kept);
+      if (policy_ == PullPolicy::Never) return notObtained(argument_);
+    }
+    return remote(download, {.url = web.url}, {});
+  }
+
+  Result<ipc::CatalogRecord> operator()(const image::NamedImage& named) {
+    if (policy_ != PullPolicy::Update) {
+      auto kept = images_.resolve(argument_);
+      if (kept || kept.error().kind() != ErrorKind::Missing) return kept;
+      if (policy_ == PullPolicy::Never) return notObtained(argument_);
+    }
+    Download download = TRY(Download::open(TRY(openCache(options_)), requestKey(named)));
+    if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
+    if (!options_.insecure.image) discoverKeysFor(options_, named.name);
+    return remote(download, {.name = named.name.text(), .labels = named.labels},
+                  {.name = named.name, .labels = named.labels});
+  }
+
+ private:
+  static std::string requestKey(const image::NamedImage& named) {
+    std::string key = named.name.text();
+    for (const Label& label : named.labels) key += "," + label.name + "=" + label.value;
+    return key;
+  }
+
+  Result<Fd> openSignature(const std::string& path) const {
+    auto file = sys::openPath(path, O_RDONLY);
+    if (file) return file;
+    return refuse(file.error().kind(), "E_SIG_MISSING",
+                  "error opening signature file: " + openText(path, file.error()),
+                  "Put the signature there, or name it with --signature");
+  }
+
+  // The image that an earlier answer became, when it is in the store still.  One that was let in
+  // without a signature is no answer to a request that wants it verified.
+  Result<std::optional<ipc::CatalogRecord>> fromStore(const Download& download) const {
+    if (!download.record()) return std::nullopt;
+    const auto id = ImageId::parse(download.record()->image);
+    const auto opened = TRY(images_.open());
+    if (!id || !opened) return std::nullopt;
+    auto record = TRY(opened->find(*id));
+    if (record && record->signers.empty() && !options_.insecure.image) return std::nullopt;
+    return record;
+  }
+
+  Result<std::optional<ipc::CatalogRecord>> freshCopy(const Download& download) const {
+    if (freshnessOf(download.record(), wallClock() / kSecond) != Freshness::Fresh)
+      return std::nullopt;
+    return fromStore(download);
+  }
+
+  Result<ipc::CatalogRecord> remote(Download& download, ipc::FetchImageJob job,
+                                    ipc::ImportRequest request) const {
+    if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
+    const std::optional<ipc::CatalogRecord> kept = TRY(fromStore(download));
+    job.options = fetchOptions(options_);
+    job.wantSignature = !options_.insecure.image;
+    std::optional<Fd> signature;
+    if (job.wantSignature && isUrl(signatureFile_)) {
+      job.signatureUrl = signatureFile_;
+    } else if (job.wantSignature && !signatureFile_.empty()) {
+      signature = TRY(openSignature(signatureFile_));
+      job.wantSignature = false;
+    }
+    if (kept) {
+      job.knownUrl = download.record()->url;
+      job.cachedTag = download.record()->tag;
+    }
+    const Fd downloaded = TRY(memoryFile("signature"));
+    const ipc::FetchedImage fetched = TRY(fetchImage(std::move(job), download.file(), downloaded));
+    CacheRecord record{.url = fetched.url,
+                       .tag = fetched.tag,
+                       .maxAge = fetched.maxAge,
+                       .downloadedAt = wallClock() / kSecond};
+    if (fetched.notModified) {
+      if (!kept)
+        return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher kept an image that is not there");
+      record.image = download.record()->image;
+      TRY(download.remember(record));
+      return *kept;
+    }
+    if (fetched.hasSignature && !signature) signature = TRY(sys::duplicate(downloaded));
+    request.origin = fetched.url;
+    ipc::CatalogRecord imported =
+        TRY(import(std::move(request), download.file(),
+                   signature ? std::optional(signature->ref()) : std::nullopt));
+    record.image = imported.image.text();
+    TRY(download.remember(record));
+    return imported;
+  }
+
+  Result<ipc::CatalogRecord> import(ipc::ImportRequest request, FdRef image,
+                                    std::optional<FdRef> signature) const {
+    request.hasSignature = signature.has_value();
+    request.skipSignature = options_.insecure.image;
+    if (request.skipSignature) inform("warning: image signature verification has been disabled");
+    const ipc::Imported imported = TRY(images_.import(request, image, signature));
+    tellSigners(imported);
+    const auto opened = TRY(images_.open());
+    if (opened) {
+      if (auto record = TRY(opened->find(imported.image))) return *std::move(record);
+    }
+    return refuse(ErrorKind::Failed, "E_STORE", "the image went away while it was imported");
+  }
+
+  const Options& options_;
+  ImageStore images_;
+  const std::string& argument_;
+  const std::string& signatureFile_;
+  PullPolicy policy_;
+};
+
+}  // namespace
+
+Result<PullPolicy> parsePullPolicy(std::string_view text) {
+  if (text == "never") return PullPolicy::Never;
+  if (text == "new") return PullPolicy::New;
+  if (text == "update") return PullPolicy::Update;
+  return refuse(ErrorKind::Invalid, "E_USAGE",
+                "invalid value " + quoted(text) + " for --pull-policy",
+                "It takes never, new or update");
+}
+
+Result<ipc::CatalogRecord> obtainImage(const Options& options, const std::string& argument,
+                                       const std::string& signatureFile, PullPolicy policy) {
+  const image::ImageReference reference = TRY(image::parseImageReference(argument, isRegularFile));
+  Obtaining obtaining(options, TRY(ImageStore::choose(options)), argument, signatureFile, policy);
+  return std::visit(obtaining, reference);
+}
+
+}  // namespace airlock::cli

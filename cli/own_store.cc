@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/own_store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <variant>
+
+#include "base/log.h"
+#include "cli/helper_client.h"
+#include "cli/own_paths.h"
+#include "cli/progress.h"
+#include "image/reference.h"
+#include "store/import.h"
+
+namespace airlock::cli {
+
+namespace {
+
+std::unexpected<Error> notFound(const std::string& argument) {
+  return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no image in the store for " + quoted(argument),
+                "See what is there with `airlock image list`");
+}
+
+}  // namespace
+
+Result<ImageStore> ImageStore::choose(const Options& options) {
+  if (helperReachable(options)) return ImageStore(options, true, options.dir);
+  if (options.dirGiven) return ImageStore(options, false, options.dir);
+  std::string own = ownDataDirectory();
+  if (own.empty()) {
+    return refuse(ErrorKind::Unsupported, "E_STORE",
+                  "no helper can be reached, and there is no place for a store",
+                  "Set HOME or XDG_DATA_HOME, or use --dir");
+  }
+  return ImageStore(options, false, std::move(own));
+}
+
+std::vector<std::string> ImageStore::configRoots() const {
+  // What root's helper believes is root's alone; a user's own keys count in its own store.
+  if (throughHelper_) return {options_.systemConfig, options_.localConfig};
+  return options_.configRoots();
+}
+
+Result<store::Store> ImageStore::openOwn() const {
+  struct stat info{};
+  const bool exists = ::stat(directory_.c_str(), &info) == 0;
+  if (exists && info.st_uid != ::geteuid()) {
+    return refuse(ErrorKind::Unsupported, "E_HELPER",
+                  "no helper can be reached, and " + printable(directory_) + " is not yours",
+                  "Ask the administrator to enable airlock-helper.socket (or to run airlock-helper "
+                  "--listen), use sudo, or leave --dir out for a store of your own");
+  }
+  static_cast<void>(TRY(makeDirectories(directory_, 0755)));
+  return store::Store::openForWriting(directory_);
+}
+
+Result<std::optional<store::Store>> ImageStore::open() const {
+  return store::Store::openForReading(directory_);
+}
+
+Result<store::KeyStore> ImageStore::keys() const { return store::KeyStore::open(configRoots()); }
+
+Result<ipc::CatalogRecord> ImageStore::resolve(const std::string& argument) const {
+  const auto opened = TRY(open());
+  if (!opened) return notFound(argument);
+  const image::ImageReference reference =
+      TRY(image::parseImageReference(argument, [](std::string_view) { return false; }));
+  if (const auto* prefix = std::get_if<image::HashPrefix>(&reference)) {
+    auto found = opened->findByPrefix(prefix->text);
+    if (!found && found.error().kind() == ErrorKind::Missing) return notFound(argument);
+    return found;
+  }
+  const auto* named = std::get_if<image::NamedImage>(&reference);
+  if (named == nullptr) {
+    return refuse(ErrorKind::Invalid, "E_REFERENCE",
+                  quoted(argument) + " is neither an image id nor a name",
+                  "Write sha512-… or NAME[:VERSION]");
+  }
+  auto found = TRY(opened->find(named->name, named->labels));
+  // Images without a platform exist (data alone); the host's labels, which nobody asked for, do not
+  // hide them.
+  if (!found) {
+    std::vector<Label> asked;
+    for (const Label& label : named->labels) {
+      if (label.name != "os" && label.name != "arch") asked.push_back(label);
+    }
+    found = TRY(opened->find(named->name, asked));
+  }
+  if (!found) return notFound(argument);
+  return *std::move(found);
+}
+
+Result<ipc::Imported> ImageStore::import(const ipc::ImportRequest& request, FdRef image,
+                                         std::optional<FdRef> signature) const {
+  if (throughHelper_) {
+    std::vector<FdRef> fds = {image};
+    if (signature) fds.push_back(*signature);
+    HelperAnswer answer = TRY(askHelper(options_, request, fds));
+    if (auto* imported = std::get_if<ipc::Imported>(&answer.reply)) return std::move(*imported);
+    return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
+  }
+  store::Store own = TRY(openOwn());
+  const store::RoleStarter starter = TRY(store::RoleStarter::create());
+  store::Store::Staged staged = TRY(store::stageImport(own, starter, TRY(keys()),
+                                                       {.image = image,
+                                                        .signature = signature,
+                                                        .name = request.name,
+                                                        .labels = request.labels,
+                                                        .origin = request.origin,
+                                                        .skipSignature = request.skipSignature,
+                                                        .importerUid = ::geteuid()}));
+  staged.record.rule = "own store";
+  ipc::Imported imported{.image = staged.record.image,
+                         .name = staged.record.name,
+                         .labels = staged.record.labels,
+                         .signers = staged.record.signers};
+  imported.alreadyThere = !TRY(own.commit(std::move(staged)));
+  return imported;
+}
+
+Result<ipc::ImageVerified> ImageStore::verify(const ipc::CatalogRecord& record) const {
+  if (throughHelper_)
+    return askFor<ipc::ImageVerified>(options_, ipc::VerifyImageRequest{record.image});
+  const store::Store own = TRY(openOwn());
+  return store::verifyStored(own, TRY(store::RoleStarter::create()), TRY(keys()), record);
+}
+
+Result<void> ImageStore::remove(const ipc::CatalogRecord& record) const {
+  if (throughHelper_) {
+    TRY(askFor<ipc::Done>(options_, ipc::RemoveImageRequest{record.image}));
+    return {};
+  }
+  store::Store own = TRY(openOwn());
+  return own.remove(record);
+}
+
+}  // namespace airlock::cli

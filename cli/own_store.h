@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The image store that this caller uses: root's, through the helper, or its own where there is no
+// helper.  CLI only.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/command.h"
+#include "ipc/helper_messages.h"
+#include "ipc/records.h"
+#include "store/keystore.h"
+#include "store/store.h"
+
+namespace airlock::cli {
+
+class ImageStore {
+ public:
+  // Which one it is, as said above; an own store is DIR with --dir, else $XDG_DATA_HOME/airlock.
+  // Opens nothing.
+  static Result<ImageStore> choose(const Options& options);
+
+  bool throughHelper() const { return throughHelper_; }
+  const std::string& directory() const { return directory_; }
+
+  // For reading; nullopt when nothing was ever imported.
+  Result<std::optional<store::Store>> open() const;
+  // The keys that count for imports into this store.
+  Result<store::KeyStore> keys() const;
+
+  // A hash prefix or name[:version] of an image in the store.  Missing: no such image.
+  Result<ipc::CatalogRecord> resolve(const std::string& argument) const;
+
+  // Verifies and keeps an image; nothing of the store changes when it is refused.
+  Result<ipc::Imported> import(const ipc::ImportRequest& request, FdRef image,
+                               std::optional<FdRef> signature) const;
+  Result<ipc::ImageVerified> verify(const ipc::CatalogRecord& record) const;
+  Result<void> remove(const ipc::CatalogRecord& record) const;
+
+ private:
+  ImageStore(const Options& options, bool throughHelper, std::string directory)
+      : options_(options), throughHelper_(throughHelper), directory_(std::move(directory)) {}
+  std::vector<std::string> configRoots() const;
+  // E_HELPER: it is somebody else's, and so only its owner's helper could change it.
+  Result<store::Store> openOwn() const;
+
+  Options options_;
+  bool throughHelper_;
+  std::string directory_;
+};
+
+}  // namespace airlock::cli

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/pod_access.h"
+
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "base/syscall.h"
+#include "cli/in_message.h"
+#include "cli/in_message.h"
+#include "cli/text_output.h"
+
+namespace airlock::cli {
+
+namespace {
+constexpr std::size_t kUuidFileBytes = 64;
+}  // namespace
+
+Result<std::optional<OpenedPods>> openPods(const Options& options) {
+  auto store = TRY(store::Store::openForReading(options.dir));
+  if (!store) return std::optional<OpenedPods>();
+  auto pods = TRY(store::PodDirectory::openForReading(store->top()));
+  if (!pods) return std::optional<OpenedPods>();
+  return std::optional(OpenedPods{*std::move(store), *std::move(pods)});
+}
+
+Result<store::Pod> findPod(const Options& options, std::string_view text) {
+  auto opened = TRY(openPods(options));
+  if (!opened) {
+    return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                  "no matches found for " + airlock::quoted(text),
+                  "There are no pods in " + printable(options.dir));
+  }
+  if (const auto whole = PodId::parse(text)) return opened->pods.find(*whole);
+  return opened->pods.find(TRY(opened->pods.resolve(text)));
+}
+
+Result<std::vector<std::string>> podOperands(std::vector<std::string> operands,
+                                             const std::string& uuidFile) {
+  if (!uuidFile.empty()) {
+    const Fd file =
+        TRY(inMessage(sys::openPath(uuidFile, O_RDONLY), "unable to resolve UUID from file"));
+    std::string text = TRY(sys::readAll(file, kUuidFileBytes));
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    operands.push_back(TRY(inMessage(PodId::parse(text), printable(uuidFile))).text());
+  }
+  if (operands.empty()) {
+    return refuse(ErrorKind::Invalid, "E_FLAG", "a pod's UUID is needed",
+                  "airlock list shows them");
+  }
+  return operands;
+}
+
+void complain(std::string_view command, std::string_view text) {
+  note(std::string(command) + ": " + std::string(text) + "\n");
+}
+
+}  // namespace airlock::cli

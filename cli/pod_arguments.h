@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// rkt's grammar of `run`: [pod flags] IMAGE [app flags] [-- ARGS [---]] [IMAGE ...].  Nothing is
+// looked up here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/obtain_image.h"
+#include "image/isolators.h"
+#include "image/manifest.h"
+#include "image/pod_manifest.h"
+#include "ipc/pod_spec.h"
+
+namespace airlock::cli {
+
+struct AppArguments {
+  std::string image;      // as typed
+  std::string signature;  // file, or empty
+  std::optional<AppName> name;
+  std::optional<std::string> exec;
+  std::optional<std::string> user;
+  std::optional<std::string> group;
+  std::optional<std::vector<std::uint32_t>> supplementaryGids;
+  std::optional<std::string> workingDirectory;
+  bool readOnlyRootFs = false;
+  std::vector<image::EnvironmentVariable> environment;
+  std::vector<image::Mount> mounts;
+  std::vector<image::Isolator> isolators;  // each overrides what the image says of its kind
+  bool capabilitiesRetained = false;
+  bool capabilitiesRemoved = false;
+  std::vector<std::string> arguments;  // appended to exec
+};
+
+struct PodArguments {
+  bool interactive = false;
+  ipc::Network network = ipc::Network::Loopback;
+  std::string hostname;
+  std::string uuidFile;
+  bool inheritEnvironment = false;
+  std::vector<image::EnvironmentVariable> environment;  // --set-env
+  std::vector<std::string> environmentFiles;
+  std::vector<image::Volume> volumes;
+  std::vector<image::Mount> mounts;  // for every app
+  PullPolicy pullPolicy = PullPolicy::New;
+  std::vector<AppArguments> apps;  // at least one
+};
+
+Result<PodArguments> parsePodArguments(const std::vector<std::string>& arguments);
+
+// "NAME,kind=host,source=PATH[,readOnly=B][,recursive=B]",
+// "NAME,kind=empty[,readOnly=B][,mode=0755][,uid=N][,gid=N]".
+Result<image::Volume> parseVolume(const std::string& text);
+// "volume=NAME,target=PATH".
+Result<image::Mount> parseMount(const std::string& text);
+// "mode=retain|remove[,errno=ENAME],CALL|@GROUP,...".
+Result<image::Isolator> parseSeccomp(const std::string& text);
+// "NAME=VALUE".
+Result<image::EnvironmentVariable> parseEnvironment(const std::string& text);
+// Lines NAME=VALUE; empty ones and those that begin with # or ; do not count.
+Result<std::vector<image::EnvironmentVariable>> parseEnvironmentFile(const std::string& text);
+
+}  // namespace airlock::cli

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pods as list and status show them, in rkt's formats.  The pod commands.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "image/json.h"
+#include "image/pod_manifest.h"
+#include "ipc/records.h"
+#include "store/pod_dir.h"
+
+namespace airlock::cli {
+
+struct PodView {
+  store::Pod pod;
+  std::optional<image::PodManifest> manifest;      // nullopt: cannot be read
+  std::map<std::string, std::int64_t> finishedAt;  // app -> nanoseconds since 1970
+};
+// Reads what belongs to the pod; what cannot be read is left out.
+PodView viewOf(store::Pod pod);
+// The bytes of a pod's manifest.
+Result<std::string> readPodManifest(const store::Pod& pod);
+
+// Whether `list` shows a pod of this state.
+bool isListed(store::PodState state);
+// The table of `list`, sorted as given.  `now` is in nanoseconds since 1970.
+std::string listTable(std::span<const PodView> pods, bool full, bool legend, std::int64_t now);
+
+// The lines of `status`: rkt's, then what protected the pod.  `images` are the records of its apps'
+// images, as far as they are still in the store.
+std::string statusLines(const PodView& view, std::span<const ipc::CatalogRecord> images);
+
+// One element of `list --format=json`.
+image::Json podJson(const PodView& view);
+// `status --format=json`: the same, and what protected the pod.
+image::Json statusJson(const PodView& view, std::span<const ipc::CatalogRecord> images);
+
+}  // namespace airlock::cli

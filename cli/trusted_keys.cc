@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/trusted_keys.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/sealed.h"
+#include "base/syscall.h"
+#include "cli/fetch_client.h"
+#include "cli/options.h"
+#include "cli/own_paths.h"
+#include "cli/own_store.h"
+#include "cli/text_output.h"
+#include "store/keystore.h"
+#include "store/roles.h"
+
+namespace airlock::cli {
+
+namespace {
+
+constexpr int kInspectMilliseconds = 30'000;
+constexpr std::size_t kAnswerBytes = 256;
+
+// One line of stdin without its newline; nullopt at the end.  Byte by byte: what follows belongs to
+// somebody else.
+Result<std::optional<std::string>> readLine() {
+  std::string line;
+  for (;;) {
+    std::array<std::uint8_t, 1> byte{};
+    if (TRY(sys::read(FdRef(STDIN_FILENO), byte)) == 0) {
+      if (line.empty()) return std::nullopt;
+      return line;
+    }
+    if (byte[0] == '\n') return line;
+    if (line.size() < kAnswerBytes) line += static_cast<char>(byte[0]);
+  }
+}
+
+Result<bool> askToTrust() {
+  for (;;) {
+    note("Are you sure you want to trust this key (yes/no)?\n");
+    const auto line = TRY(readLine());
+    if (!line) return refuse(ErrorKind::Failed, "E_NO_TTY", "error reviewing key: no answer");
+    if (*line == "yes") return true;
+    if (*line == "no") return false;
+    note("Please enter 'yes' or 'no'\n");
+  }
+}
+
+struct KeyPlace {
+  std::string directory;  // trustedkeys/root.d or trustedkeys/prefix.d/P, absolute
+  bool ownStoreOnly = false;
+};
+KeyPlace placeOf(const Options& options, const KeyScope& scope) {
+  KeyPlace place;
+  std::string root = options.localConfig;
+  if (::geteuid() != 0 && ::access(root.c_str(), W_OK) != 0 && !options.userConfig.empty()) {
+    root = options.userConfig;
+    place.ownStoreOnly = true;
+  }
+  place.directory =
+      root + "/trustedkeys/" + (scope.prefix ? "prefix.d/" + scope.prefix->text() : "root.d");
+  return place;
+}
+
+Result<bool> alreadyTrusted(const Options& options, const KeyScope& scope,
+                            const KeyFingerprint& fingerprint) {
+  const store::KeyStore keys = TRY(store::KeyStore::open(options.configRoots()));
+  for (const auto& [where, key] : TRY(keys.all())) {
+    if (where == scope.text() && key == fingerprint.text()) return true;
+  }
+  return false;
+}
+
+Result<void> addKey(const Options& options, const KeyScope& scope, const std::string& content,
+                    const KeyFingerprint& fingerprint) {
+  const KeyPlace place = placeOf(options, scope);
+  auto directory = makeDirectories(place.directory, 0755);
+  if (!directory) {
+    return std::unexpected(
+        std::move(directory.error())
+            .in("error adding key")
+            .withHint("Trusted keys are the administrator's: use sudo, or --local-config"));
+  }
+  TRY(sys::replaceFile(*directory, TRY(Component::parse(fingerprint.text())), content, 0644));
+  const std::string path = place.directory + "/" + fingerprint.text();
+  note((scope.prefix ? "Added key for prefix \"" + scope.text() + "\" at \""
+                     : "Added root key at \"") +
+       printable(path) + "\"\n");
+  if (place.ownStoreOnly) {
+    note("warning: the key counts for your own store only; " + printable(options.localConfig) +
+         " is the administrator's\n");
+  }
+  return {};
+}
+
+void tellHowToTrust(const std::string& prefix) {
+  note("pubkey: To trust the key for \"" + prefix + "\", do one of the following:\n" +
+       "pubkey:  - call " + programName() + " with --trust-keys-from-https\n" +
+       "pubkey:  - run: " + programName() + " trust --prefix \"" + prefix + "\"\n");
+}
+
+Result<void> offerAdvertised(const Options& options, const ImageName& name) {
+  const ImageStore images = TRY(ImageStore::choose(options));
+  const auto trusted = TRY(TRY(images.keys()).fingerprintsFor(name));
+  if (!trusted.empty()) {
+    if (options.debug) {
+      note("image: keys already exist for prefix \"" + name.text() + "\", not fetching again\n");
+    }
+    return {};
+  }
+  const std::vector<FetchedKey> keys =
+      TRY(fetchKeys({.options = fetchOptions(options), .prefix = name.text()}));
+  const KeyScope scope{name};
+  for (const FetchedKey& key : keys) {
+    const bool silently =
+        options.trustKeysFromHttps && key.url.starts_with("https://") && !options.insecure.tls;
+    TRY(offerKey(options, scope, {key.url, key.content}, silently ? Review::Skip : Review::Ask));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ipc::KeyFacts> inspectKey(const std::string& content) {
+  if (content.size() > limits::kKeyFileBytes) {
+    return refuse(ErrorKind::Invalid, "E_LIMIT", "the key file is larger than a key can be");
+  }
+  const Sealed bytes = TRY(Sealed::make("key", content));
+  const std::array<FdRef, 1> fds = {bytes.fd()};
+  store::Role role = TRY(store::Role::start(TRY(store::RoleStarter::create()), "inspect-key",
+                                            ipc::InspectKeyJob{}, fds));
+  return role.finish<ipc::KeyFacts>(kInspectMilliseconds);
+}
+
+std::string keyText(const KeyScope& scope, const std::string& source, const ipc::KeyFacts& facts) {
+  std::string text =
+      "pubkey: prefix: \"" + scope.text() + "\"\nkey: \"" + printable(source) + "\"\n";
+  text += (facts.fingerprint.isMinisign() ? "minisign key id is: " : "gpg key fingerprint is: ") +
+          spacedFingerprint(facts.fingerprint.text()) + "\n";
+  for (const std::string& subkey : facts.subkeys) {
+    text += "    Subkey fingerprint: " + spacedFingerprint(subkey) + "\n";
+  }
+  for (const std::string& identity : facts.userIds) text += "\t" + printable(identity) + "\n";
+  return text;
+}
+
+Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const OfferedKey& key,
+                         Review review) {
+  const ipc::KeyFacts facts = TRY(inspectKey(key.content));
+  const std::string source = printable(key.source);
+  note(keyText(scope, key.source, facts));
+  if (TRY(alreadyTrusted(options, scope, facts.fingerprint))) {
+    note("Key \"" + source + "\" already in the keystore\n");
+    return Verdict::AlreadyThere;
+  }
+  if (review == Review::Ask) {
+    if (!canAsk()) {
+      if (scope.prefix) tellHowToTrust(scope.text());
+      return refuse(
+          ErrorKind::Failed, "E_NO_TTY",
+          "error reviewing key: unable to ask user to review fingerprint due to lack of tty",
+          "Compare the fingerprint, then use --skip-fingerprint-review");
+    }
+    if (!TRY(askToTrust())) {
+      note("pubkey: not trusting \"" + source + "\"\n");
+      return Verdict::Refused;
+    }
+  }
+  note("Trusting \"" + source + "\" for prefix \"" + scope.text() + "\" " +
+       (review == Review::Ask ? "after" : "without") + " fingerprint review.\n");
+  TRY(addKey(options, scope, key.content, facts.fingerprint));
+  return Verdict::Added;
+}
+
+void discoverKeysFor(const Options& options, const ImageName& name) {
+  const auto offered = offerAdvertised(options, name);
+  if (!offered) note("image: error adding keys: " + printable(offered.error().message()) + "\n");
+}
+
+}  // namespace airlock::cli

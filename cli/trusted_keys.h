@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Showing a key, asking about it, and putting it where it is trusted.  CLI only; `trust`, and
+// `fetch` for keys that a prefix advertises.  The key's bytes are only ever read by a verifier
+// process.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/names.h"
+#include "base/result.h"
+#include "cli/command.h"
+#include "ipc/verify_messages.h"
+
+namespace airlock::cli {
+
+struct KeyScope {
+  std::optional<ImageName> prefix;  // nullopt: every image
+  std::string text() const { return prefix ? prefix->text() : ""; }
+};
+struct OfferedKey {
+  std::string source;  // URL or path, as shown
+  std::string content;
+};
+
+enum class Review { Ask, Skip };
+enum class Verdict { Added, AlreadyThere, Refused };
+
+Result<ipc::KeyFacts> inspectKey(const std::string& content);
+
+// "pubkey: prefix: …", "key: …", the fingerprint and the identities, as rkt shows them.
+std::string keyText(const KeyScope& scope, const std::string& source, const ipc::KeyFacts& facts);
+
+// Shows the key, asks (yes/no) unless told not to, and adds it.  E_NO_TTY when nobody can be asked.
+Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const OfferedKey& key,
+                         Review review);
+
+// While fetching: when no key is trusted for `name`, fetches those that its prefix advertises and
+// offers them.  Whatever goes wrong is told on stderr only: without a key the verification refuses
+// the image anyway.
+void discoverKeysFor(const Options& options, const ImageName& name);
+
+}  // namespace airlock::cli

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "priv-helper/measure.h"
+#include "priv-helper/server.h"
+#include "store/host_layers.h"
+
+namespace airlock::helper {
+
+Result<Answer> report(Server& server, ipc::ReportRequest, ipc::FdTable fds) {
+  TRY(fds.expect(0));
+  TRY(server.authoriser.some(Verb::Report));
+  ipc::Reported reported;
+  reported.layers = store::hostLayers();
+  reported.pcr = server.policy.pcr;
+  reported.measureMode = server.policy.measureMode == ipc::MeasureMode::Require ? "require"
+                         : server.policy.measureMode == ipc::MeasureMode::Log   ? "log"
+                                                                                : "off";
+  if (server.policy.demands("measurement")) reported.measureMode = "require";
+  Answer answer{ipc::Done{}, {}};
+  auto reading = readRegister(server);
+  if (reading) {
+    reported.layers.push_back(reading->layer);
+    reported.tpm = reading->measured.anchor;
+    reported.banks = reading->measured.banks;
+  } else {
+    reported.layers.push_back({"measurement", false, reading.error().text()});
+  }
+  if (reported.tpm.empty()) reported.tpm = "none";
+  for (const std::string& layer : server.policy.required) {
+    reported.layers.push_back(
+        {"required: " + layer, true, "by policy: a start without it is refused"});
+  }
+  if (auto log = TRY(openLog(server))) {
+    reported.hasLog = true;
+    answer.fds.push_back(*std::move(log));
+  }
+  answer.reply = std::move(reported);
+  return answer;
+}
+
+}  // namespace airlock::helper

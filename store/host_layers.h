@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which layers this host can enforce, looked at and not assumed.  The helper records them, the CLI
+// shows them (airlock doctor).
+#pragma once
+
+#include <vector>
+
+#include "ipc/helper_messages.h"
+
+namespace airlock::store {
+
+// Layers that do not depend on a pod: seccomp, landlock, user namespaces, idmapped mounts, cgroup
+// v2, SELinux, EROFS.
+std::vector<ipc::Layer> hostLayers();
+
+}  // namespace airlock::store
