@@ -119,8 +119,9 @@ struct Undo {
     if (started) return;
     if (!cgroup.empty()) static_cast<void>(removeCgroup(cgroup));
     embryo->lock.reset();
-    static_cast<void>(server.pods.remove(pod));
-    if (range) static_cast<void>(store::releaseUidRange(server.store.top(), *range));
+    // What cannot be removed keeps its uids until it can be.
+    if (server.pods.remove(pod) && range)
+      static_cast<void>(store::releaseUidRange(server.store.top(), pod, *range));
   }
 };
 
