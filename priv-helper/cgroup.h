@@ -21,7 +21,7 @@ struct PodCgroup {
 };
 
 // nullopt: the host has no v2 hierarchy.  Limits of the apps are summed: they hold for the pod.
-Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod,
+Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, FdRef podDir,
                                             const ipc::PodSpec& spec);
 // The cgroup of a record again, for `enter`.
 Result<std::optional<Fd>> openCgroup(const std::string& path);

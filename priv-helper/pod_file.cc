@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/process.h"
 #include "base/syscall.h"
+#include "priv-helper/cgroup.h"
 #include "store/layout.h"
 #include "store/uid_ranges.h"
 
@@ -22,8 +23,7 @@ Result<Fd> openPodProcess(const store::Pod& pod) {
   const std::string text = TRY(sys::readFile(pod.dir, store::name("pid"), 64));
   auto pidfd = sys::pidfdOpen(*pod.pid);
   if (!pidfd) return gone();
-  // H14: the number may be another process's by now; with the pidfd held, its start time settles
-  // it.
+  // H14: the number may be another process's by now; the pidfd is held, so start times decide.
   const auto started = startTimeOf(*pod.pid);
   if (!started || text != std::to_string(*pod.pid) + " " + std::to_string(*started) + "\n")
     return gone();
@@ -37,6 +37,7 @@ Result<std::string> readSpec(const store::Pod& pod) {
 Result<void> sweepLeftovers(Server& server) {
   for (const PodId& id : TRY(server.pods.in("embryo"))) {
     // A living one is locked and refuses; a dead one has no process, no mount and nobody's record.
+    static_cast<void>(removeCgroup(server.pods.cgroupOfAbandoned(id).value_or("")));
     static_cast<void>(server.pods.removeEmbryo(id));
   }
   for (const PodId& id : TRY(server.pods.in("garbage"))) static_cast<void>(server.pods.remove(id));

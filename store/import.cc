@@ -137,8 +137,9 @@ Result<void> checkNameAndLabels(const ImportInput& input, const ipc::Unpacked& f
   return {};
 }
 
-// A name does not silently move from one signer to another, or to none: an image that claims a name of
-// the store is signed by a key that has signed it before, or the administrator makes room for it.
+// A name does not silently move from one signer to another, or to none: an image that claims a name
+// of the store is signed by a key that has signed it before, or the administrator makes room for
+// it.
 Result<void> checkSameSigner(const Store& store, const ImageName& name,
                              const std::vector<ipc::Signer>& signers) {
   const auto known = TRY(store.find(name, {}));
