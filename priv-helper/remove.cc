@@ -96,6 +96,9 @@ Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request
         collected.problems.push_back("pod \"" + id.text() + "\": " + removed.error().text());
       }
     }
+    for (const PodId& id : TRY(server.pods.in("embryo"))) {
+      static_cast<void>(removeCgroup(server.pods.cgroupOfAbandoned(id).value_or("")));
+    }
     TRY(store::sweepLeftovers(server.store.top(), server.pods));
   }
   return Answer{std::move(collected), {}};

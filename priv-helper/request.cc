@@ -61,8 +61,7 @@ Result<void> enterPrivateMountNamespace() {
 Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
                       bool peerIsParent) {
   auto message = TRY(channel.receive(deadline(kRequestMilliseconds)));
-  if (!message)
-    return refuse(ErrorKind::Invalid, "E_REQUEST", "connection closed without a request");
+  if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "closed without a request");
   ipc::HelperRequest request = TRY(ipc::decodeHelperRequest(message->bytes));
   ipc::Peer peer = TRY(ipc::identifyPeer(channel.fd()));
   const Fd hostMounts = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));

@@ -98,8 +98,7 @@ ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& c
   return facts;
 }
 
-// A group that the peer is not in stays a stranger's: its files could be made to pass on its
-// rights.
+// A group that the peer is not in stays a stranger's: its files could pass on its rights.
 Result<VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
   const gid_t group = TRY(sys::status(source)).st_gid;
   const bool member = std::ranges::find(peer.groups, group) != peer.groups.end();
@@ -217,7 +216,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   // From here on the log says "pod"; if it does not come to that, it must also say "abort".
   auto start = [&]() -> Result<Answer> {
     // 4. the pod's namespaces, in its cgroup, with its users; it waits.
-    auto cgroup = TRY(makeCgroup(server.peer, spec.id, spec));
+    auto cgroup = TRY(makeCgroup(server.peer, podDir, spec));
     if (cgroup) {
       undo.cgroup = cgroup->path;
       layers.insert(layers.end(), cgroup->layers.begin(), cgroup->layers.end());

@@ -22,8 +22,7 @@ Result<Fd> openPodProcess(const Pod& pod) {
   const std::string text = TRY(sys::readFile(pod.dir, name("pid"), 64));
   auto pidfd = sys::pidfdOpen(*pod.pid);
   if (!pidfd) return gone();
-  // H14: the number may be another process's by now; with the pidfd held, its start time settles
-  // it.
+  // H14: the number may be another process's by now; the pidfd is held, so start times decide.
   const auto started = startTimeOf(*pod.pid);
   if (!started || text != std::to_string(*pod.pid) + " " + std::to_string(*started) + "\n")
     return gone();

@@ -79,6 +79,7 @@ Result<Store> Store::openForWriting(const std::string& directory) {
   TRY(checkOwner(top, directory));
   TRY(checkVersion(top));
   Fd store = TRY(sys::ensureDirectory(top, name("store"), 0755));
+  TRY(sys::ensureDirectory(top, name("uid-ranges"), 0700));
   for (const Folder& folder : kFolders) {
     if (::mkdirat(store.get(), folder.name, folder.mode) != 0) {
       if (errno == EEXIST) continue;

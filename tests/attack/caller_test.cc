@@ -160,8 +160,7 @@ TEST_F(Attack, I10_OnlyOneRequestIsHeard) {
   Connection connection = engine_->start();
   connection.send(ipc::ReportRequest{});
   connection.send(ipc::RemoveImageRequest{.image = image});
-  EXPECT_EQ(connection.receive().code(), "");
-  EXPECT_EQ(connection.receive().code(), "(none)");
+  EXPECT_EQ(connection.answers(), 1);
   EXPECT_TRUE(connection.process().wait().value().clean());
   EXPECT_EQ(engine_->images().size(), 1U);
 }

@@ -98,7 +98,7 @@ TEST_F(Crash, AtEveryStepOfACollection) {
     EXPECT_EQ(exitOf(eventsOf(pod)), 0);
     ASSERT_TRUE(sys::pidfdWait(pod.process, 10'000).value());
     const Reply died = engine_->ask(ipc::CollectGarbageRequest{.graceSeconds = 0}, {},
-                                    {.fault = point, .deadline = 1});
+                                    {.fault = point, .deadline = 900});
     EXPECT_EQ(died.helper->signal, SIGKILL);
     const Reply collected = gc();
     EXPECT_EQ(collected.code(), "") << collected.text();

@@ -42,7 +42,7 @@ class Lifecycle : public ::testing::Test {
     return engine_->import(image, image + ".asc", {}, options);
   }
   Reply gc() {
-    return engine_->ask(ipc::CollectGarbageRequest{.graceSeconds = 0}, {}, {.deadline = 1});
+    return engine_->ask(ipc::CollectGarbageRequest{.graceSeconds = 0}, {}, {.deadline = 900});
   }
 
   // Every record has its files, with the digests that it names, and there is no other file.
