@@ -79,7 +79,11 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
     if (question.pod.network == ipc::Network::Host && !grants.hostNetwork) {
       return denied(Verb::Run, "the host's network (--net=host)", rule);
     }
-    if (grants.volumes == Extent::None && !owners.empty())
+    // An explanation is asked without the descriptors.
+    const bool hostVolume =
+        !owners.empty() ||
+        std::ranges::count(question.pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind) > 0;
+    if (grants.volumes == Extent::None && hostVolume)
       return denied(Verb::Run, "a host volume", rule);
     if (grants.volumes == Extent::Own &&
         std::ranges::any_of(owners, [&](uid_t owner) { return owner != uid_; })) {

@@ -193,6 +193,17 @@ TEST_F(AuthoriserTest, FirstMatchingLineWins) {
   EXPECT_FALSE(as(8).run(question()));
 }
 
+TEST_F(AuthoriserTest, ADenialHoldsForWhatNamesNoImage) {
+  use("deny user:7 *\nallow anyone *\n");
+  EXPECT_FALSE(as(7).some(Verb::Report));
+  EXPECT_FALSE(as(7).plain(Verb::Report));
+  EXPECT_TRUE(as(8).some(Verb::Report));
+  EXPECT_TRUE(as(8).plain(Verb::Report));
+  use("deny user:7 fetch image=example.com\nallow anyone fetch\n");
+  EXPECT_TRUE(as(7).some(Verb::Fetch)) << "another image may be allowed";
+  EXPECT_FALSE(as(7).import({"example.com/app", false}));
+}
+
 TEST_F(AuthoriserTest, NoLineIsDenialAndSaysSo) {
   const auto answer = as(7).run(question());
   ASSERT_FALSE(answer);

@@ -74,6 +74,20 @@ TEST_F(StoreTest, AnImageExistsWhenItsRecordDoes) {
   EXPECT_EQ(count("tree"), 1U);
 }
 
+TEST_F(StoreTest, ImportingAgainDoesNotTakeAnImageOver) {
+  Store store = open();
+  const auto by = [&](uid_t uid) {
+    auto image = staged(store, "example.com/a", "1", "tree");
+    image.record.importerUid = uid;
+    EXPECT_TRUE(store.commit(std::move(image)));
+    return store.images().value()[0].importerUid;
+  };
+  EXPECT_EQ(by(1000), 1000U);
+  EXPECT_EQ(by(1001), 1000U);
+  EXPECT_EQ(by(0), 0U) << "the administrator may";
+  EXPECT_EQ(by(1000), 0U);
+}
+
 TEST_F(StoreTest, FindsByNameLabelsAndPrefix) {
   Store store = open();
   ASSERT_TRUE(store.commit(staged(store, "example.com/a", "1", "t")));
