@@ -18,6 +18,7 @@ namespace airlock::helper {
 namespace {
 
 constexpr int kStopMilliseconds = 15'000;  // stage1 sends KILL after ten seconds
+constexpr int kStepMilliseconds = 250;
 
 Result<void> removeWhole(Server& server, const store::Pod& pod) {
   TRY(removeCgroup(pod.record.cgroup));
@@ -41,7 +42,12 @@ Result<Answer> stop(Server& server, ipc::StopRequest request, ipc::FdTable fds) 
   }
   const Fd process = TRY(store::openPodProcess(pod));
   TRY(sys::pidfdSignal(process, request.force ? SIGKILL : SIGTERM));
-  if (!TRY(sys::pidfdWait(process, kStopMilliseconds))) {
+  // Also over when the lock is free: a process that had entered, dead and not reaped by whoever
+  // inherited it, keeps PID 1 of the pod from ending for ever (pid_namespaces(7)).
+  bool ended = false;
+  for (int waited = 0; !ended && waited < kStopMilliseconds; waited += kStepMilliseconds)
+    ended = TRY(sys::pidfdWait(process, kStepMilliseconds)) || !TRY(store::isAlive(pod.dir));
+  if (!ended) {
     return refuse(ErrorKind::Busy, "E_TIMEOUT", "pod \"" + request.pod.text() + "\" has not ended",
                   "End it with: airlock stop --force " + request.pod.text());
   }
