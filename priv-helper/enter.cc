@@ -38,18 +38,17 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   const Sealed sealedEnter = TRY(Sealed::make("airlock-enter-spec", enterBytes));
   sys::SocketPair leash = TRY(sys::socketPair());
   const auto cgroup = TRY(openCgroup(pod.record.cgroup));
-  Child child = TRY(execInside(process, spec.network == ipc::Network::Host,
-                               cgroup ? std::optional(cgroup->ref()) : std::nullopt, stage1,
-                               {{ipc::kLeashFd, leash.second},
-                                {ipc::kSpecFd, sealedSpec.fd()},
-                                {ipc::kLockFd, sealedEnter.fd()},
-                                {ipc::kStdinFd, streams[0]},
-                                {ipc::kStdoutFd, streams[1]},
-                                {ipc::kStderrFd, streams[2]}}));
+  Fd entered = TRY(execInside(process, spec.network == ipc::Network::Host,
+                              cgroup ? std::optional(cgroup->ref()) : std::nullopt, stage1,
+                              {{ipc::kLeashFd, leash.second},
+                               {ipc::kSpecFd, sealedSpec.fd()},
+                               {ipc::kLockFd, sealedEnter.fd()},
+                               {ipc::kStdinFd, streams[0]},
+                               {ipc::kStdoutFd, streams[1]},
+                               {ipc::kStderrFd, streams[2]}}));
   Answer answer{ipc::Entered{}, {}};
-  answer.fds.push_back(TRY(sys::duplicate(child.pidfd())));
+  answer.fds.push_back(std::move(entered));
   answer.fds.push_back(std::move(leash.first));
-  child.disown();
   return answer;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,6 +18,7 @@
 
 #include "base/limits.h"
 #include "base/syscall.h"
+#include "ipc/channel.h"
 
 namespace airlock::helper {
 
@@ -102,6 +104,49 @@ void becomePodRoot(int control) {
   giveUp(control, "exec stage1");
 }
 
+bool sendWith(int socket, void* bytes, std::size_t size, const int* fds, std::size_t count) {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * (kMostDescriptors + 1))> buffer{};
+  iovec data{bytes, size};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = buffer.data();
+  message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+  std::memcpy(CMSG_DATA(header), fds, sizeof(int) * count);
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0;
+}
+
+// Joins the pod, and leaves a process in it whose parent dies there: it becomes the child of the
+// pod's PID 1, which reaps it.  A child of ours would be left to the host's init, and its remains
+// would keep the pod's own PID 1 from ending.
+[[noreturn]] void joinAndExec(int target, bool hostNetwork, int control, int handback) {
+  const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+                     CLONE_NEWCGROUP | (hostNetwork ? 0 : CLONE_NEWNET);
+  if (::setns(target, spaces) != 0) giveUp(control, "join the pod's namespaces");
+  clone_args plain{};
+  plain.exit_signal = SIGCHLD;
+  const long between = ::syscall(SYS_clone3, &plain, sizeof plain);
+  if (between < 0) giveUp(control, "clone into the pod");
+  if (between == 0) {
+    int pidfd = -1;
+    plain.flags = CLONE_PIDFD;
+    plain.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+    const long entered = ::syscall(SYS_clone3, &plain, sizeof plain);
+    if (entered < 0) giveUp(control, "clone inside the pod");
+    if (entered == 0) receiveAndExec(control, "enter");
+    char byte = 0;
+    ::_exit(sendWith(handback, &byte, 1, &pidfd, 1) ? 0 : 127);
+  }
+  int status = 0;
+  while (::waitpid(static_cast<pid_t>(between), &status, 0) < 0 && errno == EINTR) {
+  }
+  ::_exit(0);
+}
+
 // --- the helper's side
 // ----------------------------------------------------------------------------------------------
 
@@ -123,21 +168,9 @@ Result<void> handOver(FdRef control, FdRef program,
   }
   fds[descriptors.size()] = program.get();
 
-  const std::size_t bytes = sizeof(int) * (descriptors.size() + 1);
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * (kMostDescriptors + 1))> buffer{};
-  iovec data{&handover, sizeof handover};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = buffer.data();
-  message.msg_controllen = CMSG_SPACE(bytes);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(bytes);
-  std::memcpy(CMSG_DATA(header), fds.data(), bytes);
-  if (::sendmsg(control.get(), &message, MSG_NOSIGNAL) < 0)
+  if (!sendWith(control.get(), &handover, sizeof handover, fds.data(), descriptors.size() + 1)) {
     return failErrno("hand descriptors to stage1");
+  }
   return {};
 }
 
@@ -198,10 +231,10 @@ Result<Child> WaitingPod::exec(FdRef program,
   return std::move(child_);
 }
 
-Result<Child> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
-                         const std::vector<std::pair<int, FdRef>>& descriptors) {
+Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
+                      const std::vector<std::pair<int, FdRef>>& descriptors) {
   sys::SocketPair control = TRY(sys::socketPair());
-  sys::Pipe pidPipe = TRY(sys::pipe());
+  sys::SocketPair handback = TRY(sys::socketPair());
   int pidfd = -1;
   clone_args arguments{};
   arguments.flags = CLONE_PIDFD;
@@ -215,39 +248,28 @@ Result<Child> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cg
   if (pid < 0) return failErrno("clone the entering process");
   if (pid == 0) {
     ::close(control.first.get());
-    const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-                       CLONE_NEWCGROUP | (hostNetwork ? 0 : CLONE_NEWNET);
-    if (::setns(target.get(), spaces) != 0)
-      giveUp(control.second.get(), "join the pod's namespaces");
-    // A pid namespace is joined by children only; this one becomes the helper's own child.
-    clone_args inner{};
-    inner.flags = CLONE_PARENT;
-    const long entered = ::syscall(SYS_clone3, &inner, sizeof inner);
-    if (entered < 0) giveUp(control.second.get(), "clone inside the pod");
-    if (entered == 0) receiveAndExec(control.second.get(), "enter");
-    const pid_t number = static_cast<pid_t>(entered);
-    ::_exit(::write(pidPipe.writeEnd.get(), &number, sizeof number) ==
-                    static_cast<ssize_t>(sizeof number)
-                ? 0
-                : 127);
+    joinAndExec(target.get(), hostNetwork, control.second.get(), handback.second.get());
   }
   Child joiner(static_cast<pid_t>(pid), Fd::own(pidfd));
-  pidPipe.writeEnd.reset();
   control.second.reset();
-  pid_t entered = -1;
-  std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(&entered), sizeof entered);
+  handback.second.reset();
   // It is in the caller's cgroup, and may be frozen or killed there at any step.
   const auto joined = TRY(joiner.wait(kStartMilliseconds));
   if (!joined) return refuse(ErrorKind::Failed, "E_START", "the pod was not joined in time");
-  if (!joined->clean() || TRY(sys::read(pidPipe.readEnd, bytes)) != sizeof entered) {
+  ipc::Channel channel(std::move(handback.first));
+  auto message = TRY(channel.receive(0));
+  if (!message) {
     TRY(waitForExec(control.first));
     return refuse(ErrorKind::Failed, "E_START", "the pod's namespaces could not be joined");
   }
-  // Ours to reap, so its number cannot have been given to another process.
-  Child child(entered, TRY(sys::pidfdOpen(entered)));
-  TRY(handOver(control.first, program, descriptors));
-  TRY(waitForExec(control.first));
-  return child;
+  Fd entered = TRY(message->fds.take(0));
+  auto started = handOver(control.first, program, descriptors);
+  if (started) started = waitForExec(control.first);
+  if (!started) {
+    static_cast<void>(sys::pidfdSignal(entered, SIGKILL));
+    return std::unexpected(std::move(started.error()));
+  }
+  return entered;
 }
 
 }  // namespace airlock::helper

@@ -37,9 +37,9 @@ class WaitingPod {
   Fd control_;
 };
 
-// Runs `program enter` inside every namespace of the process behind `target`, in its cgroup, with
-// these descriptors.
-Result<Child> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
-                         const std::vector<std::pair<int, FdRef>>& descriptors);
+// Returns the pidfd of `program enter`, running inside every namespace of the process behind
+// `target`, in its cgroup, with these descriptors.
+Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
+                      const std::vector<std::pair<int, FdRef>>& descriptors);
 
 }  // namespace airlock::helper
