@@ -3,8 +3,11 @@
 // Tests only.
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <string>
+#include <vector>
 
 namespace airlock::test {
 
@@ -20,5 +23,8 @@ std::string difference(const HostState& before, const HostState& after);
 
 // Our descendants keep being ours when their parents end, and their cgroups lie below one of ours.
 void ownWhatWeStart();
+// As an init would: ends the zombies among our children, but for these.  A pid namespace ends only
+// when every process of it has been reaped.
+void reapOrphans(const std::vector<pid_t>& keep = {});
 
 }  // namespace airlock::test
