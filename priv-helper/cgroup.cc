@@ -26,9 +26,11 @@ std::optional<Fd> openHierarchy() {
 }
 
 // The caller's own cgroup, as the kernel tells: the line "0::/path" (cgroups(7)).
-Result<std::string> callerPath(pid_t caller) {
-  const Fd file = TRY(sys::openPath("/proc/" + std::to_string(caller) + "/cgroup", O_RDONLY));
+Result<std::string> callerPath(const ipc::Peer& caller) {
+  const Fd file = TRY(sys::openPath("/proc/" + std::to_string(caller.pid) + "/cgroup", O_RDONLY));
   const std::string text = TRY(sys::readAll(file, limits::kTextBytes));
+  // Alive after the reading: then the number was not another process's (I07).
+  if (caller.pidfd) TRY(inContext(sys::pidfdSignal(*caller.pidfd, 0), "the caller has gone"));
   const auto line = text.find("0::/");
   if (line == text.npos || (line != 0 && text[line - 1] != '\n')) return std::string();
   const auto start = line + 4;
@@ -55,7 +57,8 @@ ipc::Layer limit(FdRef dir, const char* file, const std::string& value, const st
 
 }  // namespace
 
-Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, FdRef podDir, const ipc::PodSpec& spec) {
+Result<std::optional<PodCgroup>> makeCgroup(const ipc::Peer& caller, FdRef podDir,
+                                            const ipc::PodSpec& spec) {
   const auto hierarchy = openHierarchy();
   if (!hierarchy) return std::optional<PodCgroup>();
   const std::string parentPath = TRY(callerPath(caller));
