@@ -15,8 +15,8 @@ namespace airlock::test {
 using HostState = std::map<std::string, std::string>;
 
 // Files below the data directory (with mode, owner, size and content), mounts that lead into it,
-// cgroups below ours, and the living descendants of this process.  The runtime directory (caches,
-// the append-only log) is left out.
+// cgroups below ours, and the living descendants of this process.  The runtime directory (the
+// append-only log, digests of programs) and the cache of downloads are left out.
 HostState hostState(const std::string& dataDirectory);
 // What is in one and not, or otherwise, in the other: empty when they are the same.
 std::string difference(const HostState& before, const HostState& after);
