@@ -59,6 +59,7 @@ TEST_F(Attack, I03_AMessageBeyondTheLimitIsNotRead) {
 }
 
 TEST_F(Attack, I04_ACallerWhoSaysNothingIsNotKept) {
+  AIRLOCK_NEEDS_TEST_HOOKS();
   Connection connection = engine_->start({.deadline = 300});
   const Reply reply = connection.receive(20'000);
   EXPECT_EQ(reply.code(), "E_TIMEOUT") << reply.text();
@@ -130,6 +131,7 @@ TEST_F(Attack, I06_DescriptorsOfTheWrongKind) {
 }
 
 TEST_F(Attack, I06_APipeThatGivesNothingIsGivenUp) {
+  AIRLOCK_NEEDS_TEST_HOOKS();
   const HostState before = engine_->state();
   const auto pipe = sys::pipe().value();
   ipc::ImportRequest request = named();

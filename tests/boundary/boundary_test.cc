@@ -92,7 +92,7 @@ TEST_F(Boundary, RolesRunAsTheirUserWithNothingOfRoots) {
     SCOPED_TRACE(role);
     engine_->replaceProgram("airlock-verify", AIRLOCK_BINARY_DIR "/tests/evil_role",
                             role + " silent");
-    Connection connection = engine_->start({.deadline = 3'000});
+    Connection connection = engine_->start();
     send(connection);
     const pid_t pid = childOf(connection.process().pid(), "airlock-verify " + role);
     ASSERT_NE(pid, 0);
@@ -109,7 +109,8 @@ TEST_F(Boundary, RolesRunAsTheirUserWithNothingOfRoots) {
                 std::filesystem::read_symlink("/proc/self" + link))
           << space;
     }
-    connection.receive();
+    ::kill(pid, SIGKILL);
+    EXPECT_EQ(connection.receive().code(), "E_ROLE");
     static_cast<void>(connection.process().wait());
   }
 }
@@ -118,7 +119,7 @@ TEST_F(Boundary, HelperVerifiesItsOwnCopyOfTheImage) {
   for (const std::string role : {"authenticate", "inflate"}) {
     engine_->replaceProgram("airlock-verify", AIRLOCK_BINARY_DIR "/tests/evil_role",
                             role + " silent");
-    Connection connection = engine_->start({.deadline = 3'000});
+    Connection connection = engine_->start();
     send(connection);
     const pid_t pid = childOf(connection.process().pid(), "airlock-verify " + role);
     ASSERT_NE(pid, 0);
@@ -133,7 +134,8 @@ TEST_F(Boundary, HelperVerifiesItsOwnCopyOfTheImage) {
       }
       return own;
     })) << role;
-    connection.receive();
+    ::kill(pid, SIGKILL);
+    EXPECT_EQ(connection.receive().code(), "E_ROLE");
     static_cast<void>(connection.process().wait());
   }
 }

@@ -16,8 +16,7 @@ class Crash : public Lifecycle {
   void SetUp() override {
     Lifecycle::SetUp();
     if (IsSkipped()) return;
-    if (import(other_, {.fault = "import-copied"}).reply)
-      GTEST_SKIP() << "needs a build with AIRLOCK_TEST_HOOKS";
+    AIRLOCK_NEEDS_TEST_HOOKS();
   }
 };
 

@@ -140,3 +140,10 @@ Identity memberOfAirlock(uid_t uid = 4242);
 
 #define AIRLOCK_NEEDS_ROOT() \
   if (::geteuid() != 0) GTEST_SKIP() << "needs root (CAP_SYS_ADMIN)"
+
+// For what waits until a deadline that only a test build can shorten.
+#ifdef AIRLOCK_TEST_HOOKS
+#define AIRLOCK_NEEDS_TEST_HOOKS() static_cast<void>(0)
+#else
+#define AIRLOCK_NEEDS_TEST_HOOKS() GTEST_SKIP() << "needs a build with AIRLOCK_TEST_HOOKS"
+#endif

@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "base/digest.h"
 #include "base/syscall.h"
@@ -25,7 +28,7 @@ void addFiles(const std::string& top, HostState& state) {
   for (auto at = fs::recursive_directory_iterator(top, error);
        !error && at != fs::recursive_directory_iterator(); at.increment(error)) {
     const std::string path = at->path().string();
-    if (path == top + "/run") {
+    if (path == top + "/run" || path == top + "/cache") {
       at.disable_recursion_pending();
       continue;
     }
@@ -150,6 +153,14 @@ std::string difference(const HostState& before, const HostState& after) {
 void ownWhatWeStart() {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   ownCgroup();
+}
+
+void reapOrphans(const std::vector<pid_t>& keep) {
+  const std::string self = std::to_string(::getpid());
+  std::istringstream children(readFile("/proc/self/task/" + self + "/children"));
+  for (pid_t pid; children >> pid;) {
+    if (std::ranges::find(keep, pid) == keep.end()) ::waitpid(pid, nullptr, WNOHANG);
+  }
 }
 
 }  // namespace airlock::test
