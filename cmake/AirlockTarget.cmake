@@ -14,6 +14,9 @@ function(airlock_library name)
   target_link_libraries(airlock_${name} PRIVATE ${A_INTERNAL})
 endfunction()
 
+# Everything that is installed, without the tests: cmake --build --preset release --target programs
+add_custom_target(programs)
+
 # DESTINATION is relative to the prefix and the same below the build tree, so that a program finds its siblings alike
 # in both: airlock in bin/, everything else in libexec/airlock/.
 function(airlock_executable name)
@@ -28,6 +31,7 @@ function(airlock_executable name)
     target_link_options(${name} PRIVATE -pie -Wl,--as-needed)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${A_DESTINATION}")
+  add_dependencies(programs ${name})
   install(TARGETS ${name} RUNTIME DESTINATION "${A_DESTINATION}")
 endfunction()
 
