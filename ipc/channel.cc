@@ -123,11 +123,10 @@ Result<std::optional<Message>> Channel::receive(int milliseconds) {
   }
   std::string buffer(limits::kMessageBytes + 1, '\0');
   auto attempt = receiveOnce(socket_, buffer);
-  if (!attempt) {
-    // The peer ended with a message of ours unread: for the reader that is an end like any other.
-    if (attempt.error().number() == ECONNRESET) return std::nullopt;
-    return std::unexpected(std::move(attempt.error()));
-  }
+  // The peer ended with a message of ours unread.  That is told once, before what it has said
+  // itself: the next call gets that, or the end like any other.
+  if (!attempt && attempt.error().number() == ECONNRESET) attempt = receiveOnce(socket_, buffer);
+  if (!attempt) return std::unexpected(std::move(attempt.error()));
   Received& received = *attempt;
   if ((received.flags & MSG_TRUNC) != 0 || received.size > limits::kMessageBytes) {
     return badFrame("a message is larger than " + std::to_string(limits::kMessageBytes) + " bytes");

@@ -176,6 +176,18 @@ TEST(Channel, ForeignControlDataIsRefused) {
   EXPECT_EQ(codeOf(pair.ours.receive(1000)), "E_FRAME");
 }
 
+TEST(Channel, WhatThePeerSaidIsHeardThoughItLeftAMessageUnread) {
+  Pair pair = makePair();
+  ASSERT_TRUE(pair.ours.send("unread"));
+  ASSERT_TRUE(pair.theirs.send("answer"));
+  { const Channel gone = std::move(pair.theirs); }
+  const auto answer = pair.ours.receive(1000);
+  ASSERT_TRUE(answer) << answer.error().text();
+  ASSERT_TRUE(*answer);
+  EXPECT_EQ((*answer)->bytes, "answer");
+  EXPECT_FALSE(pair.ours.receive(1000).value());
+}
+
 TEST(FdTable, EachDescriptorIsTakenOnce) {
   std::vector<Fd> fds;
   fds.push_back(sys::duplicate(FdRef(0)).value());
