@@ -163,7 +163,7 @@ class Obtaining {
       job.cachedTag = download.record()->tag;
     }
     const Fd downloaded = TRY(memoryFile("signature"));
-    const ipc::FetchedImage fetched = TRY(fetchImage(std::move(job), download.file(), downloaded));
+    const ipc::FetchedImage fetched = TRY(fetchInto(download, std::move(job), downloaded));
     CacheRecord record{.url = fetched.url,
                        .tag = fetched.tag,
                        .maxAge = fetched.maxAge,
@@ -183,6 +183,44 @@ class Obtaining {
     record.image = imported.image.text();
     TRY(download.remember(record));
     return imported;
+  }
+
+  // Goes on from what an earlier process left, and leaves what came when the connection breaks.
+  static Result<ipc::FetchedImage> fetchInto(Download& download, ipc::FetchImageJob job,
+                                             FdRef signature) {
+    if (const auto& part = download.part()) {
+      // A copy in the store that came from elsewhere is older than the part.
+      if (job.knownUrl != part->record.url) job.cachedTag.clear();
+      job.knownUrl = part->record.url;
+      job.resumeFrom = part->bytes;
+      job.resumeTag = part->record.tag;
+    }
+    bool begun = false;  // the first of these events comes before the server has said anything
+    auto fetched =
+        fetchImage(std::move(job), download.file(), signature, [&](const ipc::FetchFound& found) {
+          if (std::exchange(begun, true)) tellVersion(download, found);
+        });
+    if (fetched) return fetched;
+    Error error = std::move(fetched.error());
+    if (!isBroken(error)) return std::unexpected(std::move(error));
+    const std::uint64_t kept = download.keep();
+    if (kept == 0 && !error.hint().empty()) return std::unexpected(std::move(error));
+    std::string hint = kept > 0 ? "Try again: " + std::to_string(kept) +
+                                      " bytes are kept for a day, and the same command goes on "
+                                      "from there"
+                                : "Check the name, the network and the proxy, and try again";
+    return std::unexpected(std::move(error).withHint(std::move(hint)));
+  }
+
+  // From a record that cannot be written nobody goes on: the download itself may still succeed.
+  static void tellVersion(Download& download, const ipc::FetchFound& found) {
+    const bool resumable = !found.tag.empty() && !found.tag.starts_with("W/");
+    if (!resumable || !download.begin({.url = found.url, .tag = found.tag})) download.forget();
+  }
+
+  // The network's fault: what came is no worse for it.
+  static bool isBroken(const Error& error) {
+    return error.code() == "E_SHORT" || error.code() == "E_TIMEOUT" || error.code() == "E_CONNECT";
   }
 
   Result<ipc::CatalogRecord> import(ipc::ImportRequest request, FdRef image,
