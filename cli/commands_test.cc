@@ -240,6 +240,23 @@ TEST_F(Program, DoctorSaysOfEachLayerWhetherItHolds) {
     EXPECT_THAT(line, HasSubstr("enforced")) << line;
 }
 
+TEST_F(Program, CompletesCommandsAndFlagsInBash) {
+  const auto complete = [&](const std::string& words, int index) {
+    const std::string script =
+        "set -u; source " AIRLOCK_SOURCE_DIR "/packaging/completions/airlock.bash; " +
+        ("COMP_WORDS=(airlock " + words + "); COMP_CWORD=" + std::to_string(index)) +
+        "; _airlock " AIRLOCK_BINARY_DIR "/bin/airlock; echo \"${COMPREPLY[@]}\" >" + home_ +
+        "/words";
+    const std::string command = "bash -c '" + script + "'";
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+    return fileText(home_ + "/words");
+  };
+  EXPECT_EQ(complete("im", 1), "image\n");
+  EXPECT_EQ(complete("image l", 2), "list\n");
+  EXPECT_EQ(complete("trust \"\"", 2), "list remove\n");
+  EXPECT_EQ(complete("image list --no", 3), "--no-legend\n");
+  EXPECT_EQ(complete("--insecure", 1), "--insecure-options\n");
+}
 TEST_F(Program, HasAManualThatNamesEveryCommandAndFlag) {
   const std::string manual = fileText(AIRLOCK_SOURCE_DIR "/docs/man/airlock.1.scd");
   ASSERT_FALSE(manual.empty());

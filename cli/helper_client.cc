@@ -42,8 +42,8 @@ Result<Fd> connectTo(const std::string& path) {
 }
 
 constexpr const char* kStartOne =
-    "Ask the administrator to enable airlock-helper.socket (or to run airlock-helper --listen), or "
-    "use sudo";
+    "Ask the administrator to start one (systemctl enable --now airlock-helper.socket, or "
+    "airlock-helper --listen), or use sudo";
 
 std::unexpected<Error> noHelper(const std::string& why, const char* hint) {
   return refuse(ErrorKind::Unsupported, "E_HELPER", "no helper can be reached: " + why, hint);
