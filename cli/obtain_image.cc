@@ -59,6 +59,19 @@ void tellSigners(const ipc::Imported& imported) {
   }
 }
 
+// What to do about a refusal that leaves it open: the parties that could not know.
+Error advised(Error error) {
+  if (!error.hint().empty()) return error;
+  if (error.message().contains("No space left on device")) {
+    return std::move(error).withHint(
+        "Make room for the download and for the store, and try again: nothing was kept");
+  }
+  const std::string& code = error.code();
+  const bool address = code == "E_URL" || code == "E_SCHEME" || code == "E_CREDENTIALS";
+  if (error.kind() != ErrorKind::Invalid || address) return error;
+  return std::move(error).withHint("Ask its publisher for a good image: nothing was kept");
+}
+
 class Obtaining {
  public:
   Obtaining(const Options& options, ImageStore images, const std::string& argument,
@@ -259,7 +272,9 @@ Result<ipc::CatalogRecord> obtainImage(const Options& options, const std::string
                                        const std::string& signatureFile, PullPolicy policy) {
   const image::ImageReference reference = TRY(image::parseImageReference(argument, isRegularFile));
   Obtaining obtaining(options, TRY(ImageStore::choose(options)), argument, signatureFile, policy);
-  return std::visit(obtaining, reference);
+  auto obtained = std::visit(obtaining, reference);
+  if (!obtained) return std::unexpected(advised(std::move(obtained.error())));
+  return obtained;
 }
 
 }  // namespace airlock::cli

@@ -35,6 +35,12 @@ TEST_F(Fetching, ByNameIntoAUsersOwnStore) {
   EXPECT_TRUE(engine_->images().empty());
 }
 
+TEST_F(Fetching, ByUrl) {
+  publish(kName, &signer());
+  expectFetched(airlock(
+      root(), std::string("fetch https://example.test/images/") + kName + "-1.35-linux-amd64.aci"));
+}
+
 TEST_F(Fetching, AgainAsksOnlyWhetherThereIsSomethingNew) {
   publish(kName, &signer());
   expectFetched(airlock(root(), std::string("fetch ") + kImage));
@@ -71,6 +77,54 @@ TEST_F(Fetching, RefusesAnImageByAnUnknownKey) {
   expectRefused(std::string("fetch ") + kImage,
                 {kImage, "not signed by a key you trust",
                  "airlock trust --prefix=" + std::string(kName) + " <key file>"});
+}
+
+TEST_F(Fetching, RefusesAnImageByAKeyThatIsTrustedForAnotherPrefix) {
+  const Signer other;
+  engine_->trust(other, "example.test/other");
+  publish(kName, &other);
+  expectRefused(std::string("fetch ") + kImage, {kImage, "not signed by a key you trust"});
+}
+
+TEST_F(Fetching, RefusesAChangedImage) {
+  publish(kName, &signer());
+  must("printf x >> " + published(kName));
+  expectRefused(std::string("fetch ") + kImage, {kImage, "changed after signing", "Do not use it"});
+}
+
+TEST_F(Fetching, RefusesWhatIsNoImage) {
+  publish(kName, &signer());
+  writeFile(published(kName), "<html>Log in to this network first</html>\n");
+  signer().sign(published(kName), "--yes");
+  expectRefused(std::string("fetch ") + kImage, {"not an image", "Ask its publisher"});
+}
+
+TEST_F(Fetching, RefusesAnImageForWhichThereIsNoSpace) {
+  publish(kName, &signer());
+  const std::string full = engine_->data() + "/cache";
+  must("mount -t tmpfs -o size=256k,mode=0700 none " + full);
+  expectRefused(std::string("fetch ") + kImage, {"No space left on device", "Make room"});
+  must("umount " + full);
+}
+
+TEST_F(Fetching, RefusesAServerThatNobodyVouchesFor) {
+  publish(kName, &signer());
+  const HostState before = engine_->state();
+  const Outcome outcome =
+      airlock(root(), std::string("fetch ") + kImage, {"SSL_CERT_FILE=/etc/hostname"});
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_TRUE(errorLine(outcome).contains("TLS")) << outcome.err;
+  EXPECT_EQ(difference(before, engine_->state()), "");
+}
+
+TEST_F(Fetching, TellsAUserWhoIsNotInTheGroupWhatIsMissing) {
+  publish(kName, &signer());
+  engine_->listen();
+  const Outcome outcome = airlock(stranger(), std::string("run ") + kImage);
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_TRUE(errorLine(outcome).contains("policy has no line")) << outcome.err;
+  EXPECT_TRUE(errorLine(outcome).contains("to the group airlock")) << outcome.err;
+  EXPECT_TRUE(engine_->images().empty());
 }
 
 TEST_F(Fetching, RefusesAnImageThatIsNotThere) {

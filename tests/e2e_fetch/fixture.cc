@@ -101,9 +101,13 @@ void Fetching::SetUp() {
 
 const Signer& Fetching::signer() { return world()->signer; }
 
+std::string Fetching::published(const std::string& name) {
+  return world()->directory / ("www/images/" + name + "-1.35-linux-amd64.aci");
+}
+
 void Fetching::publish(const std::string& name, const Signer* signer,
                        const std::string& manifestName) {
-  const std::string path = world()->directory / ("www/images/" + name + "-1.35-linux-amd64.aci");
+  const std::string path = published(name);
   must("mkdir -p $(dirname " + path + "); rm -f " + path + ".asc");
   makeImage(path, {.name = manifestName.empty() ? name : manifestName});
   if (signer != nullptr) signer->sign(path);
@@ -129,13 +133,21 @@ Caller Fetching::user(bool ownStore) const {
   return {engine_->scratch("home"), identity, ownStore};
 }
 
-Outcome Fetching::airlock(const Caller& caller, const std::string& arguments) const {
+Caller Fetching::stranger() const {
+  return {engine_->scratch("home"), Identity{kUser, kUser, {}}, false};
+}
+
+Outcome Fetching::airlock(const Caller& caller, const std::string& arguments,
+                          const std::vector<std::string>& environment) const {
   std::string command = kProgram;
   for (const std::string& argument : engine_->pathArguments()) {
     if (!caller.ownStore || !argument.starts_with("--dir=")) command += " " + argument;
   }
+  std::vector<std::string> all = environmentOf(caller);
+  if (!environment.empty()) all = {all.front()};
+  all.insert(all.end(), environment.begin(), environment.end());
   return shell(command + " " + arguments,
-               {.environment = environmentOf(caller), .identity = caller.identity, .input = ""});
+               {.environment = all, .identity = caller.identity, .input = ""});
 }
 
 Child Fetching::start(const Caller& caller, const std::vector<std::string>& arguments) const {

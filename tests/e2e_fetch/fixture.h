@@ -32,14 +32,18 @@ class Fetching : public ::testing::Test {
   // has the same name unless another is given.
   static void publish(const std::string& name, const Signer* signer,
                       const std::string& manifestName = "");
+  // The file that was published.
+  static std::string published(const std::string& name);
   static void behave(const std::string& how);
   // "PATH RANGE IF-NONE-MATCH" of every request for the image of that name since this test began.
   static std::vector<std::string> requestsFor(const std::string& name);
 
   Caller root() const { return {engine_->scratch("root"), std::nullopt, false}; }
   Caller user(bool ownStore) const;
+  Caller stranger() const;  // a user who is not in the group airlock
   // `airlock ARGUMENTS`.
-  Outcome airlock(const Caller& caller, const std::string& arguments) const;
+  Outcome airlock(const Caller& caller, const std::string& arguments,
+                  const std::vector<std::string>& environment = {}) const;
   // The same, still running; what it says goes to scratch("started").
   Child start(const Caller& caller, const std::vector<std::string>& arguments) const;
   // All files of the data directory, caches included.
