@@ -199,8 +199,8 @@ class Obtaining {
   }
 
   // Goes on from what an earlier process left, and leaves what came when the connection breaks.
-  static Result<ipc::FetchedImage> fetchInto(Download& download, ipc::FetchImageJob job,
-                                             FdRef signature) {
+  Result<ipc::FetchedImage> fetchInto(Download& download, ipc::FetchImageJob job,
+                                      FdRef signature) const {
     if (const auto& part = download.part()) {
       // A copy in the store that came from elsewhere is older than the part.
       if (job.knownUrl != part->record.url) job.cachedTag.clear();
@@ -215,6 +215,15 @@ class Obtaining {
         });
     if (fetched) return fetched;
     Error error = std::move(fetched.error());
+    constexpr std::string_view ofSignature = "signature: ";
+    if (error.code() == "E_HTTP" && error.kind() == ErrorKind::Missing &&
+        error.message().starts_with(ofSignature)) {
+      return refuse(ErrorKind::Denied, "E_SIG_MISSING",
+                    "image " + quoted(argument_) +
+                        " has no signature: " + error.message().substr(ofSignature.size()),
+                    "If the image is there at all, name its signature with --signature, or accept "
+                    "it unverified with --insecure-options=image where policy allows");
+    }
     if (!isBroken(error)) return std::unexpected(std::move(error));
     const std::uint64_t kept = download.keep();
     if (kept == 0 && !error.hint().empty()) return std::unexpected(std::move(error));

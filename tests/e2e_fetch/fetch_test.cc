@@ -68,7 +68,8 @@ TEST_F(Fetching, RefusesAnImageOfAnotherName) {
 
 TEST_F(Fetching, RefusesAnImageWithoutASignature) {
   publish(kName, nullptr);
-  expectRefused(std::string("fetch ") + kImage, {".aci.asc", "404", "--insecure-options=image"});
+  expectRefused(std::string("fetch ") + kImage,
+                {"has no signature", ".aci.asc", "404", "--insecure-options=image"});
 }
 
 TEST_F(Fetching, RefusesAnImageByAnUnknownKey) {
