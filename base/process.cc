@@ -181,10 +181,12 @@ Result<ExitStatus> Child::wait() {
       pid_ = -1;
       return fromWaitStatus(status);
     }
-    if (errno != EINTR) {
-      pid_ = -1;
-      return failErrno("wait for a child");
-    }
+    if (errno == EINTR) continue;
+    const int reason = errno;
+    // Another one's to reap (CLONE_PARENT): its status is not ours to know, its end is.
+    if (reason == ECHILD) static_cast<void>(sys::pidfdWait(pidfd_, -1));
+    pid_ = -1;
+    return fail(Error::fromErrno(reason, "wait for a child"));
   }
 }
 
@@ -246,9 +248,12 @@ Result<Fd> makeUserNamespace(const IdMapping& mapping) {
   arguments.flags = CLONE_NEWUSER | CLONE_PIDFD;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
+  const pid_t parent = ::getpid();
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return failErrno("clone a user namespace");
   if (pid == 0) {
+    // It has a copy of every descriptor of its owner, locks among them, and must not outlive it.
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || ::getppid() != parent) ::_exit(127);
     for (;;) ::pause();  // it only holds the namespace until we have it; its owner kills it below
   }
   const Child holder(static_cast<pid_t>(pid), Fd::own(pidfd));

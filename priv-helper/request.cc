@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "priv-helper/server.h"
@@ -59,9 +60,8 @@ Result<void> enterPrivateMountNamespace() {
 
 Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
                       bool peerIsParent) {
-  auto message = TRY(channel.receive(kRequestMilliseconds));
-  if (!message)
-    return refuse(ErrorKind::Invalid, "E_REQUEST", "connection closed without a request");
+  auto message = TRY(channel.receive(deadline(kRequestMilliseconds)));
+  if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "closed without a request");
   ipc::HelperRequest request = TRY(ipc::decodeHelperRequest(message->bytes));
   ipc::Peer peer = TRY(ipc::identifyPeer(channel.fd()));
   const Fd hostMounts = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));
