@@ -58,12 +58,27 @@ Finding helper(const Options& options) {
     if (program) return {"helper", true, "started as this command's child, since you are root", ""};
     return {"helper", false, program.error().message(), "Install Airlock whole"};
   }
-  if (helperReachable(options))
-    return {"helper", true, "its socket answers, and root serves it", ""};
+  const auto found = findHelper(options);
+  if (found) return {"helper", true, "its socket is there for you", ""};
   return {"helper", false,
-          "no helper can be reached: images go to a store of your own, and pods cannot be run",
-          "Enable airlock-helper.socket, run `airlock-helper --listen`, or use sudo"};
+          found.error().message() + "; images go to a store of your own, and pods cannot be run",
+          found.error().hint()};
 }
+
+// Of what a helper needs, the programs that are not installed beside this one.
+Finding programs() {
+  std::string missing;
+  for (const char* name : {"airlock-helper", "airlock-fetch", "airlock-verify", "airlock-measure",
+                           "airlock-stage1-container"}) {
+    if (!openSibling(name)) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  }
+  if (missing.empty()) return {"programs", true, "all of them are installed", ""};
+  return {"programs", false, "missing: " + missing, "Install Airlock whole"};
+}
+
+constexpr const char* kSelinuxAdvice =
+    "Install a policy (on Debian selinux-policy-default), name selinux in lsm= on the kernel's "
+    "command line, and reboot";
 
 Finding account(std::string_view name, const char* use) {
   const auto found = findUser(name);
@@ -121,8 +136,7 @@ Finding selinux() {
   if (isFileSystem("/sys/fs/selinux", SELINUX_MAGIC)) {
     return {"selinux", false, "enabled on this host, but this version does not label pods", ""};
   }
-  return {"selinux", false, "not enabled on this host",
-          "Boot with security=selinux selinux=1 if you want it"};
+  return {"selinux", false, "not enabled on this host", kSelinuxAdvice};
 }
 
 Finding trustedKeys(const Options& options) {
@@ -161,7 +175,7 @@ std::string adviceFor(const ipc::Layer& layer) {
       {"measurement", "A TPM 2.0 at /dev/tpmrm0, or `measure software-tpm=SOCKET` in the policy"},
       {"cgroup", "Boot with systemd.unified_cgroup_hierarchy=1"},
       {"landlock", "Boot with lsm=landlock,… on a kernel from 5.13 on"},
-      {"selinux", "Boot with security=selinux selinux=1 if you want it"}};
+      {"selinux", kSelinuxAdvice}};
   const auto found = advice.find(layer.name);
   return layer.enforced || found == advice.end() ? "" : found->second;
 }
@@ -192,6 +206,7 @@ Result<int> doctor(const Options& options, const std::vector<std::string>& argum
   if (!TRY(parseFlags(arguments, {})).empty())
     return refuse(ErrorKind::Invalid, "E_USAGE", "doctor takes no argument");
   Findings findings = {helper(options),
+                       programs(),
                        account(kFetchUser, "root's downloads run as it"),
                        account(kVerifyUser, "root's verifier processes run as it"),
                        account(kMeasureUser, "the measuring process runs as it"),
@@ -206,7 +221,8 @@ Result<int> doctor(const Options& options, const std::vector<std::string>& argum
   if (findings.front().holds) {
     addReport(options, findings);
   } else {
-    findings.push_back({"measurement", false, "only the helper can read the register", ""});
+    findings.push_back({"measurement", false, "only a helper measures, and reads the register",
+                        "See helper above"});
   }
   if (options.json) {
     image::Json document = image::Json::array();

@@ -72,6 +72,7 @@ void tellLayers(const ipc::Started& started) {
 
 Result<int> run(const Options& options, const std::vector<std::string>& arguments) {
   const PodArguments wanted = TRY(parsePodArguments(arguments));
+  TRY(findHelper(options));  // before anything is downloaded
   const Surroundings surroundings{
       .insecure = options.insecure,
       .parentEnvironment = wanted.inheritEnvironment ? environmentOf(environ)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock tpm log
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -18,6 +19,10 @@ namespace airlock::cli {
 namespace {
 
 enum class Agreement { Matches, Differs, NoRegister };
+
+constexpr std::string_view kHowToMeasure =
+    "To have it measured: a TPM 2.0 at /dev/tpmrm0, or `measure software-tpm=SOCKET` in the "
+    "policy\n";
 
 std::string tpmName(const ipc::Reported& report) {
   if (report.tpm == "software") return "software TPM";
@@ -77,10 +82,13 @@ void print(const tpm::Replay& replay, const ipc::Reported& report, Agreement agr
       out("the log replays to the register of the " + tpmName(report) + "\n");
       break;
     case Agreement::Differs:
-      out("the log does NOT replay to the register of the " + tpmName(report) + "\n");
+      out("the log does NOT replay to the register of the " + tpmName(report) +
+          ": it was changed or cut, or something else extended PCR " + std::to_string(report.pcr) +
+          ". What ran since boot cannot be told from it; a reboot starts both anew\n");
       break;
     case Agreement::NoRegister:
-      out("there is no register to compare with: the log alone proves nothing\n");
+      out("no TPM, so no register to compare with: the log alone proves nothing. ");
+      out(kHowToMeasure);
       break;
   }
 }
@@ -110,6 +118,7 @@ Result<int> tpmLog(const Options& options, const std::vector<std::string>& argum
   } else if (replay.records.empty()) {
     out("nothing has been measured since this boot (PCR " + std::to_string(report->pcr) + ", " +
         tpmName(*report) + ", measurement " + printable(report->measureMode) + ")\n");
+    if (report->banks.empty()) out(kHowToMeasure);
   } else {
     print(replay, *report, agreement);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// airlock trust, airlock trust list
+// airlock trust, trust list and trust remove
 #include <fcntl.h>
 
 #include <nlohmann/json.hpp>
@@ -100,6 +100,14 @@ Result<std::vector<OfferedKey>> discovered(const Options& options, const TrustFl
   return offered;
 }
 
+// A fingerprint as it may be shown: in capitals, and in groups of four digits.
+std::string asStored(std::string text) {
+  std::erase(text, ' ');
+  if (text.starts_with("minisign-")) return text;
+  for (char& c : text) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
 }  // namespace
 
 Result<int> trustList(const Options& options, const std::vector<std::string>& arguments) {
@@ -118,6 +126,23 @@ Result<int> trustList(const Options& options, const std::vector<std::string>& ar
     printJson(document);
   } else {
     out(tabulate(rows));
+  }
+  return 0;
+}
+
+Result<int> trustRemove(const Options& options, const std::vector<std::string>& arguments) {
+  TrustFlags flags;
+  const std::vector<std::string> words =
+      TRY(parseFlags(arguments, {textFlag("prefix", flags.prefix), boolFlag("root", flags.root)}));
+  if (words.empty()) {
+    return usage("must provide at least one fingerprint", "See " + programName() + " trust list");
+  }
+  const KeyScope scope = TRY(scopeOf(flags, false));
+  for (const std::string& word : words) {
+    const KeyFingerprint fingerprint = TRY(KeyFingerprint::parse(asStored(word)));
+    const Removal removal = TRY(removeKey(options, scope, fingerprint));
+    out((removal.masks ? "disabled the key with the empty file " : "removed ") +
+        printable(removal.path) + "\n");
   }
   return 0;
 }

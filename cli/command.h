@@ -60,6 +60,7 @@ struct Command {
 Result<int> fetch(const Options& options, const std::vector<std::string>& arguments);
 Result<int> trust(const Options& options, const std::vector<std::string>& arguments);
 Result<int> trustList(const Options& options, const std::vector<std::string>& arguments);
+Result<int> trustRemove(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageList(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageCatManifest(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageVerify(const Options& options, const std::vector<std::string>& arguments);

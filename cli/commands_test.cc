@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <regex>
 #include <set>
 
@@ -38,7 +40,8 @@ class Program : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(home_); }
 
-  Outcome run(std::vector<std::string> arguments, const char* name = "airlock") const {
+  Outcome run(std::vector<std::string> arguments, const char* name = "airlock",
+              const std::optional<Identity>& identity = std::nullopt) const {
     arguments.insert(arguments.begin(), name);
     for (const char* flag : {"--dir=", "--local-config=", "--system-config="}) {
       arguments.insert(arguments.begin() + 1, flag + home_ + "/" + std::string(flag).substr(2, 3));
@@ -51,7 +54,8 @@ class Program : public testing::Test {
     Child child = spawn({.executable = program,
                          .arguments = arguments,
                          .environment = {"HOME=" + home_, "TZ=UTC"},
-                         .descriptors = {{out, 1}, {err, 2}}})
+                         .descriptors = {{out, 1}, {err, 2}},
+                         .identity = identity})
                       .value();
     const ExitStatus status = child.wait().value();
     return {status.shellCode(), sys::readAll(out, kMost).value(), sys::readAll(err, kMost).value()};
@@ -91,6 +95,7 @@ constexpr const char* kVerbs[] = {"cat-manifest",
                                   "tpm log",
                                   "trust",
                                   "trust list",
+                                  "trust remove",
                                   "version"};
 
 TEST_F(Program, WithoutACommandPrintsHelpAndEndsWith2) {
@@ -168,6 +173,57 @@ TEST_F(Program, TrustWantsAScope) {
   EXPECT_THAT(run({"trust", "--prefix=a.b", "ftp://a.b/k"}).errors,
               StartsWith("trust: only local files and http or https URLs supported"));
 }
+TEST_F(Program, TrustRemoveTakesTheOwnFileAwayAndMasksTheVendors) {
+  const std::string fingerprint(40, 'a');
+  const std::string place = "/trustedkeys/prefix.d/example.com/" + fingerprint;
+  for (const char* root : {"loc", "sys"}) {
+    std::filesystem::create_directories(home_ + "/" + root + "/trustedkeys/prefix.d/example.com");
+    std::ofstream(home_ + "/" + root + place) << "key";
+  }
+  EXPECT_EQ(run({"trust", "remove", fingerprint}).code, 254);
+  const Outcome outcome = run({"trust", "remove", "--prefix=example.com",
+                               std::string(20, 'A') + " " + std::string(20, 'a')});
+  EXPECT_EQ(outcome.output, "disabled the key with the empty file " + home_ + "/loc" + place + "\n")
+      << outcome.errors;
+  EXPECT_EQ(fileText(home_ + "/loc" + place), "");
+  EXPECT_EQ(fileText(home_ + "/sys" + place), "key");
+  EXPECT_THAT(run({"trust", "remove", "--prefix=example.com", fingerprint}).errors,
+              StartsWith("trust remove: key " + fingerprint + " is not trusted for prefix"));
+  std::filesystem::remove(home_ + "/sys" + place);
+  std::ofstream(home_ + "/loc" + place) << "key";
+  EXPECT_EQ(run({"trust", "remove", "--prefix=example.com", fingerprint}).output,
+            "removed " + home_ + "/loc" + place + "\n");
+  EXPECT_FALSE(std::filesystem::exists(home_ + "/loc" + place));
+}
+TEST_F(Program, HelpsWithAGroupOfCommands) {
+  for (const auto& words : {std::vector<std::string>{"image", "-h"}, {"help", "image"}}) {
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_THAT(outcome.output, HasSubstr("COMMANDS:\n\timage cat-manifest\t"));
+    EXPECT_THAT(outcome.output, testing::Not(HasSubstr("\n\tfetch")));
+  }
+  EXPECT_THAT(run({"tpm", "-h"}).output, HasSubstr("\n\ttpm log\t"));
+  EXPECT_THAT(run({"policy", "--help"}).output, HasSubstr("\n\tpolicy explain\t"));
+  EXPECT_THAT(run({"trust", "-h"}).output, HasSubstr("\n\ttrust list"));
+}
+TEST_F(Program, NamesTheNearestCommand) {
+  EXPECT_THAT(run({"fetsh"}).errors, HasSubstr("Did you mean \"fetch\"?"));
+  EXPECT_THAT(run({"image", "lsit"}).errors, HasSubstr("Did you mean \"image list\"?"));
+}
+TEST_F(Program, RunSaysThatThereIsNoHelperBeforeAnythingElse) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to be somebody else";
+  constexpr uid_t nobody = 65534;
+  ASSERT_EQ(::chmod(home_.c_str(), 0755), 0);
+  const Outcome outcome =
+      run({"run", "example.com/nowhere"}, "airlock", Identity{nobody, nobody, {}});
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_THAT(outcome.errors,
+              StartsWith("run: no helper can be reached: there is no socket " + home_));
+  EXPECT_THAT(outcome.errors, HasSubstr("airlock-helper.socket"));
+  EXPECT_EQ(std::count(outcome.errors.begin(), outcome.errors.end(), '\n'), 1) << outcome.errors;
+  const std::string findings = run({"doctor"}, "airlock", Identity{nobody, nobody, {}}).output;
+  EXPECT_THAT(findings, StartsWith("helper: not enforced: no helper can be reached"));
+}
 TEST_F(Program, ErrorsAreObjectsWithJson) {
   EXPECT_THAT(run({"--json", "fetch"}).errors,
               StartsWith("{\"command\":\"fetch\",\"code\":\"E_USAGE\""));
@@ -184,6 +240,23 @@ TEST_F(Program, DoctorSaysOfEachLayerWhetherItHolds) {
     EXPECT_THAT(line, HasSubstr("enforced")) << line;
 }
 
+TEST_F(Program, CompletesCommandsAndFlagsInBash) {
+  const auto complete = [&](const std::string& words, int index) {
+    const std::string script =
+        "set -u; source " AIRLOCK_SOURCE_DIR "/packaging/completions/airlock.bash; " +
+        ("COMP_WORDS=(airlock " + words + "); COMP_CWORD=" + std::to_string(index)) +
+        "; _airlock " AIRLOCK_BINARY_DIR "/bin/airlock; echo \"${COMPREPLY[@]}\" >" + home_ +
+        "/words";
+    const std::string command = "bash -c '" + script + "'";
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+    return fileText(home_ + "/words");
+  };
+  EXPECT_EQ(complete("im", 1), "image\n");
+  EXPECT_EQ(complete("image l", 2), "list\n");
+  EXPECT_EQ(complete("trust \"\"", 2), "list remove\n");
+  EXPECT_EQ(complete("image list --no", 3), "--no-legend\n");
+  EXPECT_EQ(complete("--insecure", 1), "--insecure-options\n");
+}
 TEST_F(Program, HasAManualThatNamesEveryCommandAndFlag) {
   const std::string manual = fileText(AIRLOCK_SOURCE_DIR "/docs/man/airlock.1.scd");
   ASSERT_FALSE(manual.empty());

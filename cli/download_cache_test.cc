@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 
@@ -77,6 +78,66 @@ TEST_F(Cache, LeavesNoBytesBehind) {
     const Download download = Download::open(dir_, "x").value();
     ASSERT_TRUE(sys::writeAll(download.file(), "part").has_value());
     EXPECT_EQ(sys::list(dir_).value().size(), 1U);
+  }
+  EXPECT_TRUE(sys::list(dir_).value().empty());
+}
+TEST_F(Cache, KeepsWhatABrokenDownloadLeft) {
+  {
+    Download download = Download::open(dir_, "x").value();
+    EXPECT_FALSE(download.part().has_value());
+    ASSERT_TRUE(download.begin({.url = "https://a.b/x.aci", .tag = "\"v1\""}).has_value());
+    ASSERT_TRUE(sys::writeAll(download.file(), "part").has_value());
+    EXPECT_EQ(download.keep(), 4U);
+  }
+  {
+    const Download again = Download::open(dir_, "x").value();
+    ASSERT_TRUE(again.part().has_value());
+    EXPECT_EQ(again.part()->record.url, "https://a.b/x.aci");
+    EXPECT_EQ(again.part()->record.tag, "\"v1\"");
+    EXPECT_EQ(again.part()->bytes, 4U);
+  }
+  EXPECT_TRUE(sys::list(dir_).value().empty());  // it was not kept a second time
+}
+TEST_F(Cache, KeepsNothingWhoseVersionHasNoName) {
+  {
+    Download download = Download::open(dir_, "x").value();
+    ASSERT_TRUE(download.begin({.url = "https://a.b/x.aci", .tag = "\"v1\""}).has_value());
+    ASSERT_TRUE(sys::writeAll(download.file(), "part").has_value());
+    download.forget();
+    EXPECT_EQ(download.keep(), 0U);
+  }
+  EXPECT_TRUE(sys::list(dir_).value().empty());
+}
+TEST_F(Cache, TakesBytesOfUnknownOriginForNone) {
+  {
+    Download download = Download::open(dir_, "x").value();
+    ASSERT_TRUE(download.begin({.url = "https://a.b/x.aci", .tag = "\"v1\""}).has_value());
+    ASSERT_TRUE(sys::writeAll(download.file(), "part").has_value());
+    download.keep();
+  }
+  const std::vector<std::string> names = sys::list(dir_).value();
+  for (const std::string& name : names) {
+    if (name.ends_with(".resume")) std::filesystem::remove(path_ + "/" + name);
+  }
+  const Download again = Download::open(dir_, "x").value();
+  EXPECT_FALSE(again.part().has_value());
+  EXPECT_EQ(sys::status(again.file()).value().st_size, 0);
+}
+TEST_F(Cache, RemovesPartsThatAreOlderThanADay) {
+  {
+    Download download = Download::open(dir_, "x").value();
+    ASSERT_TRUE(download.begin({.url = "https://a.b/x.aci", .tag = "\"v1\""}).has_value());
+    ASSERT_TRUE(sys::writeAll(download.file(), "part").has_value());
+    download.keep();
+  }
+  const std::vector<std::string> names = sys::list(dir_).value();
+  for (const std::string& name : names) {
+    if (!name.ends_with(".part")) continue;
+    std::filesystem::last_write_time(
+        path_ + "/" + name, std::filesystem::file_time_type::clock::now() - std::chrono::hours(25));
+  }
+  {
+    const Download other = Download::open(dir_, "y").value();
   }
   EXPECT_TRUE(sys::list(dir_).value().empty());
 }

@@ -66,8 +66,8 @@ class Fetcher {
   }
 
   // The event that ends the job, once the process has ended too.
-  Result<ipc::FetchEvent> finish() {
-    auto last = listen();
+  Result<ipc::FetchEvent> finish(const OnFound& found = {}) {
+    auto last = listen(found);
     // Destroying the child kills it; here it gets the time to end by itself.
     const auto status = TRY(child_.wait(kExitMilliseconds));
     if (!status) {
@@ -86,7 +86,7 @@ class Fetcher {
   Fetcher(Child child, ipc::Channel channel)
       : child_(std::move(child)), channel_(std::move(channel)) {}
 
-  Result<ipc::FetchEvent> listen() {
+  Result<ipc::FetchEvent> listen(const OnFound& found) {
     Progress progress;
     for (;;) {
       auto message = TRY(channel_.receive(kSilenceMilliseconds));
@@ -101,7 +101,9 @@ class Fetcher {
         inform(printable(text->text));
       } else if (const auto* step = std::get_if<ipc::FetchProgress>(&event)) {
         progress.show(step->label, step->done, step->total);
-      } else if (!std::holds_alternative<ipc::FetchFound>(event)) {
+      } else if (const auto* place = std::get_if<ipc::FetchFound>(&event)) {
+        if (found) found(*place);
+      } else {
         return event;
       }
     }
@@ -127,13 +129,14 @@ ipc::FetchOptions fetchOptions(const Options& options) {
           .mostBytes = limits::kImageBytes};
 }
 
-Result<ipc::FetchedImage> fetchImage(ipc::FetchImageJob job, FdRef image, FdRef signature) {
+Result<ipc::FetchedImage> fetchImage(ipc::FetchImageJob job, FdRef image, FdRef signature,
+                                     const OnFound& found) {
   const std::optional<Fd> bundle = TRY(callersBundle());
   std::vector<FdRef> fds = {image, signature};
   job.hasCaBundle = bundle.has_value();
   if (bundle) fds.push_back(*bundle);
   Fetcher fetcher = TRY(Fetcher::start(job, fds));
-  ipc::FetchEvent last = TRY(fetcher.finish());
+  ipc::FetchEvent last = TRY(fetcher.finish(found));
   if (auto* fetched = std::get_if<ipc::FetchedImage>(&last)) return std::move(*fetched);
   return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher answered another question");
 }

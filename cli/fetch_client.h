@@ -22,7 +22,10 @@ ipc::FetchOptions fetchOptions(const Options& options);
 // Downloads an image into `image` and its signature into `signature`; tells progress and notes on
 // stderr.  When this returns, the fetcher has exited: a connection to the helper may be opened only
 // then (a fetcher of the caller's own uid could otherwise reach into the process that holds it).
-Result<ipc::FetchedImage> fetchImage(ipc::FetchImageJob job, FdRef image, FdRef signature);
+// `found` hears where the image lies, and again with its tag when the server begins to send it.
+using OnFound = std::function<void(const ipc::FetchFound&)>;
+Result<ipc::FetchedImage> fetchImage(ipc::FetchImageJob job, FdRef image, FdRef signature,
+                                     const OnFound& found);
 
 struct FetchedKey {
   std::string url;

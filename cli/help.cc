@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cli/options.h"
 
@@ -38,30 +40,41 @@ std::string indented(std::string_view lines, std::string_view before) {
   return text;
 }
 
+// The commands that begin with `prefix`, one line each.
+std::string listOf(std::span<const Command> commands, std::string_view prefix) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  std::size_t widest = 0;
+  for (const Command& command : commands) {
+    if (!std::string_view(command.name).starts_with(prefix)) continue;
+    lines.emplace_back(command.name, command.summary);
+  }
+  if (prefix.empty()) lines.emplace_back("help", "help about a command");
+  for (const auto& [name, summary] : lines) widest = std::max(widest, name.size());
+  std::string text;
+  for (const auto& [name, summary] : lines)
+    text += "\t" + name + std::string(widest - name.size(), ' ') + "\t" + summary + "\n";
+  return text;
+}
+
 }  // namespace
 
 std::string generalHelp(std::span<const Command> commands) {
   const std::string& program = programName();
-  std::string text =
-      "NAME:\n\t" + program +
-      " - a container engine that can say what ran, who vouched for it, and what it " +
-      "could touch\n\nUSAGE:\n\t" + program + " [command]\n\nVERSION:\n\t" + AIRLOCK_VERSION +
-      "\n\nCOMMANDS:\n";
-  std::size_t widest = 0;
-  for (const Command& command : commands)
-    widest = std::max(widest, std::string_view(command.name).size());
-  for (const Command& command : commands) {
-    const std::string_view name = command.name;
-    text += "\t" + std::string(name) + std::string(widest - name.size(), ' ') + "\t" +
-            command.summary + "\n";
-  }
-  const std::string_view name = "help";
-  text += "\t" + std::string(name) + std::string(widest - name.size(), ' ') +
-          "\thelp about a command\n";
-  return text + "\nOPTIONS:\n" + indented(kGlobalOptions, "      ");
+  return "NAME:\n\t" + program +
+         " - a container engine that can say what ran, who vouched for it, and what it could "
+         "touch\n\nUSAGE:\n\t" +
+         program + " [command]\n\nVERSION:\n\t" + AIRLOCK_VERSION + "\n\nCOMMANDS:\n" +
+         listOf(commands, "") + "\nOPTIONS:\n" + indented(kGlobalOptions, "      ");
 }
 
-std::string commandHelp(const Command& command) {
+std::string groupHelp(std::string_view group, std::span<const Command> commands) {
+  const std::string name(group);
+  return "NAME:\n\t" + name + " - a group of commands\n\nUSAGE:\n\t" + programName() + " " + name +
+         " [command]\n\nCOMMANDS:\n" + listOf(commands, name + " ") + "\nGLOBAL OPTIONS:\n" +
+         indented(kGlobalOptions, "      ");
+}
+
+std::string commandHelp(const Command& command, std::span<const Command> commands) {
   const std::string& program = programName();
   std::string text = "NAME:\n\t" + std::string(command.name) + " - " + command.summary +
                      "\n\nUSAGE:\n\t" + program + " " + command.name;
@@ -69,6 +82,8 @@ std::string commandHelp(const Command& command) {
   text += "\n";
   if (std::string_view(command.help).size() > 0)
     text += "\nOPTIONS:\n" + indented(command.help, "      ");
+  const std::string longer = listOf(commands, std::string(command.name) + " ");
+  if (!longer.empty()) text += "\nCOMMANDS:\n" + longer;
   return text + "\nGLOBAL OPTIONS:\n" + indented(kGlobalOptions, "      ");
 }
 

@@ -2,11 +2,13 @@
 #include "cli/helper_client.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
 
+#include "base/log.h"
 #include "base/syscall.h"
 #include "ipc/peer.h"
 
@@ -39,6 +41,14 @@ Result<Fd> connectTo(const std::string& path) {
   return socket;
 }
 
+constexpr const char* kStartOne =
+    "Ask the administrator to start one (systemctl enable --now airlock-helper.socket, or "
+    "airlock-helper --listen), or use sudo";
+
+std::unexpected<Error> noHelper(const std::string& why, const char* hint) {
+  return refuse(ErrorKind::Unsupported, "E_HELPER", "no helper can be reached: " + why, hint);
+}
+
 struct Connection {
   ipc::Channel channel;
   std::optional<Child> child;
@@ -64,17 +74,28 @@ Result<Connection> connect(const Options& options) {
   auto socket = connectTo(socketPath(options));
   if (socket) return Connection{ipc::Channel(*std::move(socket)), std::nullopt};
   if (socket.error().code() == "E_HELPER") return std::unexpected(std::move(socket.error()));
-  return refuse(ErrorKind::Unsupported, "E_HELPER",
-                "no helper can be reached: " + socket.error().message(),
-                "Ask the administrator to enable airlock-helper.socket (or to run airlock-helper "
-                "--listen), or use sudo");
+  TRY(findHelper(options));
+  return noHelper(socket.error().message(), kStartOne);
 }
 
 }  // namespace
 
-bool helperReachable(const Options& options) {
-  return ::geteuid() == 0 || connectTo(socketPath(options)).has_value();
+Result<void> findHelper(const Options& options) {
+  if (::geteuid() == 0) return {};
+  const std::string path = socketPath(options);
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode))
+    return noHelper("there is no socket " + printable(path), kStartOne);
+  if (info.st_uid != 0) return noHelper(printable(path) + " is not root's", kStartOne);
+  if (::access(path.c_str(), W_OK) != 0) {
+    return noHelper("you may not write to " + printable(path),
+                    "Have the administrator add you to its group (usermod -aG airlock USER) and "
+                    "log in again, or use sudo");
+  }
+  return {};
 }
+
+bool helperReachable(const Options& options) { return findHelper(options).has_value(); }
 
 Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest& request,
                                std::span<const FdRef> fds,

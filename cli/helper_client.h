@@ -14,8 +14,10 @@
 
 namespace airlock::cli {
 
-// Whether `options` lead to a helper: root always has one, a user when there is a socket that
-// root's process serves.
+// Whether `options` lead to a helper: root always has one, a user when there is a socket of root's
+// to which the user may write.  No connection is made; askHelper() looks at who really serves it.
+// E_HELPER otherwise, with why and what to do.
+Result<void> findHelper(const Options& options);
 bool helperReachable(const Options& options);
 
 struct HelperAnswer {

@@ -118,6 +118,10 @@ constexpr Command kCommands[] = {
      "--skip-fingerprint-review\tdo not ask\n",
      trust},
     {"trust list", "", "list the trusted keys", "", trustList},
+    {"trust remove", "--prefix=PREFIX|--root FINGERPRINT...", "trust a key no longer",
+     "--prefix=\"\"\tfor images of this name and below\n"
+     "--root\tfor every image\n",
+     trustRemove},
     {"version", "", "print the version", "", version},
 };
 
@@ -156,7 +160,9 @@ int main(std::span<char*> arguments) {
     return badCommandLine(line.error(), options);
   }
   if (line->help) {
-    out(line->command == nullptr ? generalHelp(kCommands) : commandHelp(*line->command));
+    out(line->command != nullptr ? commandHelp(*line->command, kCommands)
+        : line->group.empty()    ? generalHelp(kCommands)
+                                 : groupHelp(line->group, kCommands));
     return 0;
   }
   if (line->command == nullptr) {

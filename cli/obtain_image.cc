@@ -59,6 +59,19 @@ void tellSigners(const ipc::Imported& imported) {
   }
 }
 
+// What to do about a refusal that leaves it open: the parties that could not know.
+Error advised(Error error) {
+  if (!error.hint().empty()) return error;
+  if (error.message().contains("No space left on device")) {
+    return std::move(error).withHint(
+        "Make room for the download and for the store, and try again: nothing was kept");
+  }
+  const std::string& code = error.code();
+  const bool address = code == "E_URL" || code == "E_SCHEME" || code == "E_CREDENTIALS";
+  if (error.kind() != ErrorKind::Invalid || address) return error;
+  return std::move(error).withHint("Ask its publisher for a good image: nothing was kept");
+}
+
 class Obtaining {
  public:
   Obtaining(const Options& options, ImageStore images, const std::string& argument,
@@ -163,7 +176,7 @@ class Obtaining {
       job.cachedTag = download.record()->tag;
     }
     const Fd downloaded = TRY(memoryFile("signature"));
-    const ipc::FetchedImage fetched = TRY(fetchImage(std::move(job), download.file(), downloaded));
+    const ipc::FetchedImage fetched = TRY(fetchInto(download, std::move(job), downloaded));
     CacheRecord record{.url = fetched.url,
                        .tag = fetched.tag,
                        .maxAge = fetched.maxAge,
@@ -183,6 +196,53 @@ class Obtaining {
     record.image = imported.image.text();
     TRY(download.remember(record));
     return imported;
+  }
+
+  // Goes on from what an earlier process left, and leaves what came when the connection breaks.
+  Result<ipc::FetchedImage> fetchInto(Download& download, ipc::FetchImageJob job,
+                                      FdRef signature) const {
+    if (const auto& part = download.part()) {
+      // A copy in the store that came from elsewhere is older than the part.
+      if (job.knownUrl != part->record.url) job.cachedTag.clear();
+      job.knownUrl = part->record.url;
+      job.resumeFrom = part->bytes;
+      job.resumeTag = part->record.tag;
+    }
+    bool begun = false;  // the first of these events comes before the server has said anything
+    auto fetched =
+        fetchImage(std::move(job), download.file(), signature, [&](const ipc::FetchFound& found) {
+          if (std::exchange(begun, true)) tellVersion(download, found);
+        });
+    if (fetched) return fetched;
+    Error error = std::move(fetched.error());
+    constexpr std::string_view ofSignature = "signature: ";
+    if (error.code() == "E_HTTP" && error.kind() == ErrorKind::Missing &&
+        error.message().starts_with(ofSignature)) {
+      return refuse(ErrorKind::Denied, "E_SIG_MISSING",
+                    "image " + quoted(argument_) +
+                        " has no signature: " + error.message().substr(ofSignature.size()),
+                    "If the image is there at all, name its signature with --signature, or accept "
+                    "it unverified with --insecure-options=image where policy allows");
+    }
+    if (!isBroken(error)) return std::unexpected(std::move(error));
+    const std::uint64_t kept = download.keep();
+    if (kept == 0 && !error.hint().empty()) return std::unexpected(std::move(error));
+    std::string hint = kept > 0 ? "Try again: " + std::to_string(kept) +
+                                      " bytes are kept for a day, and the same command goes on "
+                                      "from there"
+                                : "Check the name, the network and the proxy, and try again";
+    return std::unexpected(std::move(error).withHint(std::move(hint)));
+  }
+
+  // From a record that cannot be written nobody goes on: the download itself may still succeed.
+  static void tellVersion(Download& download, const ipc::FetchFound& found) {
+    const bool resumable = !found.tag.empty() && !found.tag.starts_with("W/");
+    if (!resumable || !download.begin({.url = found.url, .tag = found.tag})) download.forget();
+  }
+
+  // The network's fault: what came is no worse for it.
+  static bool isBroken(const Error& error) {
+    return error.code() == "E_SHORT" || error.code() == "E_TIMEOUT" || error.code() == "E_CONNECT";
   }
 
   Result<ipc::CatalogRecord> import(ipc::ImportRequest request, FdRef image,
@@ -221,7 +281,9 @@ Result<ipc::CatalogRecord> obtainImage(const Options& options, const std::string
                                        const std::string& signatureFile, PullPolicy policy) {
   const image::ImageReference reference = TRY(image::parseImageReference(argument, isRegularFile));
   Obtaining obtaining(options, TRY(ImageStore::choose(options)), argument, signatureFile, policy);
-  return std::visit(obtaining, reference);
+  auto obtained = std::visit(obtaining, reference);
+  if (!obtained) return std::unexpected(advised(std::move(obtained.error())));
+  return obtained;
 }
 
 }  // namespace airlock::cli

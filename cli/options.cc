@@ -132,6 +132,15 @@ std::unexpected<Error> unknownVerb(std::span<const Command> commands, const std:
                 nearest.empty() ? "" : "Did you mean \"" + nearest + "\"?");
 }
 
+// The first word of several commands, and no command itself.
+bool isGroup(std::span<const Command> commands, const std::string& word) {
+  const auto begins = [&](const Command& command) {
+    return std::string_view(command.name).starts_with(word + " ");
+  };
+  return std::ranges::any_of(commands, begins) &&
+         std::ranges::find(commands, std::string_view(word), &Command::name) == commands.end();
+}
+
 struct Alias {
   const char* name;
   const char* command;
@@ -309,6 +318,10 @@ Result<CommandLine> parseCommandLine(std::span<const Command> commands,
   }
   if (left.empty()) return line;
   if (splitFlag(left.front())) return usage("unknown flag: " + printable(left.front()));
+  if (line.help && left.size() == 1 && isGroup(commands, left.front())) {
+    line.group = left.front();
+    return line;
+  }
   const auto [command, used] = TRY(findCommand(commands, left));
   line.command = command;
   line.arguments.assign(left.begin() + static_cast<std::ptrdiff_t>(used), left.end());

@@ -18,6 +18,7 @@ namespace airlock::cli {
 struct CommandLine {
   Options options;
   const Command* command = nullptr;    // nullptr: no verb, or `help`
+  std::string group;                   // help about `image`, which alone is no command
   std::vector<std::string> arguments;  // of the command, or of help
   bool help = false;                   // -h, --help or `help`
 };

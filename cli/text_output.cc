@@ -17,6 +17,14 @@ namespace {
 // A reader that went away is no reason to fail: whatever was asked for has been done.
 void put(int fd, std::string_view text) { static_cast<void>(sys::writeAll(FdRef(fd), text)); }
 
+// With a capital, unless it begins with a command.
+std::string sentence(std::string text) {
+  const bool lower = text.front() >= 'a' && text.front() <= 'z';
+  if (lower && !text.starts_with("airlock"))
+    text.front() = static_cast<char>(text.front() - 'a' + 'A');
+  return text;
+}
+
 }  // namespace
 
 void out(std::string_view text) { put(STDOUT_FILENO, text); }
@@ -43,7 +51,7 @@ std::string errorText(const std::string& command, const Error& error, const Opti
     if (!error.code().empty()) text += " [" + error.code() + "]";
   } else {
     text += error.message();
-    if (!error.hint().empty()) text += ". " + error.hint();
+    if (!error.hint().empty()) text += ". " + sentence(error.hint());
   }
   return printable(text) + "\n";
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/trusted_keys.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -69,11 +70,17 @@ KeyPlace placeOf(const Options& options, const KeyScope& scope) {
 
 Result<bool> alreadyTrusted(const Options& options, const KeyScope& scope,
                             const KeyFingerprint& fingerprint) {
-  const store::KeyStore keys = TRY(store::KeyStore::open(options.configRoots()));
-  for (const auto& [where, key] : TRY(keys.all())) {
-    if (where == scope.text() && key == fingerprint.text()) return true;
+  // The last directory that has a file of that name decides; an empty one says no.
+  bool trusted = false;
+  for (const std::string& root : options.configRoots()) {
+    const store::KeyStore keys = TRY(store::KeyStore::open({root}));
+    for (const auto& [where, key] : TRY(keys.all())) {
+      if (where != scope.text()) continue;
+      if (key == fingerprint.text()) trusted = true;
+      if (key == "-" + fingerprint.text()) trusted = false;
+    }
   }
-  return false;
+  return trusted;
 }
 
 Result<void> addKey(const Options& options, const KeyScope& scope, const std::string& content,
@@ -177,9 +184,42 @@ Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const Of
   return Verdict::Added;
 }
 
+Result<Removal> removeKey(const Options& options, const KeyScope& scope,
+                          const KeyFingerprint& fingerprint) {
+  if (!TRY(alreadyTrusted(options, scope, fingerprint))) {
+    return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                  "key " + fingerprint.text() + " is not trusted for " +
+                      (scope.prefix ? "prefix " + quoted(scope.text()) : "every image"),
+                  "See " + programName() + " trust list");
+  }
+  const KeyPlace place = placeOf(options, scope);
+  const Component name = TRY(Component::parse(fingerprint.text()));
+  Removal removal{.path = place.directory + "/" + fingerprint.text()};
+  const auto done = [&]() -> Result<void> {
+    const Fd directory = TRY(makeDirectories(place.directory, 0755));
+    if (sys::openBeneath(directory, name, O_PATH | O_NOFOLLOW)) TRY(sys::unlink(directory, name));
+    if (!TRY(alreadyTrusted(options, scope, fingerprint))) return {};
+    // It is in a directory that others maintain: a file of that name and no content hides it.
+    removal.masks = true;
+    return sys::replaceFile(directory, name, "", 0644);
+  }();
+  if (!done) {
+    return std::unexpected(
+        Error(done.error())
+            .in("error removing key")
+            .withHint("Trusted keys are the administrator's: use sudo, or --local-config"));
+  }
+  return removal;
+}
+
 void discoverKeysFor(const Options& options, const ImageName& name) {
   const auto offered = offerAdvertised(options, name);
-  if (!offered) note("image: error adding keys: " + printable(offered.error().message()) + "\n");
+  if (offered) return;
+  // The download that follows meets the same network, and says so.
+  const std::string& code = offered.error().code();
+  const bool network = code == "E_CONNECT" || code == "E_TIMEOUT" || code == "E_TLS";
+  if (network && !options.debug) return;
+  note("image: error adding keys: " + printable(offered.error().message()) + "\n");
 }
 
 }  // namespace airlock::cli

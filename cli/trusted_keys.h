@@ -35,8 +35,18 @@ std::string keyText(const KeyScope& scope, const std::string& source, const ipc:
 Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const OfferedKey& key,
                          Review review);
 
+// What had to be done so that a key is trusted no longer.
+struct Removal {
+  std::string path;    // of the file that was removed, or of the empty one that masks
+  bool masks = false;  // the key itself is in a directory that this one overrides
+};
+// E_NOT_FOUND when the key is not trusted for that scope itself (it may be for one above it).
+Result<Removal> removeKey(const Options& options, const KeyScope& scope,
+                          const KeyFingerprint& fingerprint);
+
 // While fetching: when no key is trusted for `name`, fetches those that its prefix advertises and
-// offers them.  Whatever goes wrong is told on stderr only: without a key the verification refuses
+// offers them.  Whatever goes wrong is told on stderr only (a network that fails is not: the
+// download tells): without a key the verification refuses
 // the image anyway.
 void discoverKeysFor(const Options& options, const ImageName& name);
 

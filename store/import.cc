@@ -108,8 +108,11 @@ Result<Role> startAuthenticate(const RoleStarter& starter, FdRef blob, FdRef sig
   return Role::start(starter, "authenticate", ipc::AuthenticateJob{}, fds);
 }
 
+// A name that is not known yet is empty.
+std::string called(const std::string& name) { return name.empty() ? "the image" : "image " + name; }
+
 std::unexpected<Error> notSigned(const std::string& name) {
-  return refuse(ErrorKind::Denied, "E_SIG_MISSING", "image " + name + " has no signature",
+  return refuse(ErrorKind::Denied, "E_SIG_MISSING", called(name) + " has no signature",
                 "Sign it (gpg --armor --detach-sign), name one with --signature, or accept it "
                 "unverified with "
                 "--insecure-options=image where policy allows");
@@ -241,25 +244,26 @@ Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& foun
   const std::string key = quoted(refused->fingerprint);
   const std::string& code = refused->code;
   // A prefix has no version.
-  const std::string trustHint = "If you know this key, trust it with: airlock trust --prefix=" +
-                                name.substr(0, name.find(':')) + " <key file>";
+  const std::string prefix = name.empty() ? "<image name>" : name.substr(0, name.find(':'));
+  const std::string trustHint =
+      "If you know this key, trust it with: airlock trust --prefix=" + prefix + " <key file>";
   if (code == "E_SIG_BAD") {
     return refuse(ErrorKind::Denied, code,
-                  "the signature by " + key + " does not fit image " + name +
+                  "the signature by " + key + " does not fit " + called(name) +
                       ": the image or the signature was changed after signing",
                   "Do not use it; fetch it again from its publisher");
   }
   if (code == "good") {
     return refuse(
         ErrorKind::Denied, "E_SIG_UNTRUSTED",
-        "image " + name + " is signed by " + key + ", a key that is not trusted for this name",
+        called(name) + " is signed by " + key + ", a key that is not trusted for this name",
         trustHint);
   }
   if (code == "E_SIG_NOKEY") {
-    return refuse(ErrorKind::Denied, code,
-                  "image " + name +
-                      " is not signed by a key you trust for it: the signature names key " + key,
-                  trustHint);
+    return refuse(
+        ErrorKind::Denied, code,
+        called(name) + " is not signed by a key you trust for it: the signature names key " + key,
+        trustHint);
   }
   const std::string why = code == "E_SIG_KEY_EXPIRED" ? "made by an expired key"
                           : code == "E_SIG_EXPIRED"   ? "expired"
@@ -271,14 +275,14 @@ Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& foun
                           : code == "E_SIG_WEAK_KEY" ? "made by a key that is too weak"
                                                      : "of a kind that is not accepted";
   return refuse(ErrorKind::Denied, code,
-                "the signature of image " + name + " by " + key + " is " + why,
+                "the signature of " + called(name) + " by " + key + " is " + why,
                 "Ask its publisher for a new signature");
 }
 
 Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter,
                                   const KeyStore& keys, const ImportInput& input) {
   TRY(checkSource(input.image));
-  const std::string shownName = input.name ? displayName(*input.name, input.labels) : "given here";
+  const std::string shownName = input.name ? displayName(*input.name, input.labels) : "";
   if (!input.signature && !input.skipSignature) return notSigned(shownName);
 
   // From here on the caller's descriptors no longer matter: we work on bytes that nobody else can

@@ -34,7 +34,8 @@ struct ImportInput {
 Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter,
                                   const KeyStore& keys, const ImportInput& input);
 
-// What an authenticate role's findings mean for an image of this name: its signers, or the refusal.
+// What an authenticate role's findings mean for an image of this name ("": not known): its signers,
+// or the refusal.
 Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& found,
                                                   const std::vector<KeyFingerprint>& trusted,
                                                   const std::string& name);

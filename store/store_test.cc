@@ -209,6 +209,12 @@ TEST(Signatures, I14_AVerdictForAKeyThatIsNotTrustedHereIsNotBelieved) {
             "E_SIG_UNTRUSTED");
 }
 
+TEST(Signatures, I14_WithoutANameTheAdviceNamesNone) {
+  const Error error = decideSignatures({true, {verdict("good", 'b')}}, {kKey}, "").error();
+  EXPECT_TRUE(error.message().starts_with("the image is signed by "));
+  EXPECT_NE(error.hint().find("--prefix=<image name> "), std::string::npos) << error.hint();
+}
+
 TEST(Signatures, S11_NoSignatureIsNeverSuccess) {
   EXPECT_EQ(decideSignatures({true, {}}, {kKey}, "x").error().code(), "E_SIG_MISSING");
 }

@@ -4,7 +4,7 @@
 # ca.pem, good.pem (for all test names), expired.pem, other.pem (another host), selfsigned.pem; each with its key.
 set -eu
 cd "$1"
-names="DNS:example.com,DNS:good.example,DNS:public.example,DNS:site.example,DNS:link.example,DNS:dns.example,DNS:localhost,IP:127.0.0.1"
+names="DNS:example.com,DNS:example.test,DNS:good.example,DNS:public.example,DNS:site.example,DNS:link.example,DNS:dns.example,DNS:localhost,IP:127.0.0.1"
 
 newkey() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"; }
 
