@@ -15,8 +15,8 @@ SEED = "airlock-bench-1"
 PREFIX = "bench.example"
 SMALL, LARGE = f"{PREFIX}/busybox", f"{PREFIX}/large"
 APPLETS = ("true", "sh", "sleep", "cat")
-FILES, RANDOM_FILES = 8000, 40
-RANDOM_BYTES = 60 * 10**6
+FILES, RANDOM_FILES = 8000, 10
+RANDOM_BYTES = 15 * 10**6
 TOTAL_BYTES = 300 * 10**6
 SMALL_FILE, LARGE_FILE = 48 << 10, 2 * MIB
 

@@ -15,7 +15,7 @@ NLM_F_REQUEST, NLMSG_ERROR = 1, 2
 CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 3, 1, 2
 TASKSTATS_CMD_GET, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK = 1, 3
 TYPE_STATS, TYPE_AGGR_PID = 3, 4
-COMM, PID, PPID, PEAK = 80, 128, 132, 200  # offsets in struct taskstats, the same in all versions but 15
+COMM, PID, PPID, TIMES, PEAK = 80, 128, 132, 144, 200  # offsets in struct taskstats, the same in all versions but 15
 NLA_TYPE_MASK = 0x3FFF
 
 
@@ -25,6 +25,9 @@ class Ended:
     parent: int
     name: str
     peak_kib: int
+    elapsed_ms: float
+    user_ms: float
+    system_ms: float
 
 
 def _attribute(kind, data):
@@ -82,7 +85,8 @@ class Accounts:
             raise Problem("taskstats of version 15 are laid out differently")
         name = stats[COMM:COMM + 32].split(b"\0")[0].decode(errors="replace")
         pid, parent = struct.unpack_from("II", stats, PID)
-        return Ended(pid, parent, name, struct.unpack_from("Q", stats, PEAK)[0])
+        times = [value / 1e3 for value in struct.unpack_from("QQQ", stats, TIMES)]
+        return Ended(pid, parent, name, struct.unpack_from("Q", stats, PEAK)[0], *times)
 
     def close(self):
         self.socket.close()
@@ -113,15 +117,15 @@ def _role(pid):
     return None
 
 
-def peaks_of(argv, environment, log, also_below=None):
-    """Peak resident KiB of each process that a command started, by name: the largest where several have one name."""
+def ends_of(argv, environment, log):
+    """The processes of a command, in the order of their ends, by the kernel's account; roles are named."""
     accounts = Accounts()
     accounts.ended(0.05)
     pid = launch(list(map(str, argv)), environment, log)
     roles = {}
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         for member in family_of(pid):
-            if member not in roles or roles[member] is None:
+            if roles.get(member) is None:
                 roles[member] = _role(member)
         time.sleep(0.001)
     _, status = os.waitpid(pid, 0)
@@ -129,17 +133,24 @@ def peaks_of(argv, environment, log, also_below=None):
     accounts.close()
     if status != 0:
         raise Problem(f"{argv[0]}: wait status {status}: {pathlib.Path(log).read_text(errors='replace')[-400:]}")
-    family = {pid} | ({also_below} if also_below else set())
-    while True:  # a process ends before its parent, so the order of ends does not help
+    family = {pid}
+    while True:  # a process ends before its parent, so one pass is not enough
         more = {end.pid for end in ended if end.parent in family} - family
         if not more:
             break
         family |= more
+    mine = [end for end in ended if end.pid in family]
+    for end in mine:
+        if end.name == "airlock-verify" and roles.get(end.pid):
+            end.name += f" {roles[end.pid]}"
+    return mine
+
+
+def peaks(ends):
+    """Peak resident KiB by name: the largest where several have one name."""
     result = {}
-    for end in ended:
-        if end.pid in family:
-            name = f"{end.name} {roles[end.pid]}" if roles.get(end.pid) else end.name
-            result[name] = max(result.get(name, 0), end.peak_kib)
+    for end in ends:
+        result[end.name] = max(result.get(end.name, 0), end.peak_kib)
     return result
 
 
