@@ -3,14 +3,13 @@
 import functools
 import http.client
 import json
-import os
 import pathlib
 import shutil
 import socket
 import subprocess
 
 from content import LARGE, PREFIX, SMALL, remove_tree
-from workshop import Problem, quietly, surroundings, timed
+from workshop import CGROUP, Problem, quietly, surroundings, timed
 
 USER = 65533  # no account has it: policy names it, and it is in no group
 
@@ -48,6 +47,7 @@ class Airlock:
                                  "not-need-init,startup-clear"], tpm.exists)
         quietly(*self.command("trust", f"--prefix={PREFIX}", "--skip-fingerprint-review", content.key))
         self.listener = None
+        workshop.at_end.append(self.remove_exited)
 
     def command(self, *arguments):
         return [str(self.cli), f"--dir={self.data}", f"--local-config={self.local}", f"--system-config={self.vendor}",
@@ -131,6 +131,14 @@ def airlock_as_user(engine):
     return contender
 
 
+def airlock_and_rm(engine):
+    """For orientation: crun and podman --rm leave no container; Airlock's pod stays for its status until rm or gc."""
+    uuid = engine.workshop.memory / "uuid"
+    script = 'uuid=$1; shift; "$@" run --uuid-file-save="$uuid" %s && "$@" rm --uuid-file="$uuid"' % SMALL
+    return Contender("airlock run, then rm", engine.workshop,
+                     [shutil.which("sh"), "-c", script, "sh", uuid, *engine.command()])
+
+
 def _seccomp_of_podman():
     """Debian's container profile for a process without further capabilities, in the runtime's words: the same filter
     that podman gives its containers."""
@@ -184,8 +192,8 @@ def crun_without_cgroup(workshop, content):
 def _crun(name, workshop, content, *options):
     path = program("crun", "crun")
     state = workshop.memory / "crun"
-    return Contender(name, workshop, [path, f"--root={state}", *options, "run", "--bundle",
-                                      _bundle(workshop, content), f"bench-{os.getpid()}"], hidden=refused_by_crun(workshop))
+    argv = [path, f"--root={state}", *options, "run", "--bundle", _bundle(workshop, content), f"{CGROUP}-crun"]
+    return Contender(name, workshop, argv, hidden=refused_by_crun(workshop))
 
 
 def bubblewrap(workshop, content):
@@ -229,9 +237,10 @@ class Podman:
 
     def start(self):
         self.import_tree(SMALL, "localhost/busybox:bench")
-        return Contender("podman", self.workshop,
-                         self.command("run", "--network=none", "--rm", "--pull=never", "localhost/busybox:bench",
-                                      "/bin/true"), environment=self.environment, hidden=refused_by_crun(self.workshop))
+        argv = self.command("run", "--network=none", "--rm", "--pull=never", f"--cgroup-parent=/{CGROUP}-podman",
+                            "localhost/busybox:bench", "/bin/true")
+        return Contender("podman", self.workshop, argv, environment=self.environment,
+                         hidden=refused_by_crun(self.workshop))
 
     def serve(self):
         """A registry on loopback that holds the large image, pushed by this podman."""

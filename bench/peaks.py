@@ -15,7 +15,8 @@ NLM_F_REQUEST, NLMSG_ERROR = 1, 2
 CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 3, 1, 2
 TASKSTATS_CMD_GET, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK = 1, 3
 TYPE_STATS, TYPE_AGGR_PID = 3, 4
-COMM, PID, PPID, TIMES, PEAK = 80, 128, 132, 144, 200  # offsets in struct taskstats, the same in all versions but 15
+# Offsets in struct taskstats, the same in all versions but 15.
+COMM, PID, PPID, TIMES, FAULTS, PEAK = 80, 128, 132, 144, 168, 200
 NLA_TYPE_MASK = 0x3FFF
 
 
@@ -28,6 +29,7 @@ class Ended:
     elapsed_ms: float
     user_ms: float
     system_ms: float
+    faults: int
 
 
 def _attribute(kind, data):
@@ -86,7 +88,8 @@ class Accounts:
         name = stats[COMM:COMM + 32].split(b"\0")[0].decode(errors="replace")
         pid, parent = struct.unpack_from("II", stats, PID)
         times = [value / 1e3 for value in struct.unpack_from("QQQ", stats, TIMES)]
-        return Ended(pid, parent, name, struct.unpack_from("Q", stats, PEAK)[0], *times)
+        return Ended(pid, parent, name, struct.unpack_from("Q", stats, PEAK)[0], *times,
+                     struct.unpack_from("Q", stats, FAULTS)[0])
 
     def close(self):
         self.socket.close()

@@ -131,8 +131,9 @@ def hops(begin, end, events):
     pod_end = need(find("exit", pid=stage1.pid), "end of stage1")
     cli_end = need(find("exit", pid=cli.pid), "end of airlock")
     marks += [("helper: until the pod's namespaces are begun", pod_fork.at),
-              ("helper and kernel: namespaces, id maps, mounts, record, exec of stage1", stage1.at),
-              ("stage1: the pod's tree, /proc /dev /sys", app_fork.at), ("stage1: confinement, exec of the app", app.at),
+              ("helper: namespaces, id maps, mounts, record, exec of stage1", stage1.at),
+              ("stage1: the pod's tree, /proc /dev /sys", app_fork.at),
+              ("stage1: confinement, exec of the app", app.at),
               ("the app: /bin/true", app_end.at), ("stage1: status, end", pod_end.at),
               ("airlock: until its end", cli_end.at), ("kernel: the rest of its end", end)]
     return [("", begin), *marks]

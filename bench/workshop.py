@@ -7,6 +7,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 CLONE_NEWNS = 0x00020000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 MIB = 1 << 20
+NOT_OURS = ("/run", "/var/lib", "/dev/shm")
+CGROUP = f"airlock-bench-{os.getpid()}"  # and what begins so
 
 
 class Problem(Exception):
@@ -47,13 +50,15 @@ class Workshop:
 
     def __init__(self, where, gibibytes, priority=False):
         self.where, self.gibibytes, self.priority = where, gibibytes, priority
-        self.processes = []
+        self.processes, self.at_end = [], []
         self.top = self.disk = self.memory = None
 
     def __enter__(self):
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: exit(1))
         unshare_mounts()
+        if any(pathlib.Path(self.where).resolve().is_relative_to(directory) for directory in NOT_OURS):
+            raise Problem(f"the scratch directory must not be below {', '.join(NOT_OURS)}")
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="airlock-bench.", dir=self.where))
         self.top.chmod(0o755)
         try:
@@ -72,16 +77,29 @@ class Workshop:
         self.disk.mkdir()
         self.memory.mkdir()
         quietly("mount", "-o", "loop", image, self.disk)  # detaches the loop device at umount
-        quietly("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", self.memory)
+        # Where programs keep what they do not ask about: ours is empty, and gone with us.
+        for directory in (self.memory, *NOT_OURS):
+            quietly("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", directory)
 
     def __exit__(self, *_):
         self._remove()
 
     def _remove(self):
+        for last in self.at_end:
+            try:
+                last()
+            except Problem as problem:
+                print(f"left behind: {problem}", file=sys.stderr)
         for process in reversed(self.processes):
             end(process)
         for mount in reversed(self._mounts()):
             subprocess.run(["umount", "--lazy", mount], check=False, stderr=subprocess.DEVNULL)
+        for group in pathlib.Path("/sys/fs/cgroup").glob(f"**/{CGROUP}*"):
+            for directory, _, _ in os.walk(group, topdown=False):
+                try:
+                    os.rmdir(directory)
+                except OSError as problem:
+                    print(f"left behind: {directory}: {problem.strerror}", file=sys.stderr)
         shutil.rmtree(self.top, ignore_errors=True)
 
     def _mounts(self):
@@ -114,8 +132,8 @@ class Workshop:
 
 
 def surroundings(**more):
-    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
-            **{name: str(value) for name, value in more.items()}}
+    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+            "LC_ALL": "C.UTF-8", **{name: str(value) for name, value in more.items()}}
 
 
 def quietly(*argv, environment=None, stdin=None):
