@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/digest.h"
@@ -123,10 +124,23 @@ TEST(Files, RemoveTreeTakesDeepTreesAndStaysInside) {
   Fd top = sys::openPath(name, O_RDONLY | O_DIRECTORY).value();
   Fd at = sys::ensureDirectory(top, Component::parse("tree").value(), 0755).value();
   const Component child = Component::parse("d").value();
-  for (int depth = 0; depth < 600; ++depth) at = sys::ensureDirectory(at, child, 0755).value();
+  const Fd wide = sys::ensureDirectory(at, Component::parse("0").value(), 0755).value();
+  for (int each = 0; each < 100; ++each) {
+    const Fd sub =
+        sys::ensureDirectory(wide, Component::parse(std::to_string(each)).value(), 0755).value();
+    ASSERT_TRUE(sys::ensureDirectory(sub, child, 0755));
+  }
+  rlimit few{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &few), 0);
+  const rlimit before = few;
+  few.rlim_cur = 64;
+  for (int depth = 0; depth < 1000; ++depth) at = sys::ensureDirectory(at, child, 0755).value();
   ASSERT_EQ(::symlinkat("/etc", at.get(), "link"), 0);
   at.reset();
-  ASSERT_TRUE(sys::removeTree(top, Component::parse("tree").value()));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto removed = sys::removeTree(top, Component::parse("tree").value());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_TRUE(removed) << removed.error().text();
   EXPECT_TRUE(sys::list(top).value().empty());
   ::rmdir(name);
   EXPECT_EQ(::access("/etc/passwd", F_OK), 0);

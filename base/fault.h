@@ -14,8 +14,8 @@ namespace airlock {
 
 #ifdef AIRLOCK_TEST_HOOKS
 namespace hooks {
-inline std::string point;   // AIRLOCK_FAULT
-inline int deadline = 0;    // AIRLOCK_DEADLINE, milliseconds
+inline std::string point;  // AIRLOCK_FAULT
+inline int deadline = 0;   // AIRLOCK_DEADLINE, milliseconds
 }  // namespace hooks
 
 // For a program that empties its environment: called once, before it does.
@@ -28,7 +28,8 @@ inline void fault(std::string_view point) {
   const char* wanted = std::getenv("AIRLOCK_FAULT");
   if (point == hooks::point || (wanted != nullptr && point == wanted)) std::raise(SIGKILL);
 }
-// How long to wait for another process of ours: `usual` milliseconds, unless a test does not want to.
+// How long to wait for another process of ours: `usual` milliseconds, unless a test does not want
+// to.
 inline int deadline(int usual) { return hooks::deadline != 0 ? hooks::deadline : usual; }
 #else
 inline void rememberTestHooks() {}

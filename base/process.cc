@@ -125,7 +125,8 @@ bool writeOnce(const char* path, const std::string& text) {
   ::syscall(SYS_close_range, highest, ~0U, CLOSE_RANGE_CLOEXEC);
 
   if ((program.namespaces & CLONE_NEWUSER) != 0) {
-    // The map of a process that cannot be dumped belongs to root: a user whose process is like that could not write it.
+    // The map of a process that cannot be dumped belongs to root: a user whose process is like that
+    // could not write it.
     if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) giveUp(pipe, "make the process dumpable");
     if (!writeOnce("/proc/self/setgroups", "deny")) giveUp(pipe, "deny setgroups");
     if (!writeOnce("/proc/self/uid_map", plan.uidMap)) giveUp(pipe, "map the uid");
@@ -180,10 +181,12 @@ Result<ExitStatus> Child::wait() {
       pid_ = -1;
       return fromWaitStatus(status);
     }
-    if (errno != EINTR) {
-      pid_ = -1;
-      return failErrno("wait for a child");
-    }
+    if (errno == EINTR) continue;
+    const int reason = errno;
+    // Another one's to reap (CLONE_PARENT): its status is not ours to know, its end is.
+    if (reason == ECHILD) static_cast<void>(sys::pidfdWait(pidfd_, -1));
+    pid_ = -1;
+    return fail(Error::fromErrno(reason, "wait for a child"));
   }
 }
 
@@ -227,14 +230,35 @@ Result<Child> spawn(const Program& program) {
   return fail(Error::fromErrno(failure.number, "start " + name + ": " + failure.step));
 }
 
-Result<void> writeIdMaps(pid_t pid, uid_t inside, uid_t outside, unsigned count) {
-  const std::string map =
-      std::to_string(inside) + " " + std::to_string(outside) + " " + std::to_string(count) + "\n";
-  for (const char* kind : {"uid_map", "gid_map"}) {
+Result<void> writeIdMaps(pid_t pid, const IdMapping& mapping) {
+  const std::string rest =
+      " " + std::to_string(mapping.outside) + " " + std::to_string(mapping.count) + "\n";
+  const std::pair<const char*, unsigned> kinds[] = {{"uid_map", mapping.uid},
+                                                    {"gid_map", mapping.gid}};
+  for (const auto& [kind, first] : kinds) {
     const Fd file = TRY(sys::openPath("/proc/" + std::to_string(pid) + "/" + kind, O_WRONLY));
-    TRY(sys::writeAll(file, map));
+    TRY(sys::writeAll(file, std::to_string(first) + rest));
   }
   return {};
+}
+
+Result<Fd> makeUserNamespace(const IdMapping& mapping) {
+  clone_args arguments{};
+  int pidfd = -1;
+  arguments.flags = CLONE_NEWUSER | CLONE_PIDFD;
+  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  const pid_t parent = ::getpid();
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid < 0) return failErrno("clone a user namespace");
+  if (pid == 0) {
+    // It has a copy of every descriptor of its owner, locks among them, and must not outlive it.
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || ::getppid() != parent) ::_exit(127);
+    for (;;) ::pause();  // it only holds the namespace until we have it; its owner kills it below
+  }
+  const Child holder(static_cast<pid_t>(pid), Fd::own(pidfd));
+  TRY(writeIdMaps(holder.pid(), mapping));
+  return sys::openPath("/proc/" + std::to_string(holder.pid()) + "/ns/user", O_RDONLY);
 }
 
 Result<std::uint64_t> startTimeOf(pid_t pid) {

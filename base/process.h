@@ -88,9 +88,18 @@ Result<Child> spawn(const Program& program);
 // Default dispositions and an empty mask.  async-signal-safe: for use between clone and exec.
 void resetSignals();
 
-// Maps `count` uids and gids from `inside` on, in the user namespace of `pid`, to those from
+// `count` ids of both kinds, from `uid` and `gid` on inside a user namespace, are those from
 // `outside` on.
-Result<void> writeIdMaps(pid_t pid, uid_t inside, uid_t outside, unsigned count);
+struct IdMapping {
+  uid_t uid;
+  gid_t gid;
+  unsigned outside;
+  unsigned count;
+};
+Result<void> writeIdMaps(pid_t pid, const IdMapping& mapping);
+// A user namespace without a process: what an idmapped mount is made with.  Needs CAP_SETUID and
+// CAP_SETGID.
+Result<Fd> makeUserNamespace(const IdMapping& mapping);
 
 // Field 22 of /proc/PID/stat, clock ticks since boot (proc(5)): tells a process from another one
 // that got its number later.

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <limits>
 
 namespace airlock::sys {
 
@@ -106,40 +107,80 @@ Result<void> unlink(FdRef dir, const Component& name) {
   return done(::unlinkat(dir.get(), name.c_str(), 0), "remove " + name.text());
 }
 
+namespace {
+
+// A pod decides how many names a directory of its has: they are never all in memory.
+constexpr std::size_t kRemoveBatch = 16 * 1024;
+
+Result<std::vector<std::string>> someNames(FdRef dir, std::size_t most) {
+  // A fresh description, so that the caller's read position does not matter.
+  Fd again =
+      TRY(owned(::openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open directory"));
+  DIR* stream = ::fdopendir(again.get());
+  if (stream == nullptr) return failErrno("read directory");
+  static_cast<void>(again.release());  // closedir closes it
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = names.size() < most ? ::readdir(stream) : nullptr) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+    errno = 0;
+  }
+  const int failure = errno;
+  ::closedir(stream);
+  if (failure != 0) return fail(Error::fromErrno(failure, "read directory"));
+  return names;
+}
+
+// A file, or a directory that is empty; false: a directory with something in it.
+Result<bool> removeSimple(FdRef dir, const std::string& name) {
+  if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return true;
+  if (errno != EISDIR && errno != EPERM) return failErrno("remove " + name);
+  if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
+  if (errno != ENOTEMPTY && errno != EEXIST) return failErrno("remove directory " + name);
+  return false;
+}
+
+// Empties `name` in `top`: the directories in it become directories of `top`, to be emptied later.
+Result<void> flatten(FdRef top, const std::string& name, std::uint64_t& next) {
+  const Fd dir = TRY(openat2(top, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
+                             kBeneath | RESOLVE_NO_XDEV));
+  for (;;) {
+    const std::vector<std::string> entries = TRY(someNames(dir, kRemoveBatch));
+    if (entries.empty()) return {};
+    for (const std::string& entry : entries) {
+      if (TRY(removeSimple(dir, entry))) continue;
+      int moved;
+      do {
+        moved = ::renameat2(dir.get(), entry.c_str(), top.get(), std::to_string(next++).c_str(),
+                            RENAME_NOREPLACE);
+      } while (moved != 0 && errno == EEXIST);
+      if (moved != 0) return failErrno("move directory " + entry);
+    }
+  }
+}
+
+}  // namespace
+
 Result<void> removeTree(FdRef dir, const Component& name) {
   if (::unlinkat(dir.get(), name.c_str(), 0) == 0) return {};
   if (errno != EISDIR && errno != EPERM) return failErrno("remove " + name.text());
-  // Iterative, so that a tree of any depth costs no stack (test P16).
-  struct Level {
-    Fd fd;
-    Component name;
-  };
-  std::vector<Level> levels;
-  levels.push_back({TRY(openat2(dir, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
-                                kBeneath | RESOLVE_NO_XDEV)),
-                    name});
-  while (!levels.empty()) {
-    bool descended = false;
-    for (const std::string& entry : TRY(list(levels.back().fd))) {
-      const Component child = TRY(Component::parse(entry));
-      if (::unlinkat(levels.back().fd.get(), child.c_str(), 0) == 0 || errno == ENOENT) continue;
-      if (errno != EISDIR && errno != EPERM) return failErrno("remove " + entry);
-      if (::unlinkat(levels.back().fd.get(), child.c_str(), AT_REMOVEDIR) == 0) continue;
-      if (errno != ENOTEMPTY && errno != EEXIST) return failErrno("remove " + entry);
-      Fd fd = TRY(openat2(levels.back().fd, child.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
-                          kBeneath | RESOLVE_NO_XDEV));
-      levels.push_back({std::move(fd), child});
-      descended = true;
-      break;
-    }
-    if (descended) continue;
-    const Component finished = levels.back().name;
-    levels.pop_back();
-    const int parent = levels.empty() ? dir.get() : levels.back().fd.get();
-    if (::unlinkat(parent, finished.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
-      return failErrno("remove directory " + finished.text());
+  // Flattened as it goes, so that a tree of any depth costs neither stack nor descriptors, and one
+  // of any width no more than one look at each name (test P16).
+  const Fd top = TRY(openat2(dir, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
+                             kBeneath | RESOLVE_NO_XDEV));
+  std::uint64_t next = 0;
+  for (;;) {
+    const std::vector<std::string> entries = TRY(someNames(top, kRemoveBatch));
+    if (entries.empty()) break;
+    for (const std::string& entry : entries) {
+      if (TRY(removeSimple(top, entry))) continue;
+      TRY(flatten(top, entry, next));
+      TRY(removeSimple(top, entry));
     }
   }
+  if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    return failErrno("remove directory " + name.text());
   return {};
 }
 
@@ -150,22 +191,7 @@ Result<struct stat> status(FdRef file) {
 }
 
 Result<std::vector<std::string>> list(FdRef dir) {
-  // A fresh description, so that the caller's read position does not matter.
-  Fd again =
-      TRY(owned(::openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open directory"));
-  DIR* stream = ::fdopendir(again.get());
-  if (stream == nullptr) return failErrno("read directory");
-  static_cast<void>(again.release());  // closedir closes it
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(stream)) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-    errno = 0;
-  }
-  const int failure = errno;
-  ::closedir(stream);
-  if (failure != 0) return fail(Error::fromErrno(failure, "read directory"));
+  auto names = TRY(someNames(dir, std::numeric_limits<std::size_t>::max()));
   std::ranges::sort(names);
   return names;
 }

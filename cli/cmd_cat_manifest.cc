@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/in_message.h"
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
 #include "cli/pod_view.h"
@@ -20,7 +21,7 @@ Result<int> catManifest(const Options& options, const std::vector<std::string>& 
   if (operands.size() != 1)
     return refuse(ErrorKind::Invalid, "E_FLAG", "cat-manifest takes one pod");
   const store::Pod pod =
-      TRY(inContext(findPod(options, operands.front()), "problem retrieving pod"));
+      TRY(inMessage(findPod(options, operands.front()), "problem retrieving pod"));
   const std::string text = TRY(readPodManifest(pod));
   const image::PodManifest manifest = TRY(image::parsePodManifest(text));
   out(image::toJson(manifest, pretty ? image::JsonStyle::Pretty : image::JsonStyle::Compact) +

@@ -5,6 +5,7 @@
 
 #include "cli/attach.h"
 #include "cli/helper_client.h"
+#include "cli/in_message.h"
 #include "cli/options.h"
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
@@ -59,7 +60,7 @@ Result<AppName> chooseApp(const store::Pod& pod, const std::string& wanted) {
 
 Result<int> enter(const Options& options, const std::vector<std::string>& arguments) {
   EnterArguments wanted = TRY(parse(arguments));
-  const store::Pod pod = TRY(inContext(findPod(options, wanted.pod), "problem retrieving pod"));
+  const store::Pod pod = TRY(inMessage(findPod(options, wanted.pod), "problem retrieving pod"));
   if (pod.state != store::PodState::Running) {
     return refuse(ErrorKind::Busy, "E_STOPPED",
                   "pod \"" + pod.record.pod.text() + "\" isn't currently running");

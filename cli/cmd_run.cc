@@ -7,6 +7,7 @@
 #include "base/syscall.h"
 #include "cli/attach.h"
 #include "cli/helper_client.h"
+#include "cli/in_message.h"
 #include "cli/obtain_image.h"
 #include "cli/pod_access.h"
 #include "cli/pod_arguments.h"
@@ -24,8 +25,8 @@ Result<std::vector<image::EnvironmentVariable>> readEnvironmentFiles(
   for (const std::string& path : paths) {
     const Fd file = TRY(sys::openPath(path, O_RDONLY));
     const std::string text =
-        TRY(inContext(sys::readAll(file, limits::kManifestBytes), printable(path)));
-    const auto variables = TRY(inContext(parseEnvironmentFile(text), printable(path)));
+        TRY(inMessage(sys::readAll(file, limits::kManifestBytes), printable(path)));
+    const auto variables = TRY(inMessage(parseEnvironmentFile(text), printable(path)));
     environment.insert(environment.end(), variables.begin(), variables.end());
   }
   return environment;
@@ -56,7 +57,7 @@ Result<void> saveUuid(const std::string& path, const PodId& pod) {
   if (path.empty()) return {};
   constexpr mode_t readable = 0644;
   const Fd file = TRY(sys::openPath(path, O_WRONLY | O_CREAT | O_TRUNC, readable));
-  return inContext(sys::writeAll(file, pod.text()), printable(path));
+  return inMessage(sys::writeAll(file, pod.text()), printable(path));
 }
 
 void tellLayers(const ipc::Started& started) {
@@ -76,7 +77,6 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
       .parentEnvironment = wanted.inheritEnvironment ? environmentOf(environ)
                                                      : std::vector<image::EnvironmentVariable>(),
       .fileEnvironment = TRY(readEnvironmentFiles(wanted.environmentFiles))};
-  if (options.insecure.image) inform("warning: image signature verification has been disabled");
   const std::vector<ChosenImage> images = TRY(obtainImages(options, wanted));
   const PodRequest request = TRY(buildPodRequest(wanted, images, surroundings));
   for (const std::string& warning : request.warnings) complain("run", warning);

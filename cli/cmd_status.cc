@@ -6,6 +6,7 @@
 
 #include "base/syscall.h"
 #include "cli/go_format.h"
+#include "cli/in_message.h"
 #include "cli/output_format.h"
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
@@ -73,7 +74,7 @@ Result<int> status(const Options& options, const std::vector<std::string>& argum
   const auto operands = TRY(podOperands(TRY(flags.parseAll(arguments)), uuidFile));
   if (operands.size() != 1) return refuse(ErrorKind::Invalid, "E_FLAG", "status takes one pod");
 
-  store::Pod pod = TRY(inContext(findPod(options, operands.front()), "problem retrieving pod"));
+  store::Pod pod = TRY(inMessage(findPod(options, operands.front()), "problem retrieving pod"));
   pod = TRY(waitFor(options, std::move(pod), waitReady, isReady));
   pod = TRY(waitFor(options, std::move(pod), wait, isOver));
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/helper_client.h"
+#include "cli/in_message.h"
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
 #include "cli/text_output.h"
@@ -9,7 +10,7 @@ namespace airlock::cli {
 namespace {
 
 Result<void> stopOne(const Options& options, const std::string& text, bool force) {
-  const store::Pod pod = TRY(inContext(findPod(options, text), "cannot get pod"));
+  const store::Pod pod = TRY(inMessage(findPod(options, text), "cannot get pod"));
   const std::string id = pod.record.pod.text();
   if (pod.state == store::PodState::Exited || pod.state == store::PodState::ExitedGarbage) {
     return refuse(ErrorKind::Busy, "E_STOPPED", "pod \"" + id + "\" is already stopped");

@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/go_format.h"
 #include "cli/helper_client.h"
 #include "cli/options.h"
 #include "cli/text_output.h"
@@ -20,7 +21,9 @@ enum class Agreement { Matches, Differs, NoRegister };
 
 std::string tpmName(const ipc::Reported& report) {
   if (report.tpm == "software") return "software TPM";
-  return report.tpm == "hardware" ? "hardware TPM" : "no TPM";
+  if (report.tpm == "hardware") return "hardware TPM";
+  // A register can be read and still not be what this log was extended into.
+  return report.banks.empty() ? "no TPM" : "TPM of unknown kind";
 }
 
 image::Json toJson(const tpm::Replay& replay, const ipc::Reported& report, Agreement agreement) {
@@ -52,12 +55,15 @@ image::Json toJson(const tpm::Replay& replay, const ipc::Reported& report, Agree
 
 void print(const tpm::Replay& replay, const ipc::Reported& report, Agreement agreement) {
   constexpr std::size_t shown = 12;
+  std::vector<std::vector<std::string>> rows;
   for (const tpm::Record& record : replay.records) {
     const auto banks = tpm::bankTexts(record.digests);
-    out(std::to_string(record.number) + "  " +
-        (banks.empty() ? "-" : banks.back().algorithm + ":" + banks.back().value.substr(0, shown)) +
-        "  " + tpm::summarize(record.event) + "\n");
+    rows.push_back(
+        {std::to_string(record.number), printable(record.event.type),
+         banks.empty() ? "-" : banks.back().algorithm + ":" + banks.back().value.substr(0, shown),
+         tpm::summarize(record.event)});
   }
+  out(tabulate(rows));
   out(std::to_string(replay.records.size()) + " record(s), PCR " + std::to_string(report.pcr) +
       ", " + tpmName(report) + ", measurement " + printable(report.measureMode) + "\n");
   for (const ipc::PcrBank& bank : tpm::bankTexts(replay.chain.values)) {

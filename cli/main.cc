@@ -7,6 +7,7 @@
 #include <csignal>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
@@ -93,6 +94,8 @@ constexpr Command kCommands[] = {
      "--seccomp=\"\"\tmode=retain|remove,@SET or CALL,…\n"
      "--memory=\"\"\tlimit, such as 64M\n"
      "--cpu=\"\"\tlimit, such as 500m\n"
+     "--cpu-shares=\"\"\tweight beside other pods\n"
+     "--oom-score-adj=\"\"\tfor the kernel when memory runs out\n"
      "--signature=\"\"\tdetached signature of the image before it\n",
      run},
     {"status", "[--uuid-file=FILE] UUID", "tell how a pod is",
@@ -125,8 +128,10 @@ int runCommand(const CommandLine& line) {
   const auto code = command.function(line.options, line.arguments);
   if (code) return *code;
   // rkt's messages name the last word: "rm: …" for `image rm`.
-  const std::string name = command.name;
-  note(errorText(name.substr(name.rfind(' ') + 1), code.error(), line.options));
+  constexpr std::string_view group = "image ";
+  std::string_view name = command.name;
+  if (name.starts_with(group)) name.remove_prefix(group.size());
+  note(errorText(std::string(name), code.error(), line.options));
   return kExitFailure;
 }
 

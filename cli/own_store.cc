@@ -42,6 +42,19 @@ std::vector<std::string> ImageStore::configRoots() const {
   return options_.configRoots();
 }
 
+Result<store::Store> ImageStore::openOwn() const {
+  struct stat info{};
+  const bool exists = ::stat(directory_.c_str(), &info) == 0;
+  if (exists && info.st_uid != ::geteuid()) {
+    return refuse(ErrorKind::Unsupported, "E_HELPER",
+                  "no helper can be reached, and " + printable(directory_) + " is not yours",
+                  "Ask the administrator to enable airlock-helper.socket (or to run airlock-helper "
+                  "--listen), use sudo, or leave --dir out for a store of your own");
+  }
+  static_cast<void>(TRY(makeDirectories(directory_, 0755)));
+  return store::Store::openForWriting(directory_);
+}
+
 Result<std::optional<store::Store>> ImageStore::open() const {
   return store::Store::openForReading(directory_);
 }
@@ -87,8 +100,7 @@ Result<ipc::Imported> ImageStore::import(const ipc::ImportRequest& request, FdRe
     if (auto* imported = std::get_if<ipc::Imported>(&answer.reply)) return std::move(*imported);
     return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
   }
-  static_cast<void>(TRY(makeDirectories(directory_, 0755)));
-  store::Store own = TRY(store::Store::openForWriting(directory_));
+  store::Store own = TRY(openOwn());
   const store::RoleStarter starter = TRY(store::RoleStarter::create());
   store::Store::Staged staged = TRY(store::stageImport(own, starter, TRY(keys()),
                                                        {.image = image,
@@ -110,7 +122,7 @@ Result<ipc::Imported> ImageStore::import(const ipc::ImportRequest& request, FdRe
 Result<ipc::ImageVerified> ImageStore::verify(const ipc::CatalogRecord& record) const {
   if (throughHelper_)
     return askFor<ipc::ImageVerified>(options_, ipc::VerifyImageRequest{record.image});
-  const store::Store own = TRY(store::Store::openForWriting(directory_));
+  const store::Store own = TRY(openOwn());
   return store::verifyStored(own, TRY(store::RoleStarter::create()), TRY(keys()), record);
 }
 
@@ -119,7 +131,7 @@ Result<void> ImageStore::remove(const ipc::CatalogRecord& record) const {
     TRY(askFor<ipc::Done>(options_, ipc::RemoveImageRequest{record.image}));
     return {};
   }
-  store::Store own = TRY(store::Store::openForWriting(directory_));
+  store::Store own = TRY(openOwn());
   return own.remove(record);
 }
 

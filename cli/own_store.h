@@ -44,6 +44,8 @@ class ImageStore {
   ImageStore(const Options& options, bool throughHelper, std::string directory)
       : options_(options), throughHelper_(throughHelper), directory_(std::move(directory)) {}
   std::vector<std::string> configRoots() const;
+  // E_HELPER: it is somebody else's, and so only its owner's helper could change it.
+  Result<store::Store> openOwn() const;
 
   Options options_;
   bool throughHelper_;

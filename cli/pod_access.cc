@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "base/syscall.h"
+#include "cli/in_message.h"
+#include "cli/in_message.h"
 #include "cli/text_output.h"
 
 namespace airlock::cli {
@@ -36,10 +38,10 @@ Result<std::vector<std::string>> podOperands(std::vector<std::string> operands,
                                              const std::string& uuidFile) {
   if (!uuidFile.empty()) {
     const Fd file =
-        TRY(inContext(sys::openPath(uuidFile, O_RDONLY), "unable to resolve UUID from file"));
+        TRY(inMessage(sys::openPath(uuidFile, O_RDONLY), "unable to resolve UUID from file"));
     std::string text = TRY(sys::readAll(file, kUuidFileBytes));
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-    operands.push_back(TRY(inContext(PodId::parse(text), printable(uuidFile))).text());
+    operands.push_back(TRY(inMessage(PodId::parse(text), printable(uuidFile))).text());
   }
   if (operands.empty()) {
     return refuse(ErrorKind::Invalid, "E_FLAG", "a pod's UUID is needed",

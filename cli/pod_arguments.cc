@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "cli/in_message.h"
 #include "cli/pod_flags.h"
 #include "image/quantity.h"
 #include "image/types.h"
@@ -182,7 +183,7 @@ Result<std::vector<image::EnvironmentVariable>> parseEnvironmentFile(const std::
     const std::size_t start = line.find_first_not_of(" \t");
     if (start == std::string::npos || line[start] == '#' || line[start] == ';') continue;
     variables.push_back(
-        TRY(inContext(parseEnvironment(line.substr(start)), "line " + std::to_string(number))));
+        TRY(inMessage(parseEnvironment(line.substr(start)), "line " + std::to_string(number))));
   }
   return variables;
 }

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/log.h"
+#include "cli/in_message.h"
 
 namespace airlock::cli {
 
@@ -85,9 +86,8 @@ Result<std::size_t> FlagSet::parse(const std::vector<std::string>& arguments,
     }
     auto handled = flag->handler(value);
     if (!handled && handled.error().kind() == ErrorKind::Invalid) {
-      return std::unexpected(
-          std::move(handled.error())
-              .in("invalid argument " + airlock::quoted(value) + " for --" + name));
+      return std::unexpected(inMessage(
+          handled.error(), "invalid argument " + airlock::quoted(value) + " for --" + name));
     }
     TRY(std::move(handled));
   }

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/syscall.h"
+#include "cli/in_message.h"
 #include "cli/seccomp_groups.h"
 #include "image/capabilities.h"
 #include "image/types.h"
@@ -38,7 +39,7 @@ void setVariable(std::vector<EnvironmentVariable>& environment,
 Result<Fd> openSource(const image::Volume& volume) {
   const std::string what = "volume \"" + volume.name.text() + "\"";
   // Without O_NONBLOCK a fifo would keep us waiting for its writer.
-  Fd source = TRY(inContext(sys::openPath(volume.source, O_RDONLY | O_NONBLOCK | O_NOCTTY), what));
+  Fd source = TRY(inMessage(sys::openPath(volume.source, O_RDONLY | O_NONBLOCK | O_NOCTTY), what));
   const mode_t mode = TRY(sys::status(source)).st_mode;
   if (S_ISDIR(mode) || S_ISREG(mode)) return source;
   return refuse(ErrorKind::Invalid, "E_VOLUME",
@@ -130,7 +131,7 @@ class Builder {
     }
     image::App app = TRY(override(manifest, wanted));
     const image::AppIsolators isolators =
-        TRY(inContext(image::decodeIsolators(app.isolators), "app " + name.text()));
+        TRY(inMessage(image::decodeIsolators(app.isolators), "app " + name.text()));
     for (const std::string& isolator : isolators.notEnforced) {
       result_.notes.push_back("app " + name.text() + ": isolator " + isolator + " is not enforced");
     }
@@ -276,7 +277,7 @@ class Builder {
     started.oomScoreAdjust = isolators.oomScoreAdj;
     if (isolators.seccomp) {
       auto filter =
-          TRY(inContext(compileSeccomp(*isolators.seccomp), "app " + started.name.text()));
+          TRY(inMessage(compileSeccomp(*isolators.seccomp), "app " + started.name.text()));
       started.hasExtraFilter = filter.has_value();
       if (filter) {
         started.noNewPrivileges = true;  // seccomp(2): no filter without it

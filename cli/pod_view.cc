@@ -153,6 +153,11 @@ Result<std::string> readPodManifest(const store::Pod& pod) {
 
 PodView viewOf(store::Pod pod) {
   PodView view{.pod = std::move(pod), .manifest = std::nullopt, .finishedAt = {}};
+  // The kernel stamps files with the time of its last tick: a start must not seem to precede the
+  // pod's creation.
+  if (view.pod.startedAt != 0) {
+    view.pod.startedAt = std::max(view.pod.startedAt, view.pod.record.createdAt);
+  }
   if (const auto text = readPodManifest(view.pod)) {
     if (auto manifest = image::parsePodManifest(*text)) view.manifest = *std::move(manifest);
   }

@@ -53,7 +53,9 @@ Result<const Rule*> Authoriser::ruleFor(Verb verb, const std::optional<std::stri
 
 Result<void> Authoriser::some(Verb verb) const {
   for (const Rule& rule : policy_.rules) {
-    if (rule.allow && matches(rule, verb)) return {};
+    if (!matches(rule, verb)) continue;
+    if (rule.allow) return {};
+    if (rule.grants.image.empty()) return denied(verb, toString(verb), &rule);
   }
   return denied(verb, "", nullptr);
 }

@@ -53,8 +53,7 @@ class Authoriser {
              std::vector<gid_t> groups)
       : policy_(policy), keys_(keys), uid_(uid), groups_(std::move(groups)) {}
 
-  // Every refusal is E_DENIED (or the code named) with the line that refuses, or the lack of one,
-  // and what to do.
+  // Refusals are E_DENIED (or the code named) with the line, or the lack of one, and what to do.
   Result<Authorised<ImportQuestion>> import(ImportQuestion question) const;
   // Also that each image's signer is trusted for its name today (E_SIG_UNTRUSTED): a key that was
   // taken away stops the next start of an image that is already in the store.

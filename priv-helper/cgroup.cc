@@ -26,9 +26,11 @@ std::optional<Fd> openHierarchy() {
 }
 
 // The caller's own cgroup, as the kernel tells: the line "0::/path" (cgroups(7)).
-Result<std::string> callerPath(pid_t caller) {
-  const Fd file = TRY(sys::openPath("/proc/" + std::to_string(caller) + "/cgroup", O_RDONLY));
+Result<std::string> callerPath(const ipc::Peer& caller) {
+  const Fd file = TRY(sys::openPath("/proc/" + std::to_string(caller.pid) + "/cgroup", O_RDONLY));
   const std::string text = TRY(sys::readAll(file, limits::kTextBytes));
+  // Alive after the reading: then the number was not another process's (I07).
+  if (caller.pidfd) TRY(inContext(sys::pidfdSignal(*caller.pidfd, 0), "the caller has gone"));
   const auto line = text.find("0::/");
   if (line == text.npos || (line != 0 && text[line - 1] != '\n')) return std::string();
   const auto start = line + 4;
@@ -55,16 +57,20 @@ ipc::Layer limit(FdRef dir, const char* file, const std::string& value, const st
 
 }  // namespace
 
-Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod,
+Result<std::optional<PodCgroup>> makeCgroup(const ipc::Peer& caller, FdRef podDir,
                                             const ipc::PodSpec& spec) {
   const auto hierarchy = openHierarchy();
   if (!hierarchy) return std::optional<PodCgroup>();
   const std::string parentPath = TRY(callerPath(caller));
   const Fd parent = TRY(openBelow(*hierarchy, parentPath));
-  const Component own = store::name("airlock-" + pod.text());
+  const Component own = store::name("airlock-" + spec.id.text());
+  const std::string path = (parentPath.empty() ? "" : parentPath + "/") + own.text();
+  // Noted before it is there: a start that dies without a record leaves nothing unknown.
+  const Fd note = TRY(sys::openBeneath(podDir, store::name("cgroup"), O_WRONLY | O_CREAT, 0600));
+  TRY(sys::writeAll(note, path));
   TRY(sys::makeDirectory(parent, own, 0755));
   PodCgroup group{.dir = TRY(sys::openBeneath(parent, own, O_RDONLY | O_DIRECTORY)),
-                  .path = (parentPath.empty() ? "" : parentPath + "/") + own.text(),
+                  .path = path,
                   .layers = {}};
   std::uint64_t memory = 0;
   std::uint64_t cpu = 0;
@@ -76,8 +82,7 @@ Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod,
     everyMemory = everyMemory && app.memoryBytes != 0;
     everyCpu = everyCpu && app.cpuMillis != 0;
   }
-  // A controller may be off for this cgroup; asking for it is right only where that is allowed, and
-  // the result is told.
+  // A controller may be off here; asking for it is right where that is allowed, and is told.
   if (memory != 0 || cpu != 0)
     static_cast<void>(put(parent, "cgroup.subtree_control", "+memory +cpu +pids"));
   if (memory != 0 && everyMemory)

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "ipc/peer.h"
 #include "ipc/pod_spec.h"
 #include "ipc/records.h"
 
@@ -21,7 +22,7 @@ struct PodCgroup {
 };
 
 // nullopt: the host has no v2 hierarchy.  Limits of the apps are summed: they hold for the pod.
-Result<std::optional<PodCgroup>> makeCgroup(pid_t caller, const PodId& pod,
+Result<std::optional<PodCgroup>> makeCgroup(const ipc::Peer& caller, FdRef podDir,
                                             const ipc::PodSpec& spec);
 // The cgroup of a record again, for `enter`.
 Result<std::optional<Fd>> openCgroup(const std::string& path);

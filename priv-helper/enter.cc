@@ -6,9 +6,9 @@
 #include "base/syscall.h"
 #include "priv-helper/cgroup.h"
 #include "priv-helper/measure.h"
-#include "priv-helper/pod_file.h"
 #include "priv-helper/pod_process.h"
 #include "priv-helper/server.h"
+#include "store/pod_file.h"
 
 namespace airlock::helper {
 
@@ -22,9 +22,9 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   for (std::size_t i = 0; i < 3; ++i) streams.push_back(TRY(fds.take(i)));
   const store::Pod pod = TRY(server.pods.find(request.pod));
   TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid}));
-  const Fd process = TRY(openPodProcess(pod));
+  const Fd process = TRY(store::openPodProcess(pod));
 
-  const std::string specBytes = TRY(readSpec(pod));
+  const std::string specBytes = TRY(store::readSpec(pod));
   const ipc::PodSpec spec = TRY(ipc::decodePodSpec(specBytes));
   const std::string enterBytes = TRY(ipc::encode(request.enter));
   TRY(measure(server, {},

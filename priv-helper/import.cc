@@ -54,6 +54,7 @@ Result<Answer> verifyImage(Server& server, ipc::VerifyImageRequest request, ipc:
   TRY(server.authoriser.some(Verb::Fetch));
   const auto record = TRY(server.store.find(request.image));
   if (!record) return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no such image in the store");
+  TRY(server.authoriser.import({record->name.text(), false}));
   const store::RoleStarter starter = TRY(store::RoleStarter::create());
   return Answer{TRY(store::verifyStored(server.store, starter, server.keys, *record)), {}};
 }

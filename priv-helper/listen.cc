@@ -32,11 +32,11 @@ struct Served {
 
 Result<Fd> bindSocket(const Configuration& configuration) {
   const std::string directory = configuration.runtimeDirectory();
-  if (::mkdir(configuration.dataDirectory.c_str(), 0755) != 0 && errno != EEXIST)
-    return failErrno("make the data directory");
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
-    return failErrno("make " + directory);
-  if (::chmod(directory.c_str(), 0755) != 0) return failErrno("chmod " + directory);
+  for (const std::string& made : {configuration.dataDirectory, directory}) {
+    if (::mkdir(made.c_str(), 0755) != 0 && errno != EEXIST) return failErrno("make " + made);
+    // Users find the socket and the catalog below it, whatever the umask was.
+    if (::chmod(made.c_str(), 0755) != 0) return failErrno("chmod " + made);
+  }
   const std::string path = directory + "/" + store::kHelperSocketName;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -49,15 +49,13 @@ Result<Fd> bindSocket(const Configuration& configuration) {
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return failErrno("bind " + path);
   }
-  // Who may connect is everyone: who may do what is policy's to say, by the kernel's word on the
-  // peer.
+  // Everyone may connect: who may do what is policy's to say, by the kernel's word on the peer.
   if (::chmod(path.c_str(), 0666) != 0) return failErrno("chmod " + path);
   if (::listen(socket.get(), 64) != 0) return failErrno("listen");
   return socket;
 }
 
-// A fresh program for each connection: a new address space layout, nothing left over from the
-// caller before.
+// A fresh program for each connection: a new address space, nothing left over from a caller before.
 Result<pid_t> startServing(FdRef self, const std::vector<std::string>& arguments,
                            FdRef connection) {
   std::vector<std::string> argv = {"airlock-helper", "--connection=3"};

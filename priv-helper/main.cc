@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "priv-helper/server.h"
 
 namespace {
@@ -30,6 +31,8 @@ constexpr std::string_view kUsage =
     "  --local-config=DIR     /etc/airlock\n"
     "  --system-config=DIR    /usr/lib/airlock\n";
 
+constexpr unsigned kMostSeconds = 900;  // of a request; the CLI waits for ten minutes
+
 int usage(std::string_view why) {
   std::fprintf(stderr, "airlock-helper: %.*s\n%s", static_cast<int>(why.size()), why.data(),
                kUsage.data());
@@ -41,6 +44,7 @@ void resetInheritedState() {
   rememberTestHooks();
   ::clearenv();
   ::umask(077);
+  resetSignals();
   ::signal(SIGPIPE, SIG_IGN);
   static_cast<void>(!::chdir("/"));
   const rlimit noCore{0, 0};
@@ -85,6 +89,9 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (::fcntl(connection, F_SETFD, FD_CLOEXEC) != 0) return usage("the connection is not open");
+  // A caller's descriptor can block whoever reads or even closes it; every step may be the last
+  // one, so the end is the remedy.
+  ::alarm(kMostSeconds);
   helper::serve(configuration, Fd::own(connection), child);
   return 0;
 }

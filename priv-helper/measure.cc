@@ -174,9 +174,15 @@ Result<MeasureResult> readRegister(const Server& server) {
 
 Result<std::optional<Fd>> openLog(const Server& server) {
   const Fd runtime = TRY(runtimeDirectory(server));
-  auto log = sys::openBeneath(runtime, TRY(BeneathPath::parse("measure/events.cel")), O_RDONLY);
+  auto log = sys::openBeneath(runtime, TRY(BeneathPath::parse("measure/events.cel")),
+                              O_RDONLY | O_NONBLOCK);
   if (!log && log.error().kind() == ErrorKind::Missing) return std::optional<Fd>();
   if (!log) return std::unexpected(std::move(log.error()));
+  // The directory is the measurer's: what lies there under this name goes to users, and must be the
+  // measurer's too.
+  const struct stat info = TRY(sys::status(*log));
+  if (!S_ISREG(info.st_mode) || info.st_uid != TRY(requireUser(kMeasureUser)).uid)
+    return refuse(ErrorKind::Invalid, "E_MEASURE", "the event log is not a file of the measurer");
   return std::optional(*std::move(log));
 }
 

@@ -186,7 +186,7 @@ Result<WaitingPod> WaitingPod::clone(const Options& options) {
     receiveAndExec(control.second.get(), "run");
   }
   WaitingPod pod(Child(static_cast<pid_t>(pid), Fd::own(pidfd)), std::move(control.first));
-  TRY(inContext(writeIdMaps(pod.pid(), 0, options.range.first, limits::kPodUids),
+  TRY(inContext(writeIdMaps(pod.pid(), {0, 0, options.range.first, limits::kPodUids}),
                 "map the pod's users"));
   return pod;
 }
@@ -236,13 +236,15 @@ Result<Child> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cg
   control.second.reset();
   pid_t entered = -1;
   std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(&entered), sizeof entered);
-  if (TRY(sys::read(pidPipe.readEnd, bytes)) != sizeof entered) {
+  // It is in the caller's cgroup, and may be frozen or killed there at any step.
+  const auto joined = TRY(joiner.wait(kStartMilliseconds));
+  if (!joined) return refuse(ErrorKind::Failed, "E_START", "the pod was not joined in time");
+  if (!joined->clean() || TRY(sys::read(pidPipe.readEnd, bytes)) != sizeof entered) {
     TRY(waitForExec(control.first));
     return refuse(ErrorKind::Failed, "E_START", "the pod's namespaces could not be joined");
   }
   // Ours to reap, so its number cannot have been given to another process.
   Child child(entered, TRY(sys::pidfdOpen(entered)));
-  TRY(joiner.wait());
   TRY(handOver(control.first, program, descriptors));
   TRY(waitForExec(control.first));
   return child;

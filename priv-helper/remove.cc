@@ -9,8 +9,8 @@
 #include "base/fault.h"
 #include "base/syscall.h"
 #include "priv-helper/cgroup.h"
-#include "priv-helper/pod_file.h"
 #include "priv-helper/server.h"
+#include "store/pod_file.h"
 #include "store/uid_ranges.h"
 
 namespace airlock::helper {
@@ -24,7 +24,8 @@ Result<void> removeWhole(Server& server, const store::Pod& pod) {
   fault("gc-cgroup");
   TRY(server.pods.remove(pod.record.pod));
   fault("gc-directory");
-  return store::releaseUidRange(server.store.top(), store::UidRange{pod.record.firstUid});
+  return store::releaseUidRange(server.store.top(), pod.record.pod,
+                                store::UidRange{pod.record.firstUid});
 }
 
 }  // namespace
@@ -38,7 +39,7 @@ Result<Answer> stop(Server& server, ipc::StopRequest request, ipc::FdTable fds) 
     return refuse(ErrorKind::Busy, "E_STOPPED",
                   "pod \"" + request.pod.text() + "\" is already stopped");
   }
-  const Fd process = TRY(openPodProcess(pod));
+  const Fd process = TRY(store::openPodProcess(pod));
   TRY(sys::pidfdSignal(process, request.force ? SIGKILL : SIGTERM));
   if (!TRY(sys::pidfdWait(process, kStopMilliseconds))) {
     return refuse(ErrorKind::Busy, "E_TIMEOUT", "pod \"" + request.pod.text() + "\" has not ended",
@@ -52,7 +53,7 @@ Result<Answer> removePod(Server& server, ipc::RemovePodRequest request, ipc::FdT
   TRY(server.authoriser.some(Verb::Remove));
   const store::Pod pod = TRY(server.pods.find(request.pod));
   TRY(server.authoriser.owned({Verb::Remove, pod.record.ownerUid}));
-  if (pod.state == store::PodState::Running) {
+  if (pod.state == store::PodState::Running || pod.state == store::PodState::Preparing) {
     return refuse(ErrorKind::Busy, "E_RUNNING",
                   "pod \"" + request.pod.text() + "\" is currently running",
                   "Stop it first: airlock stop " + request.pod.text());
@@ -64,7 +65,7 @@ Result<Answer> removePod(Server& server, ipc::RemovePodRequest request, ipc::FdT
 Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request,
                               ipc::FdTable fds) {
   TRY(fds.expect(0));
-  TRY(server.authoriser.some(Verb::CollectGarbage));
+  TRY(server.authoriser.plain(Verb::CollectGarbage));
   ipc::Collected collected;
   const auto mayTouch = [&](const store::Pod& pod) {
     return server.authoriser.owned({Verb::CollectGarbage, pod.record.ownerUid}).has_value();
@@ -95,7 +96,10 @@ Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request
         collected.problems.push_back("pod \"" + id.text() + "\": " + removed.error().text());
       }
     }
-    TRY(sweepLeftovers(server));
+    for (const PodId& id : TRY(server.pods.in("embryo"))) {
+      static_cast<void>(removeCgroup(server.pods.cgroupOfAbandoned(id).value_or("")));
+    }
+    TRY(store::sweepLeftovers(server.store.top(), server.pods));
   }
   return Answer{std::move(collected), {}};
 }

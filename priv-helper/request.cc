@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What root can be asked, in one table: the variant's alternatives and their handlers.
+#include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "priv-helper/server.h"
@@ -58,11 +60,11 @@ Result<void> enterPrivateMountNamespace() {
 
 Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
                       bool peerIsParent) {
-  auto message = TRY(channel.receive(kRequestMilliseconds));
-  if (!message)
-    return refuse(ErrorKind::Invalid, "E_REQUEST", "connection closed without a request");
+  auto message = TRY(channel.receive(deadline(kRequestMilliseconds)));
+  if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "closed without a request");
   ipc::HelperRequest request = TRY(ipc::decodeHelperRequest(message->bytes));
   ipc::Peer peer = TRY(ipc::identifyPeer(channel.fd()));
+  const Fd hostMounts = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));
   TRY(enterPrivateMountNamespace());
 
   Policy policy = TRY(loadPolicy(configuration.configRoots()));
@@ -74,6 +76,7 @@ Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
   Server server{.configuration = configuration,
                 .peer = peer,
                 .peerIsParent = peerIsParent && peer.pid == ::getppid(),
+                .hostMounts = hostMounts,
                 .policy = std::move(policy),
                 .keys = std::move(keys),
                 .store = std::move(store),

@@ -4,12 +4,9 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
-#include <linux/sched.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -62,21 +59,9 @@ Result<Fd> mountTree(FdRef tree, FdRef podIds) {
   return mount;
 }
 
-// A user namespace that maps `count` ids of both kinds: what an idmapped mount is made with.
-Result<Fd> mappingNamespace(uid_t inside, uid_t outside, unsigned count) {
-  clone_args arguments{};
-  int pidfd = -1;
-  arguments.flags = CLONE_NEWUSER | CLONE_PIDFD;
-  arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-  arguments.exit_signal = SIGCHLD;
-  const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
-  if (pid < 0) return failErrno("clone a user namespace");
-  if (pid == 0) {
-    for (;;) ::pause();  // it only holds the namespace until we have it; its owner kills it below
-  }
-  const Child holder(static_cast<pid_t>(pid), Fd::own(pidfd));
-  TRY(writeIdMaps(holder.pid(), inside, outside, count));
-  return sys::openPath("/proc/" + std::to_string(holder.pid()) + "/ns/user", O_RDONLY);
+Result<Fd> mappingNamespace(const VolumeOwner& owner, store::UidRange range) {
+  if (owner.uid == 0) return makeUserNamespace({0, 0, range.first, limits::kPodUids});
+  return makeUserNamespace({owner.uid, owner.gid, range.first, 1});
 }
 
 Result<void> giveTo(FdRef fd, uid_t uid, gid_t gid, mode_t mode) {
@@ -123,12 +108,18 @@ Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podId
   return sys::fsmount(fs, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 }
 
-Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner,
-                          store::UidRange range) {
+Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,
+                          VolumeOwner owner, store::UidRange range) {
   const unsigned recursive = volume.recursive ? AT_RECURSIVE : 0;
-  Fd mount = TRY(sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive));
-  const Fd ids = TRY(owner == 0 ? mappingNamespace(0, range.first, limits::kPodUids)
-                                : mappingNamespace(owner, range.first, 1));
+  // A mount can be copied only in the namespace that its descriptor was opened in: the caller's,
+  // which must be the one that we were started in.
+  const Fd ours = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));
+  if (::setns(hostMounts.get(), CLONE_NEWNS) != 0)
+    return failErrno("join the host's mount namespace");
+  auto copied = sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | recursive);
+  if (::setns(ours.get(), CLONE_NEWNS) != 0) return failErrno("leave the host's mount namespace");
+  Fd mount = TRY(inContext(std::move(copied), "volume " + volume.name.text()));
+  const Fd ids = TRY(mappingNamespace(owner, range));
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
                         (volume.readOnly ? static_cast<__u64>(MOUNT_ATTR_RDONLY) : 0);

@@ -24,10 +24,16 @@ Result<Fd> makeScratch(const store::Store& store);
 Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir,
                        const AppName& app, store::UidRange range);
 
+// Whose files a host volume has, on the host: root's are shown with all their ids, a user's with
+// these.
+struct VolumeOwner {
+  uid_t uid;
+  gid_t gid;
+};
 // A host directory or file as the caller opened it.  For root's volumes the ids 0 to 65535 are the
 // pod's; for a user's, that user is the pod's root and nobody else exists.
-Result<Fd> makeHostVolume(FdRef source, const ipc::VolumeSpec& volume, uid_t owner,
-                          store::UidRange range);
+Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,
+                          VolumeOwner owner, store::UidRange range);
 
 // An empty directory of the pod, with the asked owner and mode.
 Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, store::UidRange range);

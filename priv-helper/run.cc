@@ -76,7 +76,7 @@ Result<std::vector<ipc::CatalogRecord>> findImages(const store::Store& store,
 // now.
 Result<std::string> checkContent(const Policy& policy, const ipc::CatalogRecord& image,
                                  FdRef tree) {
-  if (image.verity) return std::string("verity");
+  if (image.verity && store::kernelVerifies(tree)) return std::string("verity");
   if (!policy.demands("content")) return std::string("store-trust");
   if (TreeDigest(TRY(blake2bOfFile(tree))) == image.tree) return std::string("rehash");
   return refuse(ErrorKind::Denied, "E_CONTENT",
@@ -98,6 +98,13 @@ ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& c
   return facts;
 }
 
+// A group that the peer is not in stays a stranger's: its files could pass on its rights.
+Result<VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
+  const gid_t group = TRY(sys::status(source)).st_gid;
+  const bool member = std::ranges::find(peer.groups, group) != peer.groups.end();
+  return VolumeOwner{peer.uid, member ? group : peer.gid};
+}
+
 // Gives back what a start has taken when it does not come to an end.
 struct Undo {
   Server& server;
@@ -111,8 +118,9 @@ struct Undo {
     if (started) return;
     if (!cgroup.empty()) static_cast<void>(removeCgroup(cgroup));
     embryo->lock.reset();
-    static_cast<void>(server.pods.remove(pod));
-    if (range) static_cast<void>(store::releaseUidRange(server.store.top(), *range));
+    // What cannot be removed keeps its uids until it can be.
+    if (server.pods.remove(pod) && range)
+      static_cast<void>(store::releaseUidRange(server.store.top(), pod, *range));
   }
 };
 
@@ -125,6 +133,15 @@ Result<void> requireLayers(const Policy& policy, const std::vector<ipc::Layer>& 
                   "Run it where that layer exists, or take it out of the require line");
   }
   return {};
+}
+
+// A limit that was asked for and is not in force, where policy requires cgroups.
+Result<void> requireLimits(const Policy& policy, const std::vector<ipc::Layer>& limits) {
+  const auto missing = std::ranges::find(limits, false, &ipc::Layer::enforced);
+  if (!policy.demands("cgroup") || missing == limits.end()) return {};
+  return refuse(ErrorKind::Unsupported, "E_REQUIRED",
+                "policy requires cgroup, and a limit does not hold here: " + missing->detail,
+                "Start it from a cgroup whose controllers are delegated, or without the limit");
 }
 
 const char* networkName(ipc::Network network) {
@@ -175,19 +192,18 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                     .firstUid = range.first,
                     .network = networkName(spec.network)};
   std::vector<ipc::Layer> layers = store::hostLayers();
+  std::string weakest = "verity";  // of all apps: what can be said of the pod
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
     const std::string content = TRY(checkContent(server.policy, images[i], trees.back()));
-    if (i == 0) {
-      layers.push_back({"content", content != "store-trust",
-                        content == "verity" ? "fs-verity: each page is verified when it is read"
-                        : content == "rehash"
-                            ? "the whole tree was verified before the start"
-                            : "verified at import, not at each read (no fs-verity here)"});
-    }
+    if (content != "verity") weakest = content;
     facts.push_back(imageFacts(images[i], content));
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
+  layers.push_back({"content", weakest != "store-trust",
+                    weakest == "verity"   ? "fs-verity: each page is verified when it is read"
+                    : weakest == "rehash" ? "the whole tree was verified before the start"
+                                          : "verified at import, not at each read (no fs-verity)"});
   for (const ipc::VolumeSpec& volume : spec.volumes) {
     pod.volumes.push_back(volume.name.text() +
                           (volume.kind == ipc::VolumeKind::Host ? ":host" : ":empty") +
@@ -200,10 +216,11 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   // From here on the log says "pod"; if it does not come to that, it must also say "abort".
   auto start = [&]() -> Result<Answer> {
     // 4. the pod's namespaces, in its cgroup, with its users; it waits.
-    auto cgroup = TRY(makeCgroup(server.peer.pid, spec.id, spec));
+    auto cgroup = TRY(makeCgroup(server.peer, podDir, spec));
     if (cgroup) {
       undo.cgroup = cgroup->path;
       layers.insert(layers.end(), cgroup->layers.begin(), cgroup->layers.end());
+      TRY(requireLimits(server.policy, cgroup->layers));
     }
     WaitingPod waiting =
         TRY(WaitingPod::clone({.range = range,
@@ -228,9 +245,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       if (volume.kind == ipc::VolumeKind::Empty) {
         mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(podDir, volume, range)));
       } else {
-        const uid_t owner = server.peer.uid == 0 ? 0 : authorised->volumeOwners[nextVolume];
-        mounts.emplace_back(numbers.volume(i), TRY(makeHostVolume(received.volumes[nextVolume],
-                                                                  volume, owner, range)));
+        const FdRef source = received.volumes[nextVolume];
+        mounts.emplace_back(numbers.volume(i),
+                            TRY(makeHostVolume(server.hostMounts, source, volume,
+                                               TRY(ownerOf(source, server.peer)), range)));
         ++nextVolume;
       }
     }
@@ -256,17 +274,21 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       record.apps.push_back(
           {spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});
     }
-    const auto put = [&](const char* name, std::string_view content) -> Result<void> {
+    const auto put = [&](const char* name, std::string_view content, mode_t mode) -> Result<void> {
       const Fd file =
-          TRY(sys::openBeneath(podDir, store::name(name), O_WRONLY | O_CREAT | O_EXCL, 0644));
-      if (::fchmod(file.get(), 0644) != 0) return failErrno("chmod");
+          TRY(sys::openBeneath(podDir, store::name(name), O_WRONLY | O_CREAT | O_EXCL, 0600));
+      if (::fchown(file.get(), 0, server.peer.gid) != 0 || ::fchmod(file.get(), mode) != 0)
+        return failErrno("chmod");
       return sys::writeAll(file, content);
     };
-    TRY(put("record", TRY(ipc::encode(record))));
-    TRY(put("pod", request.podManifest));
-    TRY(put("spec", specBytes));
-    TRY(put("pid", std::to_string(waiting.pid()) + " " +
-                       std::to_string(TRY(startTimeOf(waiting.pid()))) + "\n"));
+    TRY(put("record", TRY(ipc::encode(record)), 0644));
+    // An environment may hold secrets.
+    TRY(put("pod", request.podManifest, 0640));
+    TRY(put("spec", specBytes, 0600));
+    TRY(put("pid",
+            std::to_string(waiting.pid()) + " " + std::to_string(TRY(startTimeOf(waiting.pid()))) +
+                "\n",
+            0644));
     TRY(server.pods.start(spec.id));
     fault("run-recorded");
 
@@ -296,7 +318,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   if (!answer) {
     static_cast<void>(
         measure(server, {}, ipc::AbortFacts{.pod = spec.id, .reason = answer.error().code()}));
-    return std::unexpected(std::move(answer.error()).in("run"));
+    return std::unexpected(std::move(answer.error()));
   }
   return answer;
 }

@@ -38,6 +38,7 @@ struct Server {
   const Configuration& configuration;
   ipc::Peer& peer;
   bool peerIsParent;  // started by a root caller: its pods become that caller's children
+  FdRef hostMounts;   // the mount namespace that we were started in
   Policy policy;
   store::KeyStore keys;
   store::Store store;

@@ -39,7 +39,7 @@ Result<void> waitReadable(FdRef fd) {
   pollfd event{fd.get(), POLLIN, 0};
   int ready;
   do {
-    ready = ::poll(&event, 1, kQuietMilliseconds);
+    ready = ::poll(&event, 1, deadline(kQuietMilliseconds));
   } while (ready < 0 && errno == EINTR);
   if (ready < 0) return failErrno("poll");
   if (ready == 0)
@@ -63,6 +63,24 @@ Result<std::uint64_t> pump(FdRef from, std::uint64_t most, Use use) {
     }
     TRY(use(std::span<const std::uint8_t>(buffer.data(), got)));
   }
+}
+
+// Into a pipe that does not block: a role that has stopped reading holds up nobody.
+Result<void> feed(FdRef pipe, std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(pipe.get(), bytes.data(), bytes.size());
+    if (put >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(put));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return failErrno("write");
+    pollfd event{pipe.get(), POLLOUT, 0};
+    if (::poll(&event, 1, deadline(kRoleMilliseconds)) == 0) {
+      return refuse(ErrorKind::Failed, "E_TIMEOUT", "the unpack process does not go on reading");
+    }
+  }
+  return {};
 }
 
 Result<Fd> unnamed(const Store& store, const char* folder) {
@@ -119,8 +137,9 @@ Result<void> checkNameAndLabels(const ImportInput& input, const ipc::Unpacked& f
   return {};
 }
 
-// A name does not silently move from one signer to another, or to none: an image that claims a name of
-// the store is signed by a key that has signed it before, or the administrator makes room for it.
+// A name does not silently move from one signer to another, or to none: an image that claims a name
+// of the store is signed by a key that has signed it before, or the administrator makes room for
+// it.
 Result<void> checkSameSigner(const Store& store, const ImageName& name,
                              const std::vector<ipc::Signer>& signers) {
   const auto known = TRY(store.find(name, {}));
@@ -157,6 +176,7 @@ Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter,
     static_cast<void>(
         ::fcntl(fd, F_SETPIPE_SZ, 1 * limits::MiB));  // fewer, larger reads; smaller works too
   }
+  if (::fcntl(tar.writeEnd.get(), F_SETFL, O_NONBLOCK) != 0) return failErrno("fcntl");
   const std::uint64_t most = std::min<std::uint64_t>(
       limits::kTreeBytes, blobBytes * limits::kInflateRatio + limits::kInflateSlack);
   const Fd compressed = TRY(readOnly(blob));
@@ -172,8 +192,8 @@ Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter,
   auto moved =
       pump(inflated.readEnd, most, [&](std::span<const std::uint8_t> bytes) -> Result<void> {
         hash.update(bytes);
-        auto written = sys::writeAll(tar.writeEnd, bytes);
-        unpackGone = !written;
+        auto written = feed(tar.writeEnd, bytes);
+        unpackGone = !written && written.error().number() == EPIPE;
         return written;
       });
   inflated.readEnd.reset();

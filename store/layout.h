@@ -40,7 +40,10 @@ Component name(std::string_view constant);
 //   mnt/                         0700  where the helper attaches layers, in its own mount namespace
 // DIR/uid-ranges/<slot>          0600  the UUID of the pod that has this range
 // DIR/pods/{embryo,run,exited-garbage,garbage}/<uuid>/
-//   record pod spec pid          0644  PodRecord, pod manifest JSON, PodSpec, "<pid> <start time>\n"
+//   record pid                   0644  PodRecord, "<pid> <start time>\n"
+//   pod                          0640  pod manifest JSON, of the owner's group: it has the environment
+//   spec                         0600  PodSpec
+//   cgroup                       0600  where its cgroup is, noted before it was made
 //   lock                         0644  OFD write lock while the pod lives: only the owner can take one
 //   status/<app>                 0644  "<exit status>\n"; the directory belongs to the pod's root
 //   upper/<app>/{fs,work}        0700  what the app wrote

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/syscall.h"
 #include "store/layout.h"
@@ -227,11 +228,23 @@ Result<void> PodDirectory::remove(const PodId& id) const {
   return removed;
 }
 
-Result<void> PodDirectory::removeEmbryo(const PodId& id) const {
-  constexpr std::int64_t kYoungMilliseconds =
-      60'000;  // between mkdir and lock a living one looks dead, for an instant
+Result<bool> PodDirectory::isAbandoned(const PodId& id) const {
+  // Between mkdir and lock a living one looks dead, for an instant.
+  constexpr std::int64_t kYoungMilliseconds = 60'000;
   const std::int64_t changed = TRY(changedAt("embryo", id));
-  if (::time(nullptr) - changed < kYoungMilliseconds / 1000) return {};
+  return ::time(nullptr) - changed >= deadline(kYoungMilliseconds) / 1000;
+}
+
+Result<std::string> PodDirectory::cgroupOfAbandoned(const PodId& id) const {
+  Fd embryos = TRY(sys::openBeneath(pods_, name("embryo"), O_RDONLY | O_DIRECTORY));
+  Fd dir = TRY(sys::openBeneath(embryos, podName(id), O_RDONLY | O_DIRECTORY));
+  if (!TRY(isAbandoned(id)) || TRY(isAlive(dir))) return std::string();
+  constexpr std::size_t kPathBytes = 4096;
+  return sys::readFile(dir, name("cgroup"), kPathBytes);
+}
+
+Result<void> PodDirectory::removeEmbryo(const PodId& id) const {
+  if (!TRY(isAbandoned(id))) return {};
   return remove(id);
 }
 

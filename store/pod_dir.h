@@ -52,11 +52,14 @@ class PodDirectory {
       const;  // from any state, not running; the caller unmounted nothing: there is nothing
   // An embryo that nobody holds: left by a starter that died before it wrote anything down.
   Result<void> removeEmbryo(const PodId& id) const;
+  // The cgroup that such an embryo's starter had noted down; empty: none, or the embryo lives.
+  Result<std::string> cgroupOfAbandoned(const PodId& id) const;
   Result<std::vector<PodId>> in(std::string_view folder) const;
   Result<std::int64_t> changedAt(std::string_view folder, const PodId& id) const;  // ctime, seconds
 
  private:
   explicit PodDirectory(Fd pods) : pods_(std::move(pods)) {}
+  Result<bool> isAbandoned(const PodId& id) const;
   Result<std::optional<Pod>> read(std::string_view folder, const std::string& entry) const;
   Fd pods_;
 };

@@ -79,6 +79,7 @@ Result<Store> Store::openForWriting(const std::string& directory) {
   TRY(checkOwner(top, directory));
   TRY(checkVersion(top));
   Fd store = TRY(sys::ensureDirectory(top, name("store"), 0755));
+  TRY(sys::ensureDirectory(top, name("uid-ranges"), 0700));
   for (const Folder& folder : kFolders) {
     if (::mkdirat(store.get(), folder.name, folder.mode) != 0) {
       if (errno == EEXIST) continue;
@@ -236,7 +237,10 @@ Result<bool> Store::commit(Staged staged) {
   fault("import-linked");
 
   Fd catalog = TRY(folder("catalog"));
-  const bool existed = TRY(find(staged.record.image)).has_value();
+  const auto before = TRY(find(staged.record.image));
+  const bool existed = before.has_value();
+  // Who imports what is there already must not be able to remove it from others.
+  if (existed && staged.record.importerUid != 0) staged.record.importerUid = before->importerUid;
   // The commit point: the record appears, whole, by one rename.
   TRY(sys::replaceFile(catalog, catalogName(staged.record.image), TRY(ipc::encode(staged.record)),
                        0644));
@@ -247,8 +251,12 @@ Result<bool> Store::commit(Staged staged) {
   return !existed;
 }
 
-Result<void> Store::remove(const ipc::CatalogRecord& record) {
+Result<void> Store::remove(const ipc::CatalogRecord& asked) {
   Fd exclusive = TRY(lock(LOCK_EX));
+  // As it is now: another import may have changed it before we had the lock.
+  const auto current = TRY(find(asked.image));
+  if (!current) return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no such image in the store");
+  const ipc::CatalogRecord& record = *current;
   const Component intent = podName(PodId::random());
   TRY(writeIntent(record, intent));
   fault("remove-intent");
@@ -258,6 +266,12 @@ Result<void> Store::remove(const ipc::CatalogRecord& record) {
   TRY(dropUnreferenced(record));
   Fd intents = TRY(folder("intent"));
   return sys::unlink(intents, intent);
+}
+
+bool kernelVerifies(FdRef tree) {
+  struct statx info{};
+  return ::statx(tree.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &info) == 0 &&
+         (info.stx_attributes & STATX_ATTR_VERITY) != 0;
 }
 
 Result<void> Store::repair() {

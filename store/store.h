@@ -52,7 +52,8 @@ class Store {
     std::optional<Fd> signature;
   };
   // Everything gets its name, or nothing does.  False when the same image was there already (its
-  // record is then refreshed: last importer, signers and origin of today).
+  // record is then refreshed: signers and origin of today; the image stays whose it was, unless
+  // root imports it)
   Result<bool> commit(Staged staged);
 
   // What interrupted commits and removals left behind goes; called by openForWriting, harmless at
@@ -68,5 +69,9 @@ class Store {
   Fd top_;
   Fd store_;
 };
+
+// Whether the kernel verifies what it reads of this file (fs-verity), now and here: what a record
+// says of it was true on the file system that it was imported to.
+bool kernelVerifies(FdRef tree);
 
 }  // namespace airlock::store

@@ -2,6 +2,7 @@
 #include "store/uid_ranges.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 
 #include <algorithm>
 #include <vector>
@@ -14,9 +15,19 @@ namespace airlock::store {
 
 namespace {
 
-Result<Fd> openRanges(FdRef top) { return sys::ensureDirectory(top, name("uid-ranges"), 0700); }
+// Locked: who gives back a range must not meet who has just taken it again.  Nobody but the owner
+// of the store can open the directory, so nobody else can hold the lock.
+Result<Fd> openRanges(FdRef top) {
+  Fd ranges = TRY(sys::ensureDirectory(top, name("uid-ranges"), 0700));
+  while (::flock(ranges.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return failErrno("lock the uid ranges");
+  }
+  return ranges;
+}
 
 Component slotName(unsigned slot) { return name(std::to_string(slot)); }
+
+constexpr std::size_t kOwnerBytes = 64;
 
 }  // namespace
 
@@ -31,28 +42,42 @@ Result<UidRange> takeUidRange(FdRef top, const PodId& pod) {
     auto file = sys::openBeneath(ranges, slotName(slot), O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (!file && file.error().number() == EEXIST) continue;
     if (!file) return std::unexpected(std::move(file.error()));
-    TRY(sys::writeAll(*file, pod.text()));
+    if (auto written = sys::writeAll(*file, pod.text()); !written) {
+      // A full disk must not cost a range.
+      static_cast<void>(sys::unlink(ranges, slotName(slot)));
+      return std::unexpected(std::move(written.error()));
+    }
     return UidRange{limits::kFirstPodUid + slot * limits::kPodUids};
   }
   return refuse(ErrorKind::Busy, "E_UIDS", "every uid range is taken by a pod",
                 "Remove pods that have ended: airlock gc --grace-period=0s");
 }
 
-Result<void> releaseUidRange(FdRef top, UidRange range) {
+Result<void> releaseUidRange(FdRef top, const PodId& pod, UidRange range) {
   Fd ranges = TRY(openRanges(top));
-  auto removed =
-      sys::unlink(ranges, slotName((range.first - limits::kFirstPodUid) / limits::kPodUids));
-  if (!removed && removed.error().kind() == ErrorKind::Missing) return {};
-  return removed;
+  const Component slot = slotName((range.first - limits::kFirstPodUid) / limits::kPodUids);
+  const auto owner = sys::readFile(ranges, slot, kOwnerBytes);
+  if (!owner && owner.error().kind() == ErrorKind::Missing) return {};
+  if (!owner) return std::unexpected(owner.error());
+  // Given back already, and another pod's by now.
+  if (*owner != pod.text()) return {};
+  return sys::unlink(ranges, slot);
 }
 
-Result<void> reconcileUidRanges(FdRef top, const std::vector<PodId>& pods) {
+Result<void> reconcileUidRanges(FdRef top, const PodDirectory& pods) {
   Fd ranges = TRY(openRanges(top));
-  for (const std::string& entry : TRY(sys::list(ranges))) {
+  const std::vector<std::string> slots = TRY(sys::list(ranges));
+  // After the ranges, and with the lock held: a range is taken when its pod's directory is there
+  // already, so a pod that is not seen now is gone.
+  std::vector<PodId> all;
+  for (const char* folder : {"embryo", "run", "exited-garbage", "garbage"}) {
+    for (const PodId& id : TRY(pods.in(folder))) all.push_back(id);
+  }
+  for (const std::string& entry : slots) {
     const Component slot = TRY(Component::parse(entry));
-    const auto owner = PodId::parse(TRY(sys::readFile(ranges, slot, 64)));
-    // A slot is taken after its pod's directory was made: without a directory, its pod is gone.
-    if (owner && std::ranges::find(pods, *owner) == pods.end()) TRY(sys::unlink(ranges, slot));
+    // One that names nobody was being taken when the power failed.
+    const auto owner = PodId::parse(TRY(sys::readFile(ranges, slot, kOwnerBytes)));
+    if (!owner || std::ranges::find(all, *owner) == all.end()) TRY(sys::unlink(ranges, slot));
   }
   return {};
 }

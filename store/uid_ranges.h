@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "store/pod_dir.h"
 
 namespace airlock::store {
 
@@ -15,9 +16,10 @@ struct UidRange {
 
 // Takes a free range for a pod whose directory exists already: E_UIDS when all are taken.
 Result<UidRange> takeUidRange(FdRef top, const PodId& pod);
-Result<void> releaseUidRange(FdRef top, UidRange range);
+// Nothing happens when the range is not this pod's, or not any more.
+Result<void> releaseUidRange(FdRef top, const PodId& pod, UidRange range);
 // Gives back what belongs to pods that no longer exist (a crash between the two steps of a
 // removal).
-Result<void> reconcileUidRanges(FdRef top, const std::vector<PodId>& pods);
+Result<void> reconcileUidRanges(FdRef top, const PodDirectory& pods);
 
 }  // namespace airlock::store

@@ -56,6 +56,10 @@ Result<int> enter(Leash& leash) {
   const ipc::AppSpec& app = *TRY(findApp(spec, wanted.app));
   Fd signals = TRY(openSignals());
 
+  // Until the pod has built its own root, "/" here is the host's, which nobody in the pod owns.
+  const Fd top = TRY(sys::openPath("/", O_PATH | O_DIRECTORY));
+  if (TRY(sys::status(top)).st_uid != 0)
+    return refuse(ErrorKind::Busy, "E_NOT_RUNNING", "the pod is still starting");
   const std::string path = appRootPath(app.name);
   Fd root = TRY(sys::openPath(path, O_PATH | O_DIRECTORY));
   LaunchRequest request{app,  wanted.exec,        wanted.environment, wanted.terminal,

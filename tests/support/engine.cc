@@ -72,16 +72,27 @@ Reply Connection::ask(const ipc::HelperRequest& request, std::span<const FdRef> 
   return receive();
 }
 
+int Connection::answers() {
+  int count = 0;
+  for (;;) {
+    const Reply reply = receive();
+    if (reply.reply) ++count;
+    if (reply.transport == "closed") return count;
+    // A peer that closes with something unread resets the connection; what it had sent still comes.
+    if (!reply.reply && reply.transport.find("reset") == std::string::npos) return -1;
+  }
+}
+
 void Connection::close() { channel_ = ipc::Channel(Fd()); }
 
 Engine::Engine(const std::string& dataDirectory)
     : data_(dataDirectory.empty() ? scratch_ / "data" : dataDirectory),
       libexec_(AIRLOCK_BINARY_DIR "/libexec/airlock") {
-  adoptOrphans();
+  ownWhatWeStart();
   ::mkdir(config().c_str(), 0755);
   ::mkdir((config() + "/policy.d").c_str(), 0755);
   policy("50-airlock.policy", readFile(AIRLOCK_SOURCE_DIR "/packaging/policy.d/50-airlock.policy"));
-  ask(ipc::ReportRequest{});  // the store exists from here on
+  ask(ipc::CollectGarbageRequest{});  // every directory exists from here on
 }
 
 Engine::~Engine() {

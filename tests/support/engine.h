@@ -46,6 +46,8 @@ class Connection {
   void send(const ipc::HelperRequest& request, std::span<const FdRef> fds = {});
   Reply receive(int milliseconds = 60'000);
   Reply ask(const ipc::HelperRequest& request, std::span<const FdRef> fds = {});
+  // How many answers come until the end.
+  int answers();
   void close();
 
  private:

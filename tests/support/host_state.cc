@@ -47,19 +47,50 @@ void addMounts(const std::string& top, HostState& state) {
   }
 }
 
-void addCgroups(HostState& state) {
-  const std::string own = readFile("/proc/self/cgroup");
-  const auto line = own.find("0::/");
-  if (line == own.npos) return;
-  const std::string path = own.substr(line + 4, own.find('\n', line) - line - 4);
-  for (const char* hierarchy : {"/sys/fs/cgroup/unified/", "/sys/fs/cgroup/"}) {
-    if (!exists(hierarchy + std::string("cgroup.procs"))) continue;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(hierarchy + path, error)) {
-      if (entry.path().filename().string().starts_with("airlock-"))
-        state["cgroup:" + entry.path().string()] = "";
+// Pods come up in their caller's cgroup: one of this process's own, so that other tests' pods are
+// not seen.
+class OwnCgroup {
+ public:
+  OwnCgroup() {
+    for (const char* hierarchy : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
+      if (!exists(hierarchy + std::string("/cgroup.procs"))) continue;
+      const std::string own = readFile("/proc/self/cgroup");
+      const auto line = own.find("0::/");
+      if (line == own.npos) continue;
+      parent_ = hierarchy + own.substr(line + 3, own.find('\n', line) - line - 3);
+      path_ = parent_ + "/test-of-airlock-" + std::to_string(::getpid());
+      if (::mkdir(path_.c_str(), 0755) != 0 || !enter(path_)) path_.clear();
+      return;
     }
-    return;
+  }
+  ~OwnCgroup() {
+    if (path_.empty()) return;
+    enter(parent_);
+    ::rmdir(path_.c_str());
+  }
+  OwnCgroup(const OwnCgroup&) = delete;
+  OwnCgroup& operator=(const OwnCgroup&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  static bool enter(const std::string& path) {
+    const Fd file = Fd::own(::open((path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    return file.valid() && ::write(file.get(), "0", 1) == 1;
+  }
+  std::string parent_;
+  std::string path_;  // empty: there is no cgroup v2 that we may use
+};
+
+const OwnCgroup& ownCgroup() {
+  static const OwnCgroup cgroup;
+  return cgroup;
+}
+
+void addCgroups(HostState& state) {
+  if (ownCgroup().path().empty()) return;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(ownCgroup().path(), error)) {
+    if (entry.is_directory()) state["cgroup:" + entry.path().filename().string()] = "";
   }
 }
 
@@ -116,6 +147,9 @@ std::string difference(const HostState& before, const HostState& after) {
   return text;
 }
 
-void adoptOrphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+void ownWhatWeStart() {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  ownCgroup();
+}
 
 }  // namespace airlock::test

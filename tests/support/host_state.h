@@ -18,7 +18,7 @@ HostState hostState(const std::string& dataDirectory);
 // What is in one and not, or otherwise, in the other: empty when they are the same.
 std::string difference(const HostState& before, const HostState& after);
 
-// Our descendants keep being ours when their parents end; called once by every fixture.
-void adoptOrphans();
+// Our descendants keep being ours when their parents end, and their cgroups lie below one of ours.
+void ownWhatWeStart();
 
 }  // namespace airlock::test

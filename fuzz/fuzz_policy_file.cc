@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The administrator's policy is trusted, and read by root: a damaged file must be refused, never
+// misread.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "priv-helper/policy.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  airlock::helper::Policy policy;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  static_cast<void>(airlock::helper::parsePolicy(text, "fuzz.policy", policy));
+  return 0;
+}
