@@ -93,6 +93,10 @@ Result<Fd> unnamed(const Store& store, const char* folder) {
   return file;
 }
 
+// Lets the disk begin while there is still hashing to do; the commit's sync waits for the end of
+// it.
+void beginWriting(FdRef file) { ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 // The same file for reading only, from its start: what a role gets of it.
 Result<Fd> readOnly(FdRef file) { return sys::reopen(file, O_RDONLY); }
 
@@ -295,6 +299,7 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
                                                        return sys::writeAll(blob, bytes);
                                                      }),
                                                 "copy the image into the store"));
+  beginWriting(blob);
   fault("import-copied");
   std::optional<Fd> signature;
   if (input.signature && !input.skipSignature) {
@@ -326,6 +331,7 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
   }
   if (!unpacked) return std::unexpected(std::move(unpacked.error()));
   auto& [imageId, facts] = *unpacked;
+  beginWriting(tree);
   fault("import-unpacked");
 
   TRY(checkNameAndLabels(input, facts));
