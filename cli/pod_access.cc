@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/in_message.h"
-#include "cli/in_message.h"
 #include "cli/text_output.h"
 
 namespace airlock::cli {

@@ -180,7 +180,9 @@ TEST(Channel, WhatThePeerSaidIsHeardThoughItLeftAMessageUnread) {
   Pair pair = makePair();
   ASSERT_TRUE(pair.ours.send("unread"));
   ASSERT_TRUE(pair.theirs.send("answer"));
-  { const Channel gone = std::move(pair.theirs); }
+  {
+    const Channel gone = std::move(pair.theirs);
+  }
   const auto answer = pair.ours.receive(1000);
   ASSERT_TRUE(answer) << answer.error().text();
   ASSERT_TRUE(*answer);

@@ -50,7 +50,7 @@ struct SignatureVerdict {
   std::string
       code;  // "good", or why not: E_SIG_BAD, E_SIG_NOKEY, E_SIG_EXPIRED, E_SIG_KEY_EXPIRED,
              // E_SIG_REVOKED, E_SIG_SUBKEY, E_SIG_HASH, E_SIG_KIND, E_SIG_USAGE, E_SIG_WEAK_KEY,
-                     // E_SIG_UNCHECKED (behind a bad one, where gpg stops)
+             // E_SIG_UNCHECKED (behind a bad one, where gpg stops)
   std::string
       fingerprint;  // of the primary key where known, else the key id that the signature names
   std::string userId;

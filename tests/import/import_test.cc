@@ -98,9 +98,10 @@ TEST_F(Import, AMinisignSignatureIsAccepted) {
        "minisign -Sm mini.aci -s mini.key -x mini.sig -t 'example' >/dev/null");
   const std::string fingerprint =
       "minisign-" +  // minisign writes the number without its leading zeros
-      must("awk 'NR == 1 { id = $NF; while (length(id) < 16) id = 0 id; printf \"%s\", "
-           "tolower(id) }' " +
-           dir + "/mini.pub");
+      must(
+          "awk 'NR == 1 { id = $NF; while (length(id) < 16) id = 0 id; printf \"%s\", "
+          "tolower(id) }' " +
+          dir + "/mini.pub");
   engine_->trustKey(fingerprint, readFile(dir + "/mini.pub"), "example.test");
   const Reply reply = engine_->import(image, dir + "/mini.sig", named());
   ASSERT_EQ(reply.code(), "") << reply.text();
