@@ -115,7 +115,8 @@ TEST_F(Fetching, RefusesAServerThatNobodyVouchesFor) {
       airlock(root(), std::string("fetch ") + kImage, {"SSL_CERT_FILE=/etc/hostname"});
   EXPECT_EQ(outcome.code, 254);
   EXPECT_TRUE(errorLine(outcome).contains("TLS")) << outcome.err;
-  EXPECT_EQ(difference(before, engine_->state()), "");
+  EXPECT_TRUE(eventually([&] { return difference(before, engine_->state()).empty(); }))
+      << difference(before, engine_->state());
 }
 
 TEST_F(Fetching, TellsAUserWhoIsNotInTheGroupWhatIsMissing) {

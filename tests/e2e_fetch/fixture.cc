@@ -194,7 +194,8 @@ void Fetching::expectRefused(const std::string& arguments,
   EXPECT_TRUE(line.starts_with("fetch: ")) << line;
   for (const std::string& word : words)
     EXPECT_NE(line.find(word), line.npos) << "no " << word << " in: " << line;
-  EXPECT_EQ(difference(before, engine_->state()), "");
+  EXPECT_TRUE(eventually([&] { return difference(before, engine_->state()).empty(); }))
+      << difference(before, engine_->state());
 }
 
 }  // namespace airlock::test

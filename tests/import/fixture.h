@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "tests/support/engine.h"
+#include "tests/support/shell.h"
 
 namespace airlock::test {
 
@@ -45,7 +46,8 @@ class Import : public ::testing::Test {
     EXPECT_EQ(reply.code(), code) << reply.text();
     EXPECT_FALSE(reply.text().empty());
     EXPECT_EQ(reply.text().find('\n'), std::string::npos) << reply.text();
-    EXPECT_EQ(difference(before, engine_->state()), "");
+    EXPECT_TRUE(eventually([&] { return difference(before, engine_->state()).empty(); }))
+        << difference(before, engine_->state());
   }
   std::string signedBy(const Signer& signer, const std::string& name,
                        const std::string& options = "") {
