@@ -174,12 +174,12 @@ Result<int> imageList(const Options& options, const std::vector<std::string>& ar
   const auto fields = TRY(fieldsOf(fieldList, "fields"));
   const auto keys = TRY(fieldsOf(sortList, "sort"));
   std::vector<Listed> images = TRY(listImages(TRY(ImageStore::choose(options))));
-  std::ranges::stable_sort(images, [&](const Listed& one, const Listed& other) {
+  std::ranges::sort(images, [&](const Listed& one, const Listed& other) {
     for (const Field* key : keys) {
       const bool less = key->before(one, other);
       if (less != key->before(other, one)) return order == "asc" ? less : !less;
     }
-    return false;
+    return one.record.image < other.record.image;
   });
   if (!format.empty()) {
     printJson(toJson(images),

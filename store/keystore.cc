@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "base/limits.h"
 #include "base/path.h"
@@ -82,8 +83,8 @@ Result<std::vector<const KeyStore::Entry*>> KeyStore::effective(
   for (const Entry& entry : entries_) {
     if (!name || coversPath(entry.scope, *name)) matching.push_back(&entry);
   }
-  std::ranges::stable_sort(matching, [](const Entry* a, const Entry* b) {
-    return std::pair(a->scope.size(), a->layer) < std::pair(b->scope.size(), b->layer);
+  std::ranges::sort(matching, {}, [](const Entry* entry) {
+    return std::tuple(entry->scope.size(), entry->layer, entry->fingerprint);
   });
   std::vector<const Entry*> result;
   for (const Entry* entry : matching) {

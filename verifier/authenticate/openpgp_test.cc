@@ -221,7 +221,7 @@ TEST_F(Authenticate, S12_NothingButWhiteSpaceStandsAroundTheArmor) {
 TEST_F(Authenticate, S13_AFileOfThousandsOfSignaturesIsRefused) {
   std::string many;
   std::string one = sign("ada");
-  for (int count = 0; count < 400; ++count) {
+  for (unsigned count = 0; count < 400; ++count) {
     one[one.size() - 1 - count % 8] = static_cast<char>(count);
     many += one;
   }
