@@ -120,6 +120,14 @@ class Builder {
   Result<void> addApp(const AppArguments& wanted, const ChosenImage& chosen) {
     const image::ImageManifest manifest = TRY(image::parseImageManifest(chosen.manifest));
     TRY(image::requirePlatform(manifest.labels));
+    // Its files are not all there, or more are than it wants to show: not the image that was
+    // signed.
+    if (!manifest.dependencies.empty() || !manifest.pathWhitelist.empty()) {
+      return refuse(ErrorKind::Unsupported, "E_UNSUPPORTED",
+                    "image \"" + manifest.name.text() +
+                        "\" has dependencies or a pathWhitelist, which this version does not apply",
+                    "Build it as one image without them");
+    }
     const std::string& imageName = manifest.name.text();
     const AppName name = wanted.name
                              ? *wanted.name
