@@ -122,7 +122,7 @@ Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
   const bool required = job.mode == ipc::MeasureMode::Require;
   if (required && !tpm.fd) {
     return refuse(ErrorKind::Unsupported, "E_MEASURE",
-                  "policy requires measurement, and there is " + tpm.why,
+                  "policy requires measurement, and the TPM cannot be used: " + tpm.why,
                   "Make the TPM available, or let policy say \"measure mode=log\"");
   }
   job.engine = TRY(engineFacts(server));
