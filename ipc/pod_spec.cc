@@ -214,7 +214,9 @@ Result<PodSpec> readPodSpec(wire::PodSpec::Reader from) {
                .network = TRY(fromWire(from.getNetwork())),
                .terminal = from.getTerminal(),
                .apps = TRY(readList(from.getApps(), limits::kApps, "apps", readApp)),
-               .volumes = TRY(readList(from.getVolumes(), limits::kMounts, "volumes", readVolume))};
+               .volumes = TRY(readList(from.getVolumes(), limits::kMounts, "volumes", readVolume)),
+               .selinuxProcess = TRY(readText(from.getSelinuxProcess(), "process label")),
+               .selinuxMount = TRY(readText(from.getSelinuxMount(), "mount label"))};
   TRY(checkWhole(spec));
   return spec;
 }
@@ -225,6 +227,8 @@ void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec) {
   to.setTerminal(spec.terminal);
   writeList(to.initApps(count(spec.apps)), spec.apps, writeApp);
   writeList(to.initVolumes(count(spec.volumes)), spec.volumes, writeVolume);
+  to.setSelinuxProcess(text(spec.selinuxProcess));
+  to.setSelinuxMount(text(spec.selinuxMount));
 }
 
 Result<EnterSpec> readEnterSpec(wire::EnterSpec::Reader from) {

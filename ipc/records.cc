@@ -62,7 +62,8 @@ Result<PodRecord> readPod(wire::PodRecord::Reader from) {
                    .layers = TRY(readLayers(from.getLayers())),
                    .measured = TRY(readText(from.getMeasured(), "measured")),
                    .rule = TRY(readText(from.getRule(), "rule")),
-                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup"))};
+                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup")),
+                   .selinux = TRY(readText(from.getSelinux(), "label"))};
 }
 void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setPod(raw(record.pod));
@@ -80,6 +81,7 @@ void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setMeasured(text(shown(record.measured)));
   to.setRule(text(record.rule));
   to.setCgroup(raw(record.cgroup));
+  to.setSelinux(text(record.selinux));
 }
 }  // namespace
 }  // namespace airlock::ipc::codec

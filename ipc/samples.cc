@@ -231,7 +231,8 @@ void addMeasure(std::vector<Sample>& list) {
                                            .callerUid = 1000,
                                            .firstUid = 0x78000000,
                                            .network = "none",
-                                           .volumes = {"data:host:ro"}}));
+                                           .volumes = {"data:host:ro"},
+                                           .selinux = "airlock_pod_t"}));
   job("MeasureJob.enter", withEvent(EnterFacts{.pod = samplePodId(9),
                                                .app = "web",
                                                .arguments = sampleDigest<ContentTag>('g'),
@@ -273,7 +274,8 @@ void addRecords(std::vector<Sample>& list) {
                 .layers = kLayers,
                 .measured = "pcr 15, record 7, software TPM",
                 .rule = "a:1",
-                .cgroup = "/user.slice/x"},
+                .cgroup = "/user.slice/x",
+                .selinux = "system_u:system_r:airlock_pod_t:s0:c1,c2"},
       decodePodRecord);
 }
 }  // namespace

@@ -20,6 +20,7 @@
 #include "priv-helper/server.h"
 #include "sandbox/cgroup.h"
 #include "store/host_layers.h"
+#include "store/pod_file.h"
 #include "store/program_digest.h"
 
 namespace airlock::helper {
@@ -111,6 +112,7 @@ struct Undo {
   Server& server;
   PodId pod;
   std::optional<store::UidRange> range;
+  store::PodLabel label;
   std::string cgroup;
   std::optional<store::PodDirectory::Embryo> embryo;
   bool started = false;
@@ -120,8 +122,10 @@ struct Undo {
     if (!cgroup.empty()) static_cast<void>(sandbox::removeCgroup(cgroup));
     embryo->lock.reset();
     // What cannot be removed keeps its uids until it can be.
-    if (server.pods.remove(pod) && range)
-      static_cast<void>(store::releaseUidRange(server.store.top(), pod, *range));
+    if (server.pods.remove(pod) && range) {
+      static_cast<void>(store::releaseNumbers(
+          server.store.top(), {.pod = pod, .firstUid = range->first, .selinux = label.process}));
+    }
   }
 };
 
@@ -163,11 +167,13 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   const Authorised<RunQuestion> authorised = TRY(server.authoriser.run(std::move(question)));
   const std::vector<ipc::CatalogRecord>& images = authorised->images;
   ipc::PodSpec spec = authorised->pod;
+  TRY(store::checkTypes(server.policy.labels));
 
   // 2. a place for the pod, locked by us until stage1 holds it; nothing of it runs.
   Undo undo{.server = server,
             .pod = PodId(),
             .range = std::nullopt,
+            .label = {},
             .cgroup = "",
             .embryo = TRY(server.pods.create())};
   undo.pod = undo.embryo->id;
@@ -176,6 +182,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   fault("run-embryo");
   undo.range = TRY(store::takeUidRange(server.store.top(), spec.id));
   const store::UidRange range = *undo.range;
+  undo.label = TRY(store::takeLabel(server.store.top(), spec.id, server.policy.labels));
+  fault("run-numbered");
+  spec.selinuxProcess = undo.label.process;
+  spec.selinuxMount = undo.label.files;
   const std::string specBytes = TRY(ipc::encode(spec));
   const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
 
@@ -191,8 +201,9 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                                                              "airlock-stage1-container", stage1)),
                     .callerUid = server.peer.uid,
                     .firstUid = range.first,
-                    .network = networkName(spec.network)};
-  std::vector<ipc::Layer> layers = store::hostLayers();
+                    .network = networkName(spec.network),
+                    .selinux = store::typeOf(spec.selinuxProcess)};
+  std::vector<ipc::Layer> layers = store::hostLayers(server.policy.labels);
   std::string weakest = "verity";  // of all apps: what can be said of the pod
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
@@ -205,6 +216,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                     weakest == "verity"   ? "fs-verity: each page is verified when it is read"
                     : weakest == "rehash" ? "the whole tree was verified before the start"
                                           : "verified at import, not at each read (no fs-verity)"});
+  TRY(store::checkVolumes(undo.label, spec, received.volumes));
   for (const ipc::VolumeSpec& volume : spec.volumes) {
     pod.volumes.push_back(volume.name.text() +
                           (volume.kind == ipc::VolumeKind::Host ? ":host" : ":empty") +
@@ -224,7 +236,8 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       TRY(requireLimits(server.policy, cgroup->layers));
     }
     WaitingPod waiting =
-        TRY(WaitingPod::clone({.range = range,
+        TRY(WaitingPod::clone({.label = undo.label.stage1,
+                               .range = range,
                                .hostNetwork = spec.network == ipc::Network::Host,
                                .cgroup = cgroup ? std::optional(cgroup->dir.ref()) : std::nullopt,
                                .childOfCaller = server.peerIsParent}));
@@ -235,16 +248,17 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     // 5. its files: the images under what it writes, and volumes, all detached.
     const Fd scratch = TRY(makeScratch(server.store));
     const ipc::Stage1Descriptors numbers{spec};
+    const store::PodPlace place{podDir, range, undo.label};
     std::vector<std::pair<int, Fd>> mounts;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      mounts.emplace_back(numbers.root(i), TRY(makeAppRoot(scratch, i, trees[i], podIds, podDir,
-                                                           spec.apps[i].name, range)));
+      mounts.emplace_back(numbers.root(i),
+                          TRY(makeAppRoot(scratch, i, trees[i], podIds, place, spec.apps[i].name)));
     }
     std::size_t nextVolume = 0;
     for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
       const ipc::VolumeSpec& volume = spec.volumes[i];
       if (volume.kind == ipc::VolumeKind::Empty) {
-        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(podDir, volume, range)));
+        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(place, volume)));
       } else {
         const FdRef source = received.volumes[nextVolume];
         mounts.emplace_back(numbers.volume(i),
@@ -256,11 +270,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     fault("run-mounted");
 
     // 6. what the pod and its readers find in its directory.
-    const Fd status = TRY(sys::ensureDirectory(podDir, store::name("status"), 0755));
-    if (::fchown(status.get(), range.first, range.first) != 0 ||
-        ::fchmod(status.get(), 0755) != 0) {
-      return failErrno("give the status directory to the pod");
-    }
+    const Fd status = TRY(store::makeStatusDirectory(place));
     ipc::PodRecord record{.pod = spec.id,
                           .ownerUid = server.peer.uid,
                           .firstUid = range.first,
@@ -270,7 +280,8 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                           .layers = layers,
                           .measured = measured.layer.detail,
                           .rule = authorised.rule(),
-                          .cgroup = undo.cgroup};
+                          .cgroup = undo.cgroup,
+                          .selinux = spec.selinuxProcess};
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       record.apps.push_back(
           {spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});

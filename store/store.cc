@@ -269,7 +269,7 @@ Result<void> Store::remove(const ipc::CatalogRecord& asked) {
 }
 
 bool kernelVerifies(FdRef tree) {
-  struct statx info{};
+  struct statx info {};
   return ::statx(tree.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &info) == 0 &&
          (info.stx_attributes & STATX_ATTR_VERITY) != 0;
 }

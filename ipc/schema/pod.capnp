@@ -16,6 +16,8 @@ struct PodSpec {
   terminal @3 :Bool;
   apps @4 :List(AppSpec);     # 1 to 16
   volumes @5 :List(VolumeSpec);
+  selinuxProcess @6 :Text;    # label of every process of the payload; set by the helper, "" where SELinux is off
+  selinuxMount @7 :Text;      # label of what the pod writes; likewise
 }
 enum Network {
   loopback @0;

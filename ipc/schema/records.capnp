@@ -40,6 +40,7 @@ struct PodRecord {
   measured @7 :Text;
   rule @8 :Text;
   cgroup @9 :Data;            # below the v2 mount, or empty
+  selinux @10 :Text;          # label of its processes, or empty
 }
 # Part of PodRecord.
 struct PodApp {
