@@ -26,7 +26,8 @@ constexpr VerbName kVerbs[] = {{Verb::Fetch, "fetch"},          {Verb::Run, "run
                                {Verb::Enter, "enter"},          {Verb::Stop, "stop"},
                                {Verb::Remove, "remove"},        {Verb::CollectGarbage, "gc"},
                                {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"}};
-constexpr std::string_view kLayers[] = {"measurement", "content", "selinux", "cgroup"};
+constexpr std::string_view kLayers[] = {"measurement", "content", "content=rehash", "selinux",
+                                          "cgroup"};
 
 std::vector<std::string_view> words(std::string_view line) {
   std::vector<std::string_view> result;

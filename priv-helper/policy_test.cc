@@ -49,6 +49,8 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
   EXPECT_FALSE(policy.rules[1].allow);
   EXPECT_TRUE(policy.demands("measurement"));
   EXPECT_TRUE(policy.demands("content"));
+  EXPECT_FALSE(policy.demands("content=rehash"));
+  EXPECT_TRUE(parsed("require content=rehash\n").demands("content=rehash"));
   EXPECT_FALSE(policy.demands("selinux"));
   EXPECT_EQ(policy.measureMode, ipc::MeasureMode::Require);
   EXPECT_EQ(policy.pcr, 14U);

@@ -22,6 +22,7 @@
 #include "store/host_layers.h"
 #include "store/pod_file.h"
 #include "store/program_digest.h"
+#include "store/verity.h"
 
 namespace airlock::helper {
 
@@ -72,18 +73,6 @@ Result<std::vector<ipc::CatalogRecord>> findImages(const store::Store& store,
     images.push_back(*std::move(record));
   }
   return images;
-}
-
-// `require content`: a tree that the kernel does not verify at each read is verified as a whole,
-// now.
-Result<std::string> checkContent(const Policy& policy, const ipc::CatalogRecord& image,
-                                 FdRef tree) {
-  if (image.verity && store::kernelVerifies(tree)) return std::string("verity");
-  if (!policy.demands("content")) return std::string("store-trust");
-  if (TreeDigest(TRY(blake2bOfFile(tree))) == image.tree) return std::string("rehash");
-  return refuse(ErrorKind::Denied, "E_CONTENT",
-                "the stored tree of " + image.name.text() + " is not the one that was imported",
-                "Remove the image and fetch it again; find out who can write the store");
 }
 
 ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& content) {
@@ -204,18 +193,14 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                     .network = networkName(spec.network),
                     .selinux = store::typeOf(spec.selinuxProcess)};
   std::vector<ipc::Layer> layers = store::hostLayers(server.policy.labels);
-  std::string weakest = "verity";  // of all apps: what can be said of the pod
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
-    const std::string content = TRY(checkContent(server.policy, images[i], trees.back()));
-    if (content != "verity") weakest = content;
-    facts.push_back(imageFacts(images[i], content));
+    const bool rehash = server.policy.demands("content=rehash");
+    facts.push_back(
+        imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
-  layers.push_back({"content", weakest != "store-trust",
-                    weakest == "verity"   ? "fs-verity: each page is verified when it is read"
-                    : weakest == "rehash" ? "the whole tree was verified before the start"
-                                          : "verified at import, not at each read (no fs-verity)"});
+  layers.push_back(store::contentLayer(facts));
   TRY(store::checkVolumes(undo.label, spec, received.volumes));
   for (const ipc::VolumeSpec& volume : spec.volumes) {
     pod.volumes.push_back(volume.name.text() +
