@@ -15,6 +15,8 @@
 
 namespace airlock::stage1 {
 
+struct Volume;
+
 // "/apps/NAME": an app's root, from PID 1's root directory.
 std::string appRootPath(const AppName& app);
 
@@ -51,13 +53,17 @@ class PodTree {
   const Fd& terminalMaster() const { return terminalMaster_; }
   const Fd& terminal() const { return terminal_; }
 
+  // After attach(): the notify socket of each app, in order; not valid for one that does not notify.
+  std::vector<Fd> takeNotifySockets() { return std::move(notify_); }
+
   FdRef root() const { return root_.ref(); }
   FdRef emptyDirectory() const { return empty_.ref(); }
 
  private:
   explicit PodTree(Fd root) : root_(std::move(root)) {}
   Result<Fd> attachRoot(const ipc::AppSpec& app, Fd mount);
-  Result<void> furnish(const ipc::PodSpec& spec, FdRef appRoot);
+  Result<void> furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot);
+  Result<void> showJournal(const ipc::PodSpec& spec, const std::vector<Volume>& volumes);
 
   Fd root_;
   Fd empty_;  // an empty read-only directory, to cover others with
@@ -67,6 +73,7 @@ class PodTree {
   Fd mqueue_;
   Fd terminalMaster_;
   Fd terminal_;
+  std::vector<Fd> notify_;
 };
 
 // A directory of an app's root that we mount on: made if missing, opened without following a link.
