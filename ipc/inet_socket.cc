@@ -37,4 +37,12 @@ std::optional<InetSocket> inetSocketOf(FdRef fd) {
   return socket;
 }
 
+Result<void> checkSocket(FdRef fd, const SocketSpec& spec) {
+  const auto socket = inetSocketOf(fd);
+  if (socket && socket->serves && socket->datagram == spec.datagram && socket->port == spec.number)
+    return {};
+  return refuse(ErrorKind::Invalid, "E_FD",
+                "the descriptor for port " + spec.port.text() + " is not a socket that serves it");
+}
+
 }  // namespace airlock::ipc

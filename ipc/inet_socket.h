@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "base/fd.h"
+#include "base/result.h"
+#include "ipc/pod_spec.h"
 
 namespace airlock::ipc {
 
@@ -17,5 +19,7 @@ struct InetSocket {
 // nullopt for what is no socket, or one of another family than AF_INET and AF_INET6.  Believes the
 // kernel alone.
 std::optional<InetSocket> inetSocketOf(FdRef fd);
+// R13: what crosses is what the spec says it is.  E_FD otherwise.
+Result<void> checkSocket(FdRef fd, const SocketSpec& spec);
 
 }  // namespace airlock::ipc

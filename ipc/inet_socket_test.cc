@@ -36,6 +36,20 @@ TEST(InetSocket, R13_ADatagramSocketServesWhenItIsBound) {
   EXPECT_TRUE(inetSocketOf(fd)->datagram);
 }
 
+TEST(InetSocket, R13_ASocketMustBeWhatItsSpecSays) {
+  const Fd fd = open(AF_INET, SOCK_STREAM);
+  bindToLoopback(fd);
+  SocketSpec spec{.port = AppName::parse("http").value(), .number = inetSocketOf(fd)->port};
+  EXPECT_FALSE(checkSocket(fd, spec)) << "it does not listen";
+  ASSERT_EQ(::listen(fd.get(), 1), 0);
+  EXPECT_TRUE(checkSocket(fd, spec));
+  spec.datagram = true;
+  EXPECT_FALSE(checkSocket(fd, spec));
+  spec.datagram = false;
+  ++spec.number;
+  EXPECT_EQ(checkSocket(fd, spec).error().code(), "E_FD");
+}
+
 TEST(InetSocket, R13_NothingElseIsOne) {
   EXPECT_FALSE(inetSocketOf(open(AF_UNIX, SOCK_STREAM)));
   EXPECT_FALSE(inetSocketOf(Fd::own(::open("/dev/null", O_RDWR | O_CLOEXEC))));

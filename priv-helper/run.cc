@@ -36,15 +36,6 @@ struct Received {
   bool hostSockets = false;    // any of all of these is a socket of the host's network
 };
 
-// R13: what crosses is what the spec says it is.
-Result<void> checkSocket(FdRef fd, const ipc::SocketSpec& spec) {
-  const auto socket = ipc::inetSocketOf(fd);
-  if (socket && socket->serves && socket->datagram == spec.datagram && socket->port == spec.number)
-    return {};
-  return refuse(ErrorKind::Invalid, "E_FD",
-                "the descriptor for port " + spec.port.text() + " is not a socket that serves it");
-}
-
 Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
   const auto volumes =
       std::ranges::count(pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind);
@@ -73,7 +64,7 @@ Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
   std::size_t socket = 0;
   for (const ipc::AppSpec& app : pod.apps)
     for (const ipc::SocketSpec& each : app.sockets)
-      TRY(checkSocket(received.others[socket++], each));
+      TRY(ipc::checkSocket(received.others[socket++], each));
   const auto isHosts = [](const Fd& fd) { return ipc::inetSocketOf(fd).has_value(); };
   received.hostSockets = std::ranges::any_of(received.streams, isHosts) ||
                          std::ranges::any_of(received.others, isHosts);
