@@ -104,6 +104,9 @@ inline constexpr std::size_t kCaBundleBytes = 4 * MiB;
 
 // Pods
 inline constexpr std::size_t kApps = 16;
+inline constexpr std::size_t kActivatedSockets = 16;           // of a pod
+inline constexpr std::size_t kNotifyBytes = 4 * KiB;           // one datagram of sd_notify: what systemd takes
+inline constexpr std::size_t kNotifyStatusBytes = 256;         // of a STATUS that is passed on
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
 inline constexpr std::int64_t kStopMilliseconds = 10'000;  // between TERM and KILL

@@ -116,6 +116,13 @@ void addPod(std::vector<Sample>& list) {
         LeashEvent{.kind = kind, .app = "web", .status = 137, .text = "exec: ENOENT"},
         decodeLeashEvent);
   }
+  add(list, "LeashEvent.notify",
+      LeashEvent{.kind = Kind::Notify,
+                 .app = "web",
+                 .status = 0,
+                 .text = "serving",
+                 .notify = kNotifyReady | kNotifyStatus},
+      decodeLeashEvent);
   add(list, "LeashCommand.stop", LeashCommand{}, decodeLeashCommand);
   add(list, "LeashCommand.signal", LeashCommand{.kind = LeashCommand::Kind::Signal, .signal = 15},
       decodeLeashCommand);
@@ -303,6 +310,10 @@ PodSpec samplePodSpec() {
   side.name = appName("side-car");
   side.oomScoreAdjust.reset();
   side.mounts.clear();
+  side.notify = true;
+  side.sockets = {{.port = appName("http"), .datagram = false, .number = 80},
+                  {.port = appName("dns"), .datagram = true, .number = 53}};
+  side.ownOutput = true;
   return PodSpec{.id = samplePodId(0),
                  .hostname = "pod-1.example",
                  .network = Network::Host,
@@ -313,7 +324,9 @@ PodSpec samplePodSpec() {
                               .readOnly = true,
                               .recursive = false,
                               .source = "/srv/data\xff"},
-                             {.name = appName("tmp"), .mode = 01777, .uid = 33, .gid = 65535}}};
+                             {.name = appName("tmp"), .mode = 01777, .uid = 33, .gid = 65535}},
+                 .watchdogMicroseconds = 30'000'000,
+                 .journal = "data"};
 }
 
 RunRequest sampleRunRequest() {

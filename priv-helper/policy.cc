@@ -104,6 +104,7 @@ Result<void> parseVerbs(std::string_view text, Rule& rule) {
 
 Result<void> parseGrant(std::string_view key, std::string_view value, Grants& grants) {
   constexpr Choice<bool> net[] = {{"none", false}, {"host", true}};
+  constexpr Choice<bool> sockets[] = {{"none", false}, {"activated", true}};
   constexpr Choice<bool> signer[] = {{"trusted", false}, {"any", true}};
   constexpr Choice<bool> insecure[] = {{"none", false}, {"image", true}};
   constexpr Choice<Extent> volumes[] = {
@@ -115,6 +116,8 @@ Result<void> parseGrant(std::string_view key, std::string_view value, Grants& gr
     if (value != "*") grants.image = TRY(ImageName::parse(value)).text();
   } else if (key == "net") {
     grants.hostNetwork = TRY(choose(key, value, net));
+  } else if (key == "sockets") {
+    grants.hostSockets = TRY(choose(key, value, sockets));
   } else if (key == "signer") {
     grants.unsignedImages = TRY(choose(key, value, signer));
   } else if (key == "insecure") {

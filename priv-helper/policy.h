@@ -27,6 +27,7 @@ enum class Capabilities { Default, All };
 struct Grants {
   std::string image;              // image=PREFIX; "" = every name (image=*)
   bool hostNetwork = false;       // net=none | net=host
+  bool hostSockets = false;       // sockets=none | sockets=activated
   bool unsignedImages = false;    // signer=trusted | signer=any
   bool skipSignature = false;     // insecure=image
   Extent volumes = Extent::None;  // volumes=none|own|any

@@ -212,6 +212,19 @@ TEST_F(AuthoriserTest, ADenialHoldsForWhatNamesNoImage) {
   EXPECT_FALSE(as(7).import({"example.com/app", false}));
 }
 
+TEST_F(AuthoriserTest, R13_SocketsOfTheHostsNetworkAreGrantedByName) {
+  RunQuestion asked = question();
+  asked.hostSockets = true;
+  use("allow anyone run signer=any\n");
+  EXPECT_FALSE(as(7).run(asked));
+  use("allow anyone run signer=any sockets=none\n");
+  EXPECT_FALSE(as(7).run(asked));
+  use("allow anyone run signer=any sockets=activated\n");
+  EXPECT_TRUE(as(7).run(asked));
+  use("allow anyone run signer=any net=host\n");
+  EXPECT_TRUE(as(7).run(asked)) << "who has the network has its sockets";
+}
+
 TEST_F(AuthoriserTest, NoLineIsDenialAndSaysSo) {
   const auto answer = as(7).run(question());
   ASSERT_FALSE(answer);

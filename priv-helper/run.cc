@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "base/sealed.h"
 #include "base/syscall.h"
+#include "ipc/inet_socket.h"
 #include "priv-helper/cgroup.h"
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
@@ -33,13 +34,17 @@ struct Received {
   std::vector<Fd> streams;
   std::vector<Fd> volumes;
   std::vector<Sealed> filters;
+  std::vector<Fd> others;      // sockets, then streams of single apps
+  bool hostSockets = false;    // any of all of these is a socket of the host's network
 };
 
 Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
   const auto volumes =
       std::ranges::count(pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind);
   const auto filters = std::ranges::count(pod.apps, true, &ipc::AppSpec::hasExtraFilter);
-  TRY(fds.expect(3 + static_cast<std::size_t>(volumes + filters)));
+  const ipc::Stage1Descriptors numbers{pod};
+  const int others = numbers.end() - numbers.socket(0);
+  TRY(fds.expect(3 + static_cast<std::size_t>(volumes + filters + others)));
   Received received;
   std::size_t next = 0;
   for (int i = 0; i < 3; ++i) received.streams.push_back(TRY(fds.take(next++)));
@@ -57,6 +62,14 @@ Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
   for (std::ptrdiff_t i = 0; i < filters; ++i) {
     received.filters.push_back(TRY(Sealed::check(TRY(fds.take(next++)), limits::kMessageBytes)));
   }
+  for (int i = 0; i < others; ++i) received.others.push_back(TRY(fds.take(next++)));
+  std::size_t socket = 0;
+  for (const ipc::AppSpec& app : pod.apps)
+    for (const ipc::SocketSpec& each : app.sockets)
+      TRY(ipc::checkSocket(received.others[socket++], each));
+  const auto isHosts = [](const Fd& fd) { return ipc::inetSocketOf(fd).has_value(); };
+  received.hostSockets = std::ranges::any_of(received.streams, isHosts) ||
+                         std::ranges::any_of(received.others, isHosts);
   return received;
 }
 
@@ -149,7 +162,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   Received received = TRY(takeDescriptors(request.pod, fds));
 
   // 1. authorise: this peer, these images by these signers, with what is asked for.
-  RunQuestion question{.pod = std::move(request.pod), .images = {}, .volumeOwners = {}};
+  RunQuestion question{.pod = std::move(request.pod),
+                       .images = {},
+                       .volumeOwners = {},
+                       .hostSockets = received.hostSockets};
   question.images = TRY(findImages(server.store, question.pod));
   for (const Fd& volume : received.volumes)
     question.volumeOwners.push_back(TRY(sys::status(volume)).st_uid);
@@ -302,6 +318,8 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       if (spec.apps[i].hasExtraFilter)
         descriptors.emplace_back(numbers.filter(i), received.filters[nextFilter++].fd());
     }
+    for (std::size_t i = 0; i < received.others.size(); ++i)
+      descriptors.emplace_back(numbers.socket(0) + static_cast<int>(i), received.others[i]);
     Child child = TRY(std::move(waiting).exec(stage1, descriptors));
     undo.started = true;
     fault("run-started");
@@ -352,8 +370,11 @@ Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable
       explained.reasons.back() +=
           (explained.reasons.back().ends_with(' ') ? "" : ", ") + key.text();
   } else {
-    RunQuestion question{
-        .pod = std::get<ipc::RunRequest>(request.what).pod, .images = {}, .volumeOwners = {}};
+    RunQuestion question{.pod = std::get<ipc::RunRequest>(request.what).pod,
+                         .images = {},
+                         .volumeOwners = {},
+                         .hostSockets = false};
+    for (const ipc::AppSpec& app : question.pod.apps) question.hostSockets |= !app.sockets.empty();
     question.images = TRY(findImages(server.store, question.pod));
     note(authoriser.run(std::move(question)));
   }

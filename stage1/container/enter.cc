@@ -74,7 +74,8 @@ Result<int> enter(Leash& leash) {
   terminal.reset();
   for (int fd = ipc::kStdinFd; fd <= ipc::kStderrFd; ++fd) ::close(fd);
   leash.send({});
-  std::vector<SupervisedApp> apps{{app.name, started.pid, std::nullopt}};
+  std::vector<SupervisedApp> apps;
+  apps.push_back({app.name, started.pid, std::nullopt});
   TRY(giveUpSetupRights());
   return Supervisor(std::move(leash), std::move(signals), Fd(), std::move(apps), false).run();
 }

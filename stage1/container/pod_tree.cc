@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/syscall.h"
@@ -15,6 +17,7 @@
 #include "stage1/container/kernel_views.h"
 #include "stage1/container/terminal.h"
 #include "stage1/container/volumes.h"
+#include "stage1/contract/notify.h"
 #include "stage1/contract/spec_reader.h"
 
 namespace airlock::stage1 {
@@ -86,7 +89,7 @@ Result<void> PodTree::attach(const ipc::PodSpec& spec) {
     const ipc::AppSpec& app = spec.apps[index];
     const auto one = [&]() -> Result<void> {
       Fd appRoot = TRY(attachRoot(app, Fd::own(descriptors.root(index))));
-      TRY(furnish(spec, appRoot));
+      TRY(furnish(spec, app, appRoot));
       TRY(mountVolumes(appRoot, app, volumes));
       // Last: what is mounted below stays as it is, and no mount point has to be made any more.
       if (app.readOnlyRoot) TRY(restrictMount(appRoot, MOUNT_ATTR_RDONLY, false));
@@ -94,7 +97,23 @@ Result<void> PodTree::attach(const ipc::PodSpec& spec) {
     };
     TRY(inContext(one(), "app " + app.name.text()));
   }
-  return {};
+  return showJournal(spec, volumes);
+}
+
+// Where journalctl -M looks below the root of a machine's first process, which is ours and no app's:
+// in a directory that is called as a machine id is.
+Result<void> PodTree::showJournal(const ipc::PodSpec& spec, const std::vector<Volume>& volumes) {
+  const auto volume = std::ranges::find(
+      volumes, spec.journal, [](const Volume& each) { return each.spec.name.text(); });
+  if (volume == volumes.end()) return {};
+  std::string id = spec.id.text();
+  std::erase(id, '-');
+  Fd place = TRY(sys::duplicate(root_));
+  for (const std::string& name : {std::string("run"), std::string("log"), std::string("journal"), id})
+    place = TRY(sys::ensureDirectory(place, TRY(Component::parse(name)), 0755));
+  Fd mount = TRY(sys::openTree(volume->mount, "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
+  TRY(restrictMount(mount, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false));
+  return inContext(sys::moveMountOnto(mount, place), "show the journal");
 }
 
 Result<Fd> PodTree::attachRoot(const ipc::AppSpec& app, Fd mount) {
@@ -111,7 +130,7 @@ Result<Fd> PodTree::attachRoot(const ipc::AppSpec& app, Fd mount) {
   return mount;
 }
 
-Result<void> PodTree::furnish(const ipc::PodSpec& spec, FdRef appRoot) {
+Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot) {
   Fd proc = TRY(ownMountPoint(appRoot, "proc"));
   Fd sys = TRY(ownMountPoint(appRoot, "sys"));
   const bool first = !proc_.valid();
@@ -138,6 +157,8 @@ Result<void> PodTree::furnish(const ipc::PodSpec& spec, FdRef appRoot) {
     terminal_ = TRY(openPeer(terminalMaster_));
     TRY(mountConsole(terminal_, devices.directory));
   }
+  Fd& notify = notify_.emplace_back();
+  if (app.notify) notify = TRY(makeNotifySocket(devices.directory));
   return makeAppFiles(appRoot, spec);
 }
 

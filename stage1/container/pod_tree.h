@@ -15,6 +15,8 @@
 
 namespace airlock::stage1 {
 
+struct Volume;
+
 // "/apps/NAME": an app's root, from PID 1's root directory.
 std::string appRootPath(const AppName& app);
 
@@ -56,13 +58,17 @@ class PodTree {
   const Fd& terminalMaster() const { return terminalMaster_; }
   const Fd& terminal() const { return terminal_; }
 
+  // After attach(): the notify socket of each app, in order; not valid for one that does not notify.
+  std::vector<Fd> takeNotifySockets() { return std::move(notify_); }
+
   FdRef root() const { return root_.ref(); }
   FdRef emptyDirectory() const { return empty_.ref(); }
 
  private:
   PodTree(Fd root, std::string label) : root_(std::move(root)), label_(std::move(label)) {}
   Result<Fd> attachRoot(const ipc::AppSpec& app, Fd mount);
-  Result<void> furnish(const ipc::PodSpec& spec, FdRef appRoot);
+  Result<void> furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot);
+  Result<void> showJournal(const ipc::PodSpec& spec, const std::vector<Volume>& volumes);
 
   Fd root_;
   std::string label_;
@@ -73,6 +79,7 @@ class PodTree {
   Fd mqueue_;
   Fd terminalMaster_;
   Fd terminal_;
+  std::vector<Fd> notify_;
 };
 
 // A directory of an app's root that we mount on: made if missing, opened without following a link.
