@@ -62,7 +62,9 @@ Result<PodRecord> readPod(wire::PodRecord::Reader from) {
                    .layers = TRY(readLayers(from.getLayers())),
                    .measured = TRY(readText(from.getMeasured(), "measured")),
                    .rule = TRY(readText(from.getRule(), "rule")),
-                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup"))};
+                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup")),
+                   .machine = TRY(readText(from.getMachine(), "machine")),
+                   .unit = TRY(readText(from.getUnit(), "unit"))};
 }
 void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setPod(raw(record.pod));
@@ -80,6 +82,8 @@ void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setMeasured(text(shown(record.measured)));
   to.setRule(text(record.rule));
   to.setCgroup(raw(record.cgroup));
+  to.setMachine(text(shown(record.machine)));
+  to.setUnit(text(record.unit));
 }
 }  // namespace
 }  // namespace airlock::ipc::codec

@@ -243,6 +243,17 @@ void addMeasure(std::vector<Sample>& list) {
       decodeMeasureReply);
 }
 
+void addSystemd(std::vector<Sample>& list) {
+  add(list, "SystemdJob", SystemdJob{.pod = samplePodId(12), .leader = 4711, .caller = 4700},
+      decodeSystemdJob);
+  add(list, "SystemdReply.failure", SystemdReply(sampleFailure()), decodeSystemdReply);
+  add(list, "SystemdReply.arranged",
+      SystemdReply(Arranged{.unit = "airlock-6733c088-a507-4694-aabf-000000000022.scope",
+                            .machine = "airlock-6733c088-a507-4694-aabf-000000000022",
+                            .why = "größer ✓"}),
+      decodeSystemdReply);
+}
+
 void addRecords(std::vector<Sample>& list) {
   add(list, "CatalogRecord",
       CatalogRecord{.image = sampleDigest<ImageIdTag>('i'),
@@ -273,7 +284,9 @@ void addRecords(std::vector<Sample>& list) {
                 .layers = kLayers,
                 .measured = "pcr 15, record 7, software TPM",
                 .rule = "a:1",
-                .cgroup = "/user.slice/x"},
+                .cgroup = "/user.slice/x",
+                .machine = "airlock-6733c088-a507-4694-aabf-000000000021",
+                .unit = "session-3.scope"},
       decodePodRecord);
 }
 }  // namespace
@@ -327,6 +340,7 @@ std::vector<Sample> samples() {
   addReplies(list);
   addFetch(list);
   addMeasure(list);
+  addSystemd(list);
   addRecords(list);
   return list;
 }
