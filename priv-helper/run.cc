@@ -18,6 +18,7 @@
 #include "priv-helper/pod_process.h"
 #include "priv-helper/root_fs.h"
 #include "priv-helper/server.h"
+#include "sandbox/cgroup.h"
 #include "store/host_layers.h"
 #include "store/program_digest.h"
 
@@ -116,7 +117,7 @@ struct Undo {
 
   ~Undo() {
     if (started) return;
-    if (!cgroup.empty()) static_cast<void>(removeCgroup(cgroup));
+    if (!cgroup.empty()) static_cast<void>(sandbox::removeCgroup(cgroup));
     embryo->lock.reset();
     // What cannot be removed keeps its uids until it can be.
     if (server.pods.remove(pod) && range)
