@@ -20,7 +20,6 @@ class WaitingPod {
   struct Options {
     store::UidRange range;
     bool hostNetwork;
-    std::optional<FdRef> cgroup;
     bool childOfCaller;  // CLONE_PARENT: the caller started us, and reaps it
   };
   static Result<WaitingPod> clone(const Options& options);
