@@ -70,7 +70,9 @@ Result<PodRecord> readPod(wire::PodRecord::Reader from) {
                    .measured = TRY(readText(from.getMeasured(), "measured")),
                    .rule = TRY(readText(from.getRule(), "rule")),
                    .cgroup = TRY(readBytes(from.getCgroup(), "cgroup")),
-                   .selinux = TRY(readText(from.getSelinux(), "label"))};
+                   .selinux = TRY(readText(from.getSelinux(), "label")),
+                   .machine = TRY(readText(from.getMachine(), "machine")),
+                   .unit = TRY(readText(from.getUnit(), "unit"))};
 }
 void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setPod(raw(record.pod));
@@ -89,6 +91,8 @@ void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setRule(text(record.rule));
   to.setCgroup(raw(record.cgroup));
   to.setSelinux(text(record.selinux));
+  to.setMachine(text(shown(record.machine)));
+  to.setUnit(text(record.unit));
 }
 }  // namespace
 }  // namespace airlock::ipc::codec

@@ -251,6 +251,17 @@ void addMeasure(std::vector<Sample>& list) {
       decodeMeasureReply);
 }
 
+void addSystemd(std::vector<Sample>& list) {
+  add(list, "SystemdJob", SystemdJob{.pod = samplePodId(12), .leader = 4711, .caller = 4700},
+      decodeSystemdJob);
+  add(list, "SystemdReply.failure", SystemdReply(sampleFailure()), decodeSystemdReply);
+  add(list, "SystemdReply.arranged",
+      SystemdReply(Arranged{.unit = "airlock-6733c088-a507-4694-aabf-000000000022.scope",
+                            .machine = "airlock-6733c088-a507-4694-aabf-000000000022",
+                            .why = "größer ✓"}),
+      decodeSystemdReply);
+}
+
 void addRecords(std::vector<Sample>& list) {
   add(list, "CatalogRecord",
       CatalogRecord{.image = sampleDigest<ImageIdTag>('i'),
@@ -282,7 +293,9 @@ void addRecords(std::vector<Sample>& list) {
                 .measured = "pcr 15, record 7, software TPM",
                 .rule = "a:1",
                 .cgroup = "/user.slice/x",
-                .selinux = "system_u:system_r:airlock_pod_t:s0:c1,c2"},
+                .selinux = "system_u:system_r:airlock_pod_t:s0:c1,c2",
+                .machine = "airlock-6733c088-a507-4694-aabf-000000000021",
+                .unit = "session-3.scope"},
       decodePodRecord);
 }
 }  // namespace
@@ -342,6 +355,7 @@ std::vector<Sample> samples() {
   addReplies(list);
   addFetch(list);
   addMeasure(list);
+  addSystemd(list);
   addRecords(list);
   return list;
 }

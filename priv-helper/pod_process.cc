@@ -207,10 +207,6 @@ Result<WaitingPod> WaitingPod::clone(const Options& options) {
       CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   if (!options.hostNetwork) arguments.flags |= CLONE_NEWNET;
-  if (options.cgroup) {
-    arguments.flags |= CLONE_INTO_CGROUP;  // R16: in its cgroup before its first instruction
-    arguments.cgroup = static_cast<std::uint64_t>(options.cgroup->get());
-  }
   // With CLONE_PARENT the signal must be 0; the kernel then takes ours, SIGCHLD (clone(2)).
   if (options.childOfCaller) {
     arguments.flags |= CLONE_PARENT;

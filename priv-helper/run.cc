@@ -19,7 +19,9 @@
 #include "priv-helper/pod_process.h"
 #include "priv-helper/root_fs.h"
 #include "priv-helper/server.h"
+#include "priv-helper/systemd.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/rlimits.h"
 #include "store/host_layers.h"
 #include "store/pod_file.h"
 #include "store/program_digest.h"
@@ -229,19 +231,21 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   fault("run-measured");
   // From here on the log says "pod"; if it does not come to that, it must also say "abort".
   auto start = [&]() -> Result<Answer> {
-    // 4. the pod's namespaces, in its cgroup, with its users; it waits.
-    auto cgroup = TRY(makeCgroup(server.peer, podDir, spec));
-    if (cgroup) {
-      undo.cgroup = cgroup->path;
-      layers.insert(layers.end(), cgroup->layers.begin(), cgroup->layers.end());
-      TRY(requireLimits(server.policy, cgroup->layers));
-    }
+    // 4. the pod's namespaces, with its users; it waits, and comes into its cgroup.
     WaitingPod waiting =
         TRY(WaitingPod::clone({.label = undo.label.stage1,
                                .range = range,
                                .hostNetwork = spec.network == ipc::Network::Host,
-                               .cgroup = cgroup ? std::optional(cgroup->dir.ref()) : std::nullopt,
                                .childOfCaller = server.peerIsParent}));
+    TRY(sandbox::takeLimitsOf(server.peer.pid, waiting.pid()));
+    const Place place = TRY(findPlace(server, spec.id, waiting.pid()));
+    auto cgroup = TRY(makeCgroup(place.parent, podDir, spec));
+    if (cgroup) {
+      undo.cgroup = cgroup->path;
+      TRY(sandbox::writeCgroup(cgroup->dir, "cgroup.procs", std::to_string(waiting.pid())));
+      layers.insert(layers.end(), cgroup->layers.begin(), cgroup->layers.end());
+      TRY(requireLimits(server.policy, cgroup->layers));
+    }
     const Fd podIds =
         TRY(sys::openPath("/proc/" + std::to_string(waiting.pid()) + "/ns/user", O_RDONLY));
     fault("run-cloned");
@@ -282,7 +286,9 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                           .measured = measured.layer.detail,
                           .rule = authorised.rule(),
                           .cgroup = undo.cgroup,
-                          .selinux = spec.selinuxProcess};
+                          .selinux = spec.selinuxProcess,
+                          .machine = place.machine,
+                          .unit = place.unit};
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       record.apps.push_back(
           {spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});

@@ -18,6 +18,8 @@ inline constexpr const char* kSystemDataDirectory = "/var/lib/airlock";
 inline constexpr const char* kSystemRuntimeDirectory = "/run/airlock";
 inline constexpr const char* kSystemLocalConfig = "/etc/airlock";
 inline constexpr const char* kSystemVendorConfig = "/usr/lib/airlock";
+// Exists while systemd runs the host (sd_booted(3)).
+inline constexpr const char* kSystemdRuns = "/run/systemd/system";
 
 // The runtime directory of a data directory: /run/airlock for the system's, its own `run` for every
 // other, so that two engines side by side never meet.
