@@ -20,11 +20,13 @@ TEST_F(InstalledPackages, AreWholeAndConfigured) {
 TEST_F(InstalledPackages, ProgramsAreRootsAndStage1IsNotToBeRead) {
   EXPECT_EQ(done(Who::Root,
                  "cd /usr/libexec/airlock && stat -c '%U:%G %a %n' airlock-fetch airlock-helper "
-                 "airlock-measure airlock-stage1-container airlock-verify /usr/bin/airlock"),
+                 "airlock-measure airlock-stage1-container airlock-systemd airlock-verify "
+                 "/usr/bin/airlock"),
             "root:root 755 airlock-fetch\n"
             "root:root 755 airlock-helper\n"
             "root:root 755 airlock-measure\n"
             "root:root 711 airlock-stage1-container\n"
+            "root:root 755 airlock-systemd\n"
             "root:root 755 airlock-verify\n"
             "root:root 755 /usr/bin/airlock\n");
   EXPECT_NE(as(Who::Alice, "cat /usr/libexec/airlock/airlock-stage1-container >/dev/null").code, 0);
