@@ -27,8 +27,9 @@ class Unit : public Guest {
                         R"({"name":"appc.io/executor/supports-systemd-notify","value":"true"}]})"});
   }
   void TearDown() override {
-    must("systemctl stop pod.socket pod.service 2>/dev/null; systemctl reset-failed; "
-         "rm -f /run/systemd/system/pod.*; systemctl daemon-reload");
+    must(
+        "systemctl stop pod.socket pod.service 2>/dev/null; systemctl reset-failed; "
+        "rm -f /run/systemd/system/pod.*; systemctl daemon-reload");
     Guest::TearDown();
   }
   static void unit(const std::string& name, const std::string& text) {
@@ -101,7 +102,8 @@ TEST_F(Unit, R13_AnotherPortIsNotPassed) {
 TEST_F(Unit, EachAppHasItsOwnNameInTheJournal) {
   done(Who::Root, "systemd-run --unit=podjournal --wait airlock run " + std::string(kGuestImage) +
                       " --name=first -- -c 'echo hello from first' --- " +
-                      std::string(kGuestImage) + " --name=second -- -c 'echo hello from second >&2'");
+                      std::string(kGuestImage) +
+                      " --name=second -- -c 'echo hello from second >&2'");
   EXPECT_EQ(journal("-t first"), "hello from first\n");
   EXPECT_EQ(journal("-t second"), "hello from second\n");
   EXPECT_EQ(journal("-u podjournal -t first"), "hello from first\n");
@@ -111,19 +113,22 @@ TEST_F(Unit, EachAppHasItsOwnNameInTheJournal) {
 TEST_F(Unit, AJournalNamespaceIsThePodsOwnJournal) {
   unit("pod.service",
        "[Service]\nLogNamespace=pods\nExecStart=/usr/bin/airlock run --journal=pods " +
-           std::string(kGuestImage) + " --name=alone -- -c 'echo hello from alone; exec sleep 1000'\n");
+           std::string(kGuestImage) +
+           " --name=alone -- -c 'echo hello from alone; exec sleep 1000'\n");
   done(Who::Root, "systemctl start pod.service");
   ASSERT_TRUE(eventually([] { return runningPod().size() == 36; }))
       << journal("-u pod.service") << journal("--namespace=pods");
   EXPECT_TRUE(eventually([] {
-    return as(Who::Root, "journalctl --namespace=pods --sync; journalctl --namespace=pods -q -o cat -t alone")
+    return as(Who::Root,
+              "journalctl --namespace=pods --sync; journalctl --namespace=pods -q -o cat -t alone")
         .out.contains("hello from alone");
   })) << as(Who::Root, "journalctl --namespace=pods").out;
   // What journalctl -M is given by machined, without machined.
   const std::string pid =
       must("airlock status " + runningPod() + " | sed -n 's/^pid=//p'").substr(0, 10);
-  EXPECT_THAT(as(Who::Root, "journalctl -q -o cat -t alone --root=/proc/$(echo " + pid + ")/root").out,
-              HasSubstr("hello from alone"));
+  EXPECT_THAT(
+      as(Who::Root, "journalctl -q -o cat -t alone --root=/proc/$(echo " + pid + ")/root").out,
+      HasSubstr("hello from alone"));
   if (!as(Who::Root, "machinectl --no-legend list").out.contains("airlock-" + runningPod()))
     GTEST_SKIP() << "the pod is not registered with machined";
   EXPECT_THAT(as(Who::Root, "journalctl -q -o cat -M airlock-" + runningPod() + " -t alone").out,
