@@ -39,11 +39,16 @@ struct Attachment {
 struct Ending {
   int code = 0;         // of the pod, or 128 + signal
   bool killed = false;  // it did not get to say how it ended, or the escape was typed
+  bool told = false;    // we were told TERM
 };
 
 // Serves the leash until the pod has ended and (when it is our child) been reaped.  The first
 // signal asks the pod to stop, a second one to be quick.  A set-up that failed is the error, in the
 // pod's words.
 Result<Ending> holdLeash(const Attachment& attachment, ipc::Channel& leash);
+
+// The exit code of `airlock run` or `enter`.  Does not return when TERM came to us and ended what
+// we held: then TERM ends us too, which a shell sees as the same 143, and systemd as a clean stop.
+int exitAs(const Ending& ending);
 
 }  // namespace airlock::cli

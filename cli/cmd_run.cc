@@ -121,7 +121,7 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
   const Ending ending = TRY(holdLeash(attachment, leash));
   if (ending.killed)
     note("Container airlock-" + started->pod.text() + " terminated by signal KILL.\n");
-  return ending.code;
+  return exitAs(ending);
 }
 
 }  // namespace airlock::cli

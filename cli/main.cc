@@ -54,8 +54,9 @@ constexpr Command kCommands[] = {
      "--sort=\"importtime\"\tcomma list of fields\n",
      imageList},
     {"image rm", "IMAGE...", "remove images from the store", "", imageRemove},
-    {"image verify", "IMAGE...",
-     "check that images in the store are what was imported, and signed still", "", imageVerify},
+    {"image verify", "[IMAGE...]",
+     "check that images in the store, or all, are what was imported, and signed still", "",
+     imageVerify},
     {"list", "", "list pods",
      "--format=\"\"\tjson or json-pretty\n"
      "--full\twhole ids and times\n"

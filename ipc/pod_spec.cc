@@ -251,6 +251,8 @@ Result<PodSpec> readPodSpec(wire::PodSpec::Reader from) {
                .terminal = from.getTerminal(),
                .apps = TRY(readList(from.getApps(), limits::kApps, "apps", readApp)),
                .volumes = TRY(readList(from.getVolumes(), limits::kMounts, "volumes", readVolume)),
+               .selinuxProcess = TRY(readText(from.getSelinuxProcess(), "process label")),
+               .selinuxMount = TRY(readText(from.getSelinuxMount(), "mount label")),
                .watchdogMicroseconds = from.getWatchdogMicroseconds(),
                .journal = TRY(readText(from.getJournal(), "journal"))};
   TRY(checkWhole(spec));
@@ -263,6 +265,8 @@ void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec) {
   to.setTerminal(spec.terminal);
   writeList(to.initApps(count(spec.apps)), spec.apps, writeApp);
   writeList(to.initVolumes(count(spec.volumes)), spec.volumes, writeVolume);
+  to.setSelinuxProcess(text(spec.selinuxProcess));
+  to.setSelinuxMount(text(spec.selinuxMount));
   to.setWatchdogMicroseconds(spec.watchdogMicroseconds);
   if (!spec.journal.empty()) to.setJournal(text(spec.journal));
 }

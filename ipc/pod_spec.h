@@ -85,6 +85,9 @@ struct PodSpec {
   bool terminal = false;  // the single app gets a pseudo terminal of the pod
   std::vector<AppSpec> apps;
   std::vector<VolumeSpec> volumes;
+  std::string selinuxProcess;  // label of the apps, "user:role:type:level"; set by the helper, ""
+                               // where SELinux is off
+  std::string selinuxMount;    // label of what they write; likewise
   std::uint64_t watchdogMicroseconds = 0;  // for apps with `notify`; 0: nobody watches
   std::string journal;  // the read-only Host volume that holds this pod's journal; "": none
   bool operator==(const PodSpec&) const = default;

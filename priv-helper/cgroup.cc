@@ -11,13 +11,10 @@
 
 namespace airlock::helper {
 
-Result<std::optional<PodCgroup>> makeCgroup(const ipc::Peer& caller, FdRef podDir,
+Result<std::optional<PodCgroup>> makeCgroup(const std::string& parentPath, FdRef podDir,
                                             const ipc::PodSpec& spec) {
   const auto hierarchy = sandbox::openCgroupHierarchy();
   if (!hierarchy) return std::optional<PodCgroup>();
-  const std::string parentPath = TRY(sandbox::cgroupOf(caller.pid));
-  // Alive after the reading: then the number was not another process's (I07).
-  if (caller.pidfd) TRY(inContext(sys::pidfdSignal(*caller.pidfd, 0), "the caller has gone"));
   const Fd parent = TRY(sandbox::openCgroup(*hierarchy, parentPath));
   const Component own = store::name("airlock-" + spec.id.text());
   const std::string path = sandbox::cgroupPath(parentPath, own);

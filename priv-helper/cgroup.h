@@ -8,20 +8,20 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "ipc/peer.h"
 #include "ipc/pod_spec.h"
 #include "ipc/records.h"
 
 namespace airlock::helper {
 
 struct PodCgroup {
-  Fd dir;                          // for CLONE_INTO_CGROUP
+  Fd dir;
   std::string path;                // below the v2 mount
   std::vector<ipc::Layer> layers;  // which limits hold
 };
 
 // nullopt: the host has no v2 hierarchy.  Limits of the apps are summed: they hold for the pod.
-Result<std::optional<PodCgroup>> makeCgroup(const ipc::Peer& caller, FdRef podDir,
+// `parentPath`: below the v2 mount.
+Result<std::optional<PodCgroup>> makeCgroup(const std::string& parentPath, FdRef podDir,
                                             const ipc::PodSpec& spec);
 
 }  // namespace airlock::helper

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "base/accounts.h"
 #include "base/limits.h"
@@ -25,7 +26,8 @@ constexpr VerbName kVerbs[] = {{Verb::Fetch, "fetch"},          {Verb::Run, "run
                                {Verb::Enter, "enter"},          {Verb::Stop, "stop"},
                                {Verb::Remove, "remove"},        {Verb::CollectGarbage, "gc"},
                                {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"}};
-constexpr std::string_view kLayers[] = {"measurement", "content", "selinux", "cgroup"};
+constexpr std::string_view kLayers[] = {"measurement", "content", "content=rehash", "selinux",
+                                          "cgroup"};
 
 std::vector<std::string_view> words(std::string_view line) {
   std::vector<std::string_view> result;
@@ -179,6 +181,7 @@ Result<void> parseLine(std::string_view text, const std::string& where, Policy& 
     return parseRule(line, policy, Rule{.where = where, .text = std::string(text)});
   }
   if (line[0] == "measure") return parseMeasure(line, policy);
+  if (line[0] == "selinux") return policy.labels.read(std::span(line).subspan(1));
   if (line[0] == "require" && line.size() > 1) {
     for (std::size_t i = 1; i < line.size(); ++i) {
       if (std::ranges::find(kLayers, line[i]) == std::end(kLayers)) {
@@ -188,7 +191,8 @@ Result<void> parseLine(std::string_view text, const std::string& where, Policy& 
     }
     return {};
   }
-  return fail(ErrorKind::Invalid, "a line begins with allow, deny, require LAYER or measure");
+  return fail(ErrorKind::Invalid,
+              "a line begins with allow, deny, require LAYER, measure or selinux");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "ipc/measure_messages.h"
+#include "store/pod_label.h"
 
 namespace airlock::helper {
 
@@ -51,6 +52,7 @@ struct Policy {
   std::vector<std::string> required;  // layers: measurement, content, selinux, cgroup
   ipc::MeasureMode measureMode = ipc::MeasureMode::Log;
   unsigned pcr = 15;
+  store::LabelPolicy labels;
   std::string softwareTpm;  // socket of a swtpm; empty: the device, where there is one
   ContentDigest digest;     // over all files, in their order
   std::string summary;      // every line in force, for the measurement log

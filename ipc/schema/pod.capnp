@@ -16,8 +16,8 @@ struct PodSpec {
   terminal @3 :Bool;
   apps @4 :List(AppSpec);     # 1 to 16
   volumes @5 :List(VolumeSpec);
-  selinuxProcess @6 :Text;
-  selinuxMount @7 :Text;
+  selinuxProcess @6 :Text;    # label of every process of the payload; set by the helper, "" where SELinux is off
+  selinuxMount @7 :Text;      # label of what the pod writes; likewise
   pidsMax @8 :UInt32;
   watchdogMicroseconds @9 :UInt64;  # what apps with `notify` find as WATCHDOG_USEC; 0: nobody watches
   journal @10 :Text;          # the read-only Host volume that holds this pod's journal; "": none

@@ -30,10 +30,15 @@ Result<std::vector<sock_filter>> appFilter(const ipc::AppSpec& app) {
   return parseFilter(TRY(sys::readAll(file, limits::kSealedBytes)));
 }
 
+Result<void> setMountLabel(FdRef fs, const std::string& label) {
+  return label.empty() ? Result<void>() : sys::fsconfigString(fs, "context", label);
+}
+
 Result<Fd> newTmpfs(const TmpfsOptions& options) {
   Fd fs = TRY(sys::fsopen("tmpfs"));
   TRY(sys::fsconfigString(fs, "mode", options.mode));
   TRY(sys::fsconfigString(fs, "size", options.size));
+  TRY(setMountLabel(fs, options.label));
   TRY(sys::fsconfigCreate(fs));
   return sys::fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | options.attributes);
 }
@@ -57,16 +62,20 @@ Result<Fd> ownMountPoint(FdRef appRoot, const char* name) {
       std::string("/") + name + " of the image is not a directory: " + directory.error().message());
 }
 
-Result<PodTree> PodTree::make() {
+Result<PodTree> PodTree::make(const std::string& label) {
   Fd host = TRY(sys::openPath("/", O_PATH | O_DIRECTORY));
   TRY(restrictMount(host, 0, true));
-  PodTree tree(TRY(newTmpfs({.mode = "0700", .size = "1m", .attributes = MOUNT_ATTR_NOEXEC})));
+  PodTree tree(
+      TRY(newTmpfs(
+          {.mode = "0700", .size = "1m", .attributes = MOUNT_ATTR_NOEXEC, .label = label})),
+      label);
   TRY(sys::moveMount(tree.root_, currentDirectory(), "/"));
   for (const char* name : {"apps", "volumes", "filters", "empty"}) {
     const Component directory = TRY(Component::parse(name));
     TRY(sys::makeDirectory(tree.root_, directory, 0700));
   }
-  tree.empty_ = TRY(newTmpfs({.size = "4k", .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC}));
+  tree.empty_ = TRY(newTmpfs(
+      {.size = "4k", .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, .label = label}));
   TRY(sys::moveMount(tree.empty_, tree.root_, "empty"));
   return tree;
 }
@@ -135,9 +144,9 @@ Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app,
   }
 
   Fd dev = TRY(ownMountPoint(appRoot, "dev"));
-  Devices devices = TRY(mountDevices(std::move(dev)));
+  Devices devices = TRY(mountDevices(std::move(dev), label_));
   if (first) {
-    shm_ = TRY(mountSharedMemory(devices.directory));
+    shm_ = TRY(mountSharedMemory(devices.directory, label_));
     mqueue_ = TRY(mountMessageQueues(devices.directory));
   } else {
     TRY(cloneInto(shm_, devices.directory, "shm"));

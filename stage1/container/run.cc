@@ -32,9 +32,14 @@ Result<std::vector<LaunchPlan>> planApps(const ipc::PodSpec& spec) {
   std::vector<LaunchPlan> plans;
   for (const ipc::AppSpec& app : spec.apps) {
     Fd root = TRY(sys::openPath(appRootPath(app.name), O_PATH | O_DIRECTORY));
-    LaunchRequest request{
-        app, app.exec, nothing, spec.terminal, appRootPath(app.name), TRY(appFilter(app)),
-        serviceVariables(spec, app)};
+    LaunchRequest request{app,
+                          app.exec,
+                          nothing,
+                          spec.terminal,
+                          appRootPath(app.name),
+                          TRY(appFilter(app)),
+                          spec.selinuxProcess,
+                          serviceVariables(spec, app)};
     plans.push_back(TRY(inContext(planLaunch(root, std::move(request)), "app " + app.name.text())));
   }
   return plans;
@@ -100,7 +105,7 @@ Result<Setup> setUp(Leash& leash) {
   TRY(setHostName(hostNameOf(spec)));
   if (spec.network == ipc::Network::Loopback) TRY(bringLoopbackUp());
 
-  PodTree tree = TRY(PodTree::make());
+  PodTree tree = TRY(PodTree::make(spec.selinuxMount));
   TRY(tree.attach(spec));
   TRY(tree.keepFilters(spec));
   // After the last look at the host's /dev, /proc and /sys; before the first thing that an image

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +18,9 @@
 #include <new>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/syscall.h"
+#include "sandbox/exec_label.h"
 #include "stage1/contract/image_accounts.h"
 
 namespace airlock::stage1 {
@@ -66,6 +69,7 @@ Result<Confinement> planConfinement(FdRef root, LaunchRequest& request, const Im
   // Only a root app may gain rights by exec, as in rkt; with a further filter there would be no one
   // left to install it.
   result.noNewPrivileges = app.noNewPrivileges || result.uid != 0 || !result.extraFilter.empty();
+  result.label = std::move(request.label);
   result.workingDirectory = app.workingDirectory.empty() ? "/" : app.workingDirectory;
   return result;
 }
@@ -165,7 +169,7 @@ bool enterRoot(const char* path) {
 }
 
 void resetSignals() {
-  struct sigaction standard{};
+  struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
   for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
   sigset_t none;
@@ -258,6 +262,27 @@ struct Report {
   ::_exit(127);
 }
 
+// L01: what runs has the label that was asked for.  It was read back before the exec; this is the
+// kernel's word on what came of it, through the pod's procfs that PID 1 has mounted itself.
+Result<void> verifyLabel(const LaunchPlan& plan, pid_t pid) {
+  const std::string& wanted = plan.confinement.label;
+  if (wanted.empty()) return {};
+  const Fd proc = TRY(sandbox::openProc((plan.rootPath + "/proc").c_str()));
+  const std::string before = TRY(sandbox::labelOf(proc, ::getpid()));
+  constexpr int kLabelMilliseconds = 2'000;
+  for (const std::int64_t until = sys::now() + kLabelMilliseconds;;) {
+    const std::string label = TRY(sandbox::labelOf(proc, pid));
+    if (label == wanted) return {};
+    // The clone's wait ends when the old memory is gone, an instant before the new label is there.
+    if (label != before || sys::now() > until) {
+      return refuse(
+          ErrorKind::Failed, "E_SELINUX",
+          "the app has the SELinux label " + quoted(label) + " instead of " + quoted(wanted));
+    }
+    ::sched_yield();
+  }
+}
+
 }  // namespace
 
 Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
@@ -290,7 +315,13 @@ Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
   if (pid < 0) return failErrno("clone");
   if (pid == 0) runChild(child, *report);
   StartedApp started{static_cast<pid_t>(pid), std::nullopt};
-  if (report->failed) started.failure = report->failure;
+  if (report->failed) {
+    started.failure = report->failure;
+  } else if (auto verified = verifyLabel(plan, started.pid); !verified) {
+    ::kill(started.pid, SIGKILL);
+    ::waitpid(started.pid, nullptr, 0);
+    return std::unexpected(std::move(verified.error()));
+  }
   return started;
 }
 

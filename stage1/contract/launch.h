@@ -39,6 +39,7 @@ struct LaunchRequest {
   bool terminal = false;
   std::string rootPath;
   std::vector<sock_filter> extraFilter;
+  std::string label;  // PodSpec::selinuxProcess
   ServiceVariables service = {};  // of an app's start; an entered process has none
 };
 
@@ -69,6 +70,7 @@ struct StartedApp {
   std::optional<StartFailure> failure;  // nullopt: the program runs
 };
 // Clones a child with a mount namespace of its own that starts the plan, and waits for its exec.
+// E_SELINUX when the kernel gave it another label than the plan's: then it has been killed.
 Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams);
 
 }  // namespace airlock::stage1

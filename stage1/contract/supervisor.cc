@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/limits.h"
 #include "base/syscall.h"
@@ -44,6 +45,8 @@ Result<Fd> openSignals() {
   sigset_t wanted;
   sigemptyset(&wanted);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&wanted, number);
+  // What `machinectl poweroff` sends, and its like for halt and reboot (systemd(1), Signals).
+  for (const int further : {3, 4, 5}) sigaddset(&wanted, SIGRTMIN + further);
   Fd signals = Fd::own(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals.valid()) return failErrno("signalfd");
   return signals;
@@ -93,7 +96,7 @@ void Supervisor::readSignals() {
       childEnded = true;
     } else if (info.ssi_pid == 0) {
       // A sender outside of the pod has no pid in it.  From inside nobody may stop the pod.
-      stop(stopping_);
+      stop(std::exchange(signalled_, true));
     }
   }
   if (childEnded) reap();
@@ -113,7 +116,7 @@ void Supervisor::readLeash() {
   }
   switch (command.kind) {
     case ipc::LeashCommand::Kind::Stop:
-      stop(stopping_);
+      stop(std::exchange(told_, true));
       return;
     case ipc::LeashCommand::Kind::Signal:
       if (command.signal > 0 && command.signal < 65) signalApps(command.signal);
@@ -177,6 +180,7 @@ void Supervisor::ended(SupervisedApp& app, int waitStatus) {
 
 void Supervisor::stop(bool hurry) {
   if (hurry) return kill();
+  if (stopping_) return;
   stopping_ = true;
   killAt_ = sys::now() + limits::kStopMilliseconds;
   signalApps(SIGTERM);

@@ -65,6 +65,10 @@ class Supervisor {
   bool init_;
   bool leashOpen_ = true;
   bool stopping_ = false;
+  // Each of the two ways to ask: only who asks twice is in a hurry.  systemd stops a unit by a
+  // signal to all of it, and the leash's holder, who gets it too, then tells us the same.
+  bool signalled_ = false;
+  bool told_ = false;
   std::optional<std::int64_t> killAt_;
   std::optional<std::int64_t> passOnAt_;  // when something is to be passed on
   std::int64_t passedOnAt_ = 0;
