@@ -238,8 +238,8 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                                .hostNetwork = spec.network == ipc::Network::Host,
                                .childOfCaller = server.peerIsParent}));
     TRY(sandbox::takeLimitsOf(server.peer.pid, waiting.pid()));
-    const Place place = TRY(findPlace(server, spec.id, waiting.pid()));
-    auto cgroup = TRY(makeCgroup(place.parent, podDir, spec));
+    const Place where = TRY(findPlace(server, spec.id, waiting.pid()));
+    auto cgroup = TRY(makeCgroup(where.parent, podDir, spec));
     if (cgroup) {
       undo.cgroup = cgroup->path;
       TRY(sandbox::writeCgroup(cgroup->dir, "cgroup.procs", std::to_string(waiting.pid())));
@@ -287,8 +287,8 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                           .rule = authorised.rule(),
                           .cgroup = undo.cgroup,
                           .selinux = spec.selinuxProcess,
-                          .machine = place.machine,
-                          .unit = place.unit};
+                          .machine = where.machine,
+                          .unit = where.unit};
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       record.apps.push_back(
           {spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});
