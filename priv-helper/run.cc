@@ -185,8 +185,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
     const bool rehash = server.policy.demands("content=rehash");
-    facts.push_back(
-        imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
+    facts.push_back(imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
   layers.push_back(store::contentLayer(facts));
