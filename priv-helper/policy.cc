@@ -27,7 +27,7 @@ constexpr VerbName kVerbs[] = {{Verb::Fetch, "fetch"},          {Verb::Run, "run
                                {Verb::Remove, "remove"},        {Verb::CollectGarbage, "gc"},
                                {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"}};
 constexpr std::string_view kLayers[] = {"measurement", "content", "content=rehash", "selinux",
-                                          "cgroup"};
+                                        "cgroup"};
 
 std::vector<std::string_view> words(std::string_view line) {
   std::vector<std::string_view> result;
