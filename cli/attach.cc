@@ -172,7 +172,10 @@ class Holder {
 
   // A second Stop makes stage1 hurry.  When it does not listen any more its end of the leash is
   // closed, and we see that.
-  void stop() { static_cast<void>(leash_.send(ipc::encode(ipc::LeashCommand{}))); }
+  void stop() {
+    if (attachment_.notifier != nullptr) attachment_.notifier->podStops();
+    static_cast<void>(leash_.send(ipc::encode(ipc::LeashCommand{})));
+  }
 
   void kill() {
     if (sys::pidfdSignal(attachment_.process, SIGKILL)) return;
@@ -196,6 +199,11 @@ class Holder {
     }
     switch (event->kind) {
       case ipc::LeashEvent::Kind::Ready:
+        if (attachment_.notifier != nullptr) attachment_.notifier->podIsReady();
+        return {};
+      case ipc::LeashEvent::Kind::Notify:
+        if (attachment_.notifier != nullptr) attachment_.notifier->appSays(*event);
+        return {};
       case ipc::LeashEvent::Kind::AppExited:
         return {};
       case ipc::LeashEvent::Kind::Failed:

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "cli/notifier.h"
 #include "ipc/channel.h"
 
 namespace airlock::cli {
@@ -32,6 +33,7 @@ struct Attachment {
   FdRef input;    // the caller's terminal or pipe; only read when the pod has a terminal of its own
   FdRef output;
   bool terminal = false;  // the pod was asked for a terminal
+  Notifier* notifier = nullptr;  // who is told how the pod is; nobody without one
 };
 
 struct Ending {

@@ -25,7 +25,7 @@ struct Sample {
 
 template <class Tag>
 Digest<Tag> sampleDigest(char seed) {
-  std::array<std::uint8_t, kDigestBytes> bytes;
+  typename Digest<Tag>::Bytes bytes;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     bytes[i] = static_cast<std::uint8_t>(static_cast<std::size_t>(seed) + 7 * i);
   }

@@ -79,7 +79,7 @@ Result<ipc::EngineFacts> engineFacts(const Server& server) {
   std::string list;
   for (const auto& [scope, fingerprint] : facts.trusted) list += scope + " " + fingerprint + "\n";
   facts.trust = digestOf(list);
-  facts.layers = store::hostLayers();
+  facts.layers = store::hostLayers(server.policy.labels);
   return facts;
 }
 

@@ -23,8 +23,9 @@ struct CatalogRecord {
   origin @12 :Text;
   importerUid @13 :UInt32;
   importedAt @14 :Int64;      # nanoseconds since 1970
-  verity @15 :Bool;
+  verity @15 :Bool;           # for older engines: there is a verityDigest
   latest @16 :Bool;
+  verityDigest @17 :Data;     # 32 bytes, or empty: no fs-verity at import, or imported by an older engine
 }
 
 # Written by the helper before the pod starts, read by everyone.  A record that does not decode makes the pod a broken

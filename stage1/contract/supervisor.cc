@@ -26,6 +26,9 @@ namespace airlock::stage1 {
 namespace {
 
 constexpr std::size_t kPage = 4096;
+// Between two notifications of a pod on the leash: what apps say meanwhile is put together, so that
+// no app can fill the leash and keep its holder from hearing of another one.
+constexpr std::int64_t kNotifyMilliseconds = 20;
 
 int codeOf(int waitStatus) {
   return WIFSIGNALED(waitStatus) ? 128 + WTERMSIG(waitStatus) : WEXITSTATUS(waitStatus);
@@ -55,6 +58,8 @@ int Supervisor::run() {
   if (init_) releaseSetupMemory();
   while (anyRunning()) {
     waitForNews();
+    // Before an end is seen: what an app has said last counts.
+    readNotifications();
     readSignals();
     if (leashOpen_) readLeash();
     if (killAt_ && sys::now() >= *killAt_) kill();
@@ -68,14 +73,19 @@ bool Supervisor::anyRunning() const {
 }
 
 void Supervisor::waitForNews() {
-  pollfd events[] = {{signals_.get(), POLLIN, 0}, {leash_.socket().get(), POLLIN, 0}};
-  int timeout = -1;
-  if (killAt_) {
-    timeout = static_cast<int>(
-        std::clamp<std::int64_t>(*killAt_ - sys::now(), 0, limits::kStopMilliseconds));
+  // Without a holder the leash would be readable for ever.  poll(2) passes over -1.
+  pollfd events[2 + limits::kApps] = {{signals_.get(), POLLIN, 0},
+                                      {leashOpen_ ? leash_.socket().get() : -1, POLLIN, 0}};
+  nfds_t count = 2;
+  for (const SupervisedApp& app : apps_) events[count++] = {app.notify.get(), POLLIN, 0};
+  std::int64_t timeout = -1;
+  for (const auto& until : {killAt_, passOnAt_}) {
+    if (!until) continue;
+    const auto left =
+        std::clamp<std::int64_t>(*until - sys::now(), 0, limits::kStopMilliseconds);
+    timeout = timeout < 0 ? left : std::min(timeout, left);
   }
-  // Without a holder the leash would be readable for ever.
-  static_cast<void>(::poll(events, leashOpen_ ? 2 : 1, timeout));
+  static_cast<void>(::poll(events, count, static_cast<int>(timeout)));
 }
 
 void Supervisor::readSignals() {
@@ -114,6 +124,30 @@ void Supervisor::readLeash() {
   }
 }
 
+void Supervisor::readNotifications() {
+  passOnAt_.reset();
+  const bool soon = sys::now() < passedOnAt_ + kNotifyMilliseconds;
+  for (SupervisedApp& app : apps_) {
+    if (!app.notify.valid()) continue;
+    receiveNotifications(app.notify, app.pid, app.pending);
+    if (app.pending.said != 0 && !soon) passOn(app);
+    if (app.pending.said != 0) passOnAt_ = sys::now() + kNotifyMilliseconds;
+  }
+}
+
+void Supervisor::passOn(SupervisedApp& app) {
+  if (app.pending.said == 0) return;
+  passedOnAt_ = sys::now();
+  // Not taken: said again later.
+  if (leash_.send({.kind = ipc::LeashEvent::Kind::Notify,
+                   .app = app.name.text(),
+                   .status = 0,
+                   .text = app.pending.status,
+                   .notify = app.pending.said})) {
+    app.pending = {};
+  }
+}
+
 void Supervisor::reap() {
   for (;;) {
     int waitStatus = 0;
@@ -129,6 +163,11 @@ void Supervisor::reap() {
 void Supervisor::ended(SupervisedApp& app, int waitStatus) {
   const int code = codeOf(waitStatus);
   app.status = code;
+  if (app.notify.valid()) {
+    receiveNotifications(app.notify, app.pid, app.pending);
+    passOn(app);
+    app.notify.reset();
+  }
   if (statusDir_.valid()) static_cast<void>(writeStatus(statusDir_, app.name, code));
   leash_.send({.kind = ipc::LeashEvent::Kind::AppExited,
                .app = app.name.text(),

@@ -13,6 +13,7 @@
 #include "base/names.h"
 #include "base/result.h"
 #include "stage1/contract/leash.h"
+#include "stage1/contract/notify.h"
 
 namespace airlock::stage1 {
 
@@ -24,6 +25,8 @@ struct SupervisedApp {
   AppName name;
   pid_t pid;
   std::optional<int> status;  // exit code, or 128 + signal, once it has ended
+  Fd notify = {};             // makeNotifySocket() of an app that notifies
+  Notification pending = {};
 };
 
 class Supervisor {
@@ -47,6 +50,8 @@ class Supervisor {
   void waitForNews();
   void readSignals();
   void readLeash();
+  void readNotifications();
+  void passOn(SupervisedApp& app);
   void reap();
   void ended(SupervisedApp& app, int waitStatus);
   void stop(bool hurry);
@@ -65,6 +70,8 @@ class Supervisor {
   bool signalled_ = false;
   bool told_ = false;
   std::optional<std::int64_t> killAt_;
+  std::optional<std::int64_t> passOnAt_;  // when something is to be passed on
+  std::int64_t passedOnAt_ = 0;
   int result_ = 0;
 };
 
