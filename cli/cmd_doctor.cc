@@ -25,6 +25,7 @@
 #include "cli/own_store.h"
 #include "cli/text_output.h"
 #include "image/json.h"
+#include "store/host_layers.h"
 #include "store/keystore.h"
 
 namespace airlock::cli {
@@ -48,7 +49,7 @@ std::string fileText(const char* path) {
 }
 
 bool isFileSystem(const char* path, long magic) {
-  struct statfs info{};
+  struct statfs info {};
   return ::statfs(path, &info) == 0 && static_cast<long>(info.f_type) == magic;
 }
 
@@ -124,12 +125,24 @@ Finding erofs() {
   return {"erofs", false, "the kernel has not loaded it", "modprobe erofs (CONFIG_EROFS_FS)"};
 }
 
+std::string adviceFor(const ipc::Layer& layer) {
+  const std::map<std::string, std::string> advice = {
+      {"measurement", "A TPM 2.0 at /dev/tpmrm0, or `measure software-tpm=SOCKET` in the policy"},
+      {"cgroup", layer.detail.contains("v2 with") || layer.detail.starts_with("v2,")
+                     ? ""
+                     : "Boot with systemd.unified_cgroup_hierarchy=1"},
+      {"landlock", "Boot with lsm=landlock,… on a kernel from 5.13 on"},
+      {"selinux", kSelinuxAdvice}};
+  const auto found = advice.find(layer.name);
+  return layer.enforced || found == advice.end() ? "" : found->second;
+}
+
+// The kernel's own words where there is no helper to ask.
 Finding cgroup() {
-  const bool unified = isFileSystem("/sys/fs/cgroup", CGROUP2_SUPER_MAGIC);
-  if (unified)
-    return {"cgroup", true, "v2 with " + fileText("/sys/fs/cgroup/cgroup.controllers"), ""};
-  return {"cgroup", false, "no unified v2 hierarchy: limits of memory and CPU do not hold",
-          "Boot with systemd.unified_cgroup_hierarchy=1"};
+  for (const ipc::Layer& layer : store::hostLayersFor(::getpid(), ::geteuid())) {
+    if (layer.name == "cgroup") return {layer.name, layer.enforced, layer.detail, adviceFor(layer)};
+  }
+  return {"cgroup", false, "not known", ""};
 }
 
 Finding selinux() {
@@ -168,16 +181,6 @@ Finding storeHealth(const Options& options) {
               (unverified > 0 ? ", " + std::to_string(unverified) + " without a verified signature"
                               : ""),
           ""};
-}
-
-std::string adviceFor(const ipc::Layer& layer) {
-  static const std::map<std::string, std::string> advice = {
-      {"measurement", "A TPM 2.0 at /dev/tpmrm0, or `measure software-tpm=SOCKET` in the policy"},
-      {"cgroup", "Boot with systemd.unified_cgroup_hierarchy=1"},
-      {"landlock", "Boot with lsm=landlock,… on a kernel from 5.13 on"},
-      {"selinux", kSelinuxAdvice}};
-  const auto found = advice.find(layer.name);
-  return layer.enforced || found == advice.end() ? "" : found->second;
 }
 
 // What root's side says about itself replaces our own look at the same layer.

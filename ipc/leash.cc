@@ -19,12 +19,15 @@ WireEvent toWire(LeashEvent::Kind kind) {
       return WireEvent::APP_EXITED;
     case LeashEvent::Kind::PodExited:
       return WireEvent::POD_EXITED;
+    case LeashEvent::Kind::OomKilled:
+      return WireEvent::OOM_KILLED;
   }
   return WireEvent::UNSET;
 }
 Result<LeashEvent::Kind> fromWire(WireEvent kind) {
   switch (kind) {
     case WireEvent::UNSET:
+    case WireEvent::NOTIFY:
       break;
     case WireEvent::READY:
       return LeashEvent::Kind::Ready;
@@ -36,6 +39,8 @@ Result<LeashEvent::Kind> fromWire(WireEvent kind) {
       return LeashEvent::Kind::AppExited;
     case WireEvent::POD_EXITED:
       return LeashEvent::Kind::PodExited;
+    case WireEvent::OOM_KILLED:
+      return LeashEvent::Kind::OomKilled;
   }
   return badValue("leash event", "is of an unknown kind");
 }

@@ -88,7 +88,8 @@ Result<AppSpec> readApp(wire::AppSpec::Reader from) {
               .cpuMillis = from.getCpuMillis(),
               .cpuShares = from.getCpuShares(),
               .oomScoreAdjust = TRY(readOomScore(from)),
-              .hasExtraFilter = from.getHasExtraFilter()};
+              .hasExtraFilter = from.getHasExtraFilter(),
+              .pidsMax = from.getPidsMax()};
   if (!app.workingDirectory.empty() && !app.workingDirectory.starts_with('/')) {
     return badValue("working directory", "is not absolute");
   }
@@ -120,6 +121,7 @@ void writeApp(wire::AppSpec::Builder to, const AppSpec& app) {
   to.setHasOomScoreAdjust(app.oomScoreAdjust.has_value());
   to.setOomScoreAdjust(app.oomScoreAdjust.value_or(0));
   to.setHasExtraFilter(app.hasExtraFilter);
+  to.setPidsMax(app.pidsMax);
 }
 
 Result<VolumeKind> fromWire(wire::VolumeKind kind) {
@@ -214,7 +216,8 @@ Result<PodSpec> readPodSpec(wire::PodSpec::Reader from) {
                .network = TRY(fromWire(from.getNetwork())),
                .terminal = from.getTerminal(),
                .apps = TRY(readList(from.getApps(), limits::kApps, "apps", readApp)),
-               .volumes = TRY(readList(from.getVolumes(), limits::kMounts, "volumes", readVolume))};
+               .volumes = TRY(readList(from.getVolumes(), limits::kMounts, "volumes", readVolume)),
+               .hasCgroups = from.getHasCgroups()};
   TRY(checkWhole(spec));
   return spec;
 }
@@ -225,6 +228,7 @@ void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec) {
   to.setTerminal(spec.terminal);
   writeList(to.initApps(count(spec.apps)), spec.apps, writeApp);
   writeList(to.initVolumes(count(spec.volumes)), spec.volumes, writeVolume);
+  to.setHasCgroups(spec.hasCgroups);
 }
 
 Result<EnterSpec> readEnterSpec(wire::EnterSpec::Reader from) {
@@ -269,6 +273,9 @@ int Stage1Descriptors::filter(std::size_t app) const {
                     [](const AppSpec& each) { return each.hasExtraFilter; });
   return volume(spec.volumes.size()) + static_cast<int>(before);
 }
-int Stage1Descriptors::end() const { return filter(spec.apps.size()); }
+int Stage1Descriptors::cgroup(std::size_t app) const {
+  return filter(spec.apps.size()) + static_cast<int>(app);
+}
+int Stage1Descriptors::end() const { return cgroup(spec.hasCgroups ? spec.apps.size() : 0); }
 
 }  // namespace airlock::ipc

@@ -61,6 +61,7 @@ struct AppSpec {
   std::uint32_t cpuShares = 0;
   std::optional<std::int32_t> oomScoreAdjust;
   bool hasExtraFilter = false;  // a further seccomp program, installed on top of the default one
+  std::uint32_t pidsMax = 0;    // processes and threads; 0: as many as the pod may have
   bool operator==(const AppSpec&) const = default;
 };
 
@@ -71,6 +72,7 @@ struct PodSpec {
   bool terminal = false;  // the single app gets a pseudo terminal of the pod
   std::vector<AppSpec> apps;
   std::vector<VolumeSpec> volumes;
+  bool hasCgroups = false;  // set by the helper: each app's cgroup comes as a descriptor
   bool operator==(const PodSpec&) const = default;
 };
 
@@ -105,11 +107,12 @@ inline constexpr int kStderrFd = 9;
 inline constexpr int kFirstMountFd = 10;
 // From kFirstMountFd on: the root of each app, then each volume in order (Host: a detached mount of
 // it; Empty: its directory below the pod, a detached mount too), then a sealed BPF program for each
-// app with hasExtraFilter.
+// app with hasExtraFilter, then with hasCgroups the cgroup of each app, a detached mount.
 struct Stage1Descriptors {
   int root(std::size_t app) const { return kFirstMountFd + static_cast<int>(app); }
   int volume(std::size_t index) const;
   int filter(std::size_t app) const;  // only for an app with hasExtraFilter
+  int cgroup(std::size_t app) const;  // only with hasCgroups
   int end() const;                    // one past the last
   const PodSpec& spec;
 };
@@ -125,6 +128,7 @@ struct LeashEvent {
     Terminal,   // one descriptor: the master side of the pod's terminal
     AppExited,  // `app` ended with `status`
     PodExited,  // the last message: the pod ends with `status`
+    OomKilled,  // before AppExited: the kernel ended `app` for want of memory; `text` says whose
   };
   Kind kind = Kind::Ready;
   std::string app;

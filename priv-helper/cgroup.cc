@@ -3,43 +3,43 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
-
 #include "base/syscall.h"
-#include "sandbox/cgroup.h"
+#include "sandbox/cgroup_place.h"
 #include "store/layout.h"
 
 namespace airlock::helper {
 
-Result<std::optional<PodCgroup>> makeCgroup(const ipc::Peer& caller, FdRef podDir,
-                                            const ipc::PodSpec& spec) {
+Result<std::optional<sandbox::PodCgroup>> makeCgroup(const Server& server, FdRef podDir,
+                                                     const ipc::PodSpec& spec, uid_t podRoot,
+                                                     std::string& path,
+                                                     std::vector<ipc::Layer>& layers) {
   const auto hierarchy = sandbox::openCgroupHierarchy();
-  if (!hierarchy) return std::optional<PodCgroup>();
-  const std::string parentPath = TRY(sandbox::cgroupOf(caller.pid));
+  if (!hierarchy) return std::optional<sandbox::PodCgroup>();
+  const std::string callers = TRY(sandbox::cgroupOf(server.peer.pid));
   // Alive after the reading: then the number was not another process's (I07).
-  if (caller.pidfd) TRY(inContext(sys::pidfdSignal(*caller.pidfd, 0), "the caller has gone"));
-  const Fd parent = TRY(sandbox::openCgroup(*hierarchy, parentPath));
+  if (server.peer.pidfd)
+    TRY(inContext(sys::pidfdSignal(*server.peer.pidfd, 0), "the caller has gone"));
+  const auto place = TRY(sandbox::findCgroupPlace(*hierarchy, callers, server.peer.uid));
+  if (place.divisible) TRY(sandbox::divideCgroup(*hierarchy, place));
   const Component own = store::name("airlock-" + spec.id.text());
-  const std::string path = sandbox::cgroupPath(parentPath, own);
+  path = sandbox::cgroupPath(place.path, own);
   // Noted before it is there: a start that dies without a record leaves nothing unknown.
   const Fd note = TRY(sys::openBeneath(podDir, store::name("cgroup"), O_WRONLY | O_CREAT, 0600));
   TRY(sys::writeAll(note, path));
-  PodCgroup group{.dir = TRY(sandbox::makeCgroup(parent, own)), .path = path, .layers = {}};
-  sandbox::CgroupLimits limits;
-  for (const ipc::AppSpec& app : spec.apps) {
-    limits.memoryBytes += app.memoryBytes;
-    limits.cpuMillis += app.cpuMillis;
+  std::vector<sandbox::AppGroup> apps;
+  for (const ipc::AppSpec& app : spec.apps)
+    apps.push_back({app.name, {app.memoryBytes, app.cpuMillis, app.cpuShares, app.pidsMax}});
+  auto made = TRY(sandbox::makePodCgroup(TRY(sandbox::openCgroup(*hierarchy, place.path)), own,
+                                         {.pidsMax = server.policy.pidsMax}, apps, podRoot));
+  for (const sandbox::CgroupLimit& limit : made.limits) {
+    const std::string why = limit.enforced || place.obstacle.empty() ? "" : ": " + place.obstacle;
+    layers.push_back({limit.name, limit.enforced, limit.detail + why});
+    if (limit.enforced || !server.policy.demands("cgroup")) continue;
+    return refuse(ErrorKind::Unsupported, "E_REQUIRED",
+                  "policy requires cgroup, and a limit does not hold here: " + layers.back().detail,
+                  "Start it from a cgroup whose controllers are delegated");
   }
-  // One app without a limit leaves the pod without.
-  if (std::ranges::count(spec.apps, 0U, &ipc::AppSpec::memoryBytes) > 0) limits.memoryBytes = 0;
-  if (std::ranges::count(spec.apps, 0U, &ipc::AppSpec::cpuMillis) > 0) limits.cpuMillis = 0;
-  // A controller may be off here; asking for it is right where that is allowed, and is told.
-  if (limits.any()) {
-    static_cast<void>(sandbox::writeCgroup(parent, "cgroup.subtree_control", "+memory +cpu +pids"));
-  }
-  for (sandbox::CgroupLimit& limit : sandbox::limitCgroup(group.dir, limits))
-    group.layers.push_back({std::move(limit.name), limit.enforced, std::move(limit.detail)});
-  return std::optional(std::move(group));
+  return std::optional(std::move(made));
 }
 
 }  // namespace airlock::helper

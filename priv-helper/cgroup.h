@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a pod's cgroup goes, and which limits it gets.  Helper only; sandbox/cgroup.h is how.
+// Where a pod's cgroups go, and which limits they get.  Helper only; how is sandbox/pod_cgroup.h.
 #pragma once
 
 #include <optional>
-#include <string>
-#include <vector>
 
-#include "base/fd.h"
 #include "base/result.h"
-#include "ipc/peer.h"
-#include "ipc/pod_spec.h"
 #include "ipc/records.h"
+#include "priv-helper/server.h"
+#include "sandbox/pod_cgroup.h"
+#include "store/uid_ranges.h"
 
 namespace airlock::helper {
 
-struct PodCgroup {
-  Fd dir;                          // for CLONE_INTO_CGROUP
-  std::string path;                // below the v2 mount
-  std::vector<ipc::Layer> layers;  // which limits hold
-};
-
-// nullopt: the host has no v2 hierarchy.  Limits of the apps are summed: they hold for the pod.
-Result<std::optional<PodCgroup>> makeCgroup(const ipc::Peer& caller, FdRef podDir,
-                                            const ipc::PodSpec& spec);
+// nullopt: the host has no v2 hierarchy.  `path` is set before anything is made there; `layers` get
+// which limits hold.  Refused when one does not and policy requires cgroup.
+Result<std::optional<sandbox::PodCgroup>> makeCgroup(const Server& server, FdRef podDir,
+                                                     const ipc::PodSpec& spec, uid_t podRoot,
+                                                     std::string& path,
+                                                     std::vector<ipc::Layer>& layers);
 
 }  // namespace airlock::helper

@@ -77,10 +77,6 @@ void becomePodRoot(int control) {
   std::memcpy(fds.data(), CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int) * (handover.count + 1));
 
   becomePodRoot(control);
-  // Here, not in clone3: a namespace made there would have the helper's cgroup as its root, not the
-  // pod's.
-  if (std::strcmp(entryPoint, "run") == 0 && ::unshare(CLONE_NEWCGROUP) != 0)
-    giveUp(control, "cgroup namespace");
   resetSignals();
   ::umask(022);
   if (::setsid() < 0 && errno != EPERM) giveUp(control, "setsid");
@@ -125,7 +121,7 @@ bool sendWith(int socket, void* bytes, std::size_t size, const int* fds, std::si
 // would keep the pod's own PID 1 from ending.
 [[noreturn]] void joinAndExec(int target, bool hostNetwork, int control, int handback) {
   const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-                     CLONE_NEWCGROUP | (hostNetwork ? 0 : CLONE_NEWNET);
+                     (hostNetwork ? 0 : CLONE_NEWNET);
   if (::setns(target, spaces) != 0) giveUp(control, "join the pod's namespaces");
   clone_args plain{};
   plain.exit_signal = SIGCHLD;

@@ -18,7 +18,6 @@
 #include "priv-helper/pod_process.h"
 #include "priv-helper/root_fs.h"
 #include "priv-helper/server.h"
-#include "sandbox/cgroup.h"
 #include "store/host_layers.h"
 #include "store/program_digest.h"
 
@@ -136,15 +135,6 @@ Result<void> requireLayers(const Policy& policy, const std::vector<ipc::Layer>& 
   return {};
 }
 
-// A limit that was asked for and is not in force, where policy requires cgroups.
-Result<void> requireLimits(const Policy& policy, const std::vector<ipc::Layer>& limits) {
-  const auto missing = std::ranges::find(limits, false, &ipc::Layer::enforced);
-  if (!policy.demands("cgroup") || missing == limits.end()) return {};
-  return refuse(ErrorKind::Unsupported, "E_REQUIRED",
-                "policy requires cgroup, and a limit does not hold here: " + missing->detail,
-                "Start it from a cgroup whose controllers are delegated, or without the limit");
-}
-
 const char* networkName(ipc::Network network) {
   return network == ipc::Network::Host ? "host" : "none";
 }
@@ -172,6 +162,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
             .embryo = TRY(server.pods.create())};
   undo.pod = undo.embryo->id;
   spec.id = undo.pod;
+  spec.hasCgroups = sandbox::openCgroupHierarchy().has_value();
   const FdRef podDir = undo.embryo->dir;
   fault("run-embryo");
   undo.range = TRY(store::takeUidRange(server.store.top(), spec.id));
@@ -192,7 +183,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                     .callerUid = server.peer.uid,
                     .firstUid = range.first,
                     .network = networkName(spec.network)};
-  std::vector<ipc::Layer> layers = store::hostLayers();
+  std::vector<ipc::Layer> layers = store::hostLayersFor(server.peer.pid, server.peer.uid);
   std::string weakest = "verity";  // of all apps: what can be said of the pod
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
@@ -217,16 +208,11 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   // From here on the log says "pod"; if it does not come to that, it must also say "abort".
   auto start = [&]() -> Result<Answer> {
     // 4. the pod's namespaces, in its cgroup, with its users; it waits.
-    auto cgroup = TRY(makeCgroup(server.peer, podDir, spec));
-    if (cgroup) {
-      undo.cgroup = cgroup->path;
-      layers.insert(layers.end(), cgroup->layers.begin(), cgroup->layers.end());
-      TRY(requireLimits(server.policy, cgroup->layers));
-    }
+    const auto cgroup = TRY(makeCgroup(server, podDir, spec, range.first, undo.cgroup, layers));
     WaitingPod waiting =
         TRY(WaitingPod::clone({.range = range,
                                .hostNetwork = spec.network == ipc::Network::Host,
-                               .cgroup = cgroup ? std::optional(cgroup->dir.ref()) : std::nullopt,
+                               .cgroup = cgroup ? std::optional(cgroup->init.ref()) : std::nullopt,
                                .childOfCaller = server.peerIsParent}));
     const Fd podIds =
         TRY(sys::openPath("/proc/" + std::to_string(waiting.pid()) + "/ns/user", O_RDONLY));
@@ -305,6 +291,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       if (spec.apps[i].hasExtraFilter)
         descriptors.emplace_back(numbers.filter(i), received.filters[nextFilter++].fd());
+      if (cgroup) descriptors.emplace_back(numbers.cgroup(i), cgroup->apps[i]);
     }
     Child child = TRY(std::move(waiting).exec(stage1, descriptors));
     undo.started = true;

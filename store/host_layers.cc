@@ -11,6 +11,8 @@
 
 #include "base/limits.h"
 #include "base/syscall.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/cgroup_place.h"
 
 namespace airlock::store {
 
@@ -35,20 +37,28 @@ ipc::Layer selinux() {
 }
 
 ipc::Layer cgroup() {
-  for (const char* path : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-    struct statfs info;
-    if (::statfs(path, &info) != 0 || info.f_type != CGROUP2_SUPER_MAGIC) continue;
-    std::string controllers;
-    if (auto file = sys::openPath(std::string(path) + "/cgroup.controllers", O_RDONLY)) {
-      controllers = sys::readAll(*file, limits::kTextBytes).value_or("");
-      if (controllers.ends_with('\n')) controllers.pop_back();
-    }
-    if (controllers.empty())
-      return {"cgroup", false,
-              "a v2 hierarchy without controllers: pods are grouped, limits are not enforced"};
-    return {"cgroup", true, "v2 with " + controllers};
-  }
-  return {"cgroup", false, "no cgroup v2 hierarchy: limits are not enforced"};
+  const auto hierarchy = sandbox::openCgroupHierarchy();
+  if (!hierarchy) return {"cgroup", false, "no cgroup v2 hierarchy: limits are not enforced"};
+  const auto controllers = sandbox::usefulControllers(*hierarchy);
+  if (!controllers) return {"cgroup", false, controllers.error().message()};
+  if (controllers->empty())
+    return {"cgroup", false,
+            "a v2 hierarchy without controllers: pods are grouped, limits are not enforced"};
+  return {"cgroup", true, "v2 with " + *controllers};
+}
+
+ipc::Layer cgroupOf(pid_t caller, uid_t uid) {
+  ipc::Layer host = cgroup();
+  if (!host.enforced) return host;
+  const auto place = [&]() -> Result<sandbox::CgroupPlace> {
+    const auto hierarchy = sandbox::openCgroupHierarchy();
+    if (!hierarchy) return fail(ErrorKind::Missing, "no cgroup v2 hierarchy");
+    return sandbox::findCgroupPlace(*hierarchy, TRY(sandbox::cgroupOf(caller)), uid);
+  }();
+  if (!place) return {"cgroup", false, place.error().message()};
+  if (!place->obstacle.empty())
+    return {"cgroup", false, "v2, but limits do not hold where you are: " + place->obstacle};
+  return {"cgroup", true, "v2 with " + place->controllers + ", for pods below /" + place->path};
 }
 
 }  // namespace
@@ -64,6 +74,14 @@ std::vector<ipc::Layer> hostLayers() {
                     userns ? "user, pid, mount, ipc, uts, net and cgroup" : "no user namespaces"});
   layers.push_back(cgroup());
   layers.push_back(selinux());
+  return layers;
+}
+
+std::vector<ipc::Layer> hostLayersFor(pid_t caller, uid_t uid) {
+  std::vector<ipc::Layer> layers = hostLayers();
+  for (ipc::Layer& layer : layers) {
+    if (layer.name == "cgroup") layer = cgroupOf(caller, uid);
+  }
   return layers;
 }
 

@@ -3,6 +3,8 @@
 // shows them (airlock doctor).
 #pragma once
 
+#include <sys/types.h>
+
 #include <vector>
 
 #include "ipc/helper_messages.h"
@@ -12,5 +14,7 @@ namespace airlock::store {
 // Layers that do not depend on a pod: seccomp, landlock, user namespaces, idmapped mounts, cgroup
 // v2, SELinux, EROFS.
 std::vector<ipc::Layer> hostLayers();
+// The same for the pods of one caller: whether limits hold depends on the cgroup it is in.
+std::vector<ipc::Layer> hostLayersFor(pid_t caller, uid_t uid);
 
 }  // namespace airlock::store

@@ -16,6 +16,9 @@ struct PodSpec {
   terminal @3 :Bool;
   apps @4 :List(AppSpec);     # 1 to 16
   volumes @5 :List(VolumeSpec);
+  selinuxProcess @6 :Text;
+  selinuxMount @7 :Text;
+  hasCgroups @8 :Bool;        # each app's cgroup comes as a descriptor; ignored in a RunRequest, set by the helper
 }
 enum Network {
   loopback @0;
@@ -43,6 +46,7 @@ struct AppSpec {
   hasOomScoreAdjust @16 :Bool;
   oomScoreAdjust @17 :Int32;  # -1000 to 1000; 0 when hasOomScoreAdjust is false
   hasExtraFilter @18 :Bool;   # its sealed BPF program comes as a descriptor
+  pidsMax @19 :UInt32;        # processes and threads; 0: as many as the pod may have
 }
 # Where an app sees a volume.  Part of AppSpec.
 struct MountSpec {
@@ -91,6 +95,8 @@ struct LeashEvent {
     terminal @3;
     appExited @4;
     podExited @5;
+    notify @6;
+    oomKilled @7;             # before appExited
   }
 }
 # holder -> stage1.  No descriptors.  A malformed command is treated as `stop`.

@@ -155,7 +155,7 @@ bool enterRoot(const char* path) {
 }
 
 void resetSignals() {
-  struct sigaction standard{};
+  struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
   for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
   sigset_t none;
@@ -207,6 +207,9 @@ struct Report {
   StartFailure failure;
   resetSignals();
   const auto prepare = [&] {
+    // Here, not in clone3: one made there would have the parent's cgroup as its root.
+    failure.step = StartStep::CgroupNamespace;
+    if (::unshare(CLONE_NEWCGROUP) != 0) return false;
     if (!takeStreams(child.streams, confinement.uid, failure)) return false;
     failure.step = StartStep::Descriptors;
     // From here on there is no descriptor that leads elsewhere.
@@ -226,7 +229,8 @@ struct Report {
 
 }  // namespace
 
-Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
+Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
+                            std::optional<FdRef> cgroup) {
   const Child child{plan, streams, pointers(plan.arguments), pointers(plan.environment),
                     pointers(plan.candidates)};
   void* shared =
@@ -240,6 +244,10 @@ Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
   // the same.
   arguments.flags = CLONE_NEWNS | CLONE_VFORK;
   arguments.exit_signal = SIGCHLD;
+  if (cgroup) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(cgroup->get());
+  }
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return failErrno("clone");
   if (pid == 0) runChild(child, *report);

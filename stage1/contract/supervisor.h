@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "stage1/contract/app_memory.h"
 #include "stage1/contract/leash.h"
 
 namespace airlock::stage1 {
@@ -24,6 +25,7 @@ struct SupervisedApp {
   AppName name;
   pid_t pid;
   std::optional<int> status;  // exit code, or 128 + signal, once it has ended
+  AppMemory memory;
 };
 
 class Supervisor {
@@ -60,6 +62,7 @@ class Supervisor {
   bool init_;
   bool leashOpen_ = true;
   bool stopping_ = false;
+  bool killed_ = false;
   std::optional<std::int64_t> killAt_;
   int result_ = 0;
 };
