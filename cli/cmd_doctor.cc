@@ -27,6 +27,7 @@
 #include "image/json.h"
 #include "store/host_layers.h"
 #include "store/keystore.h"
+#include "store/pod_label.h"
 
 namespace airlock::cli {
 
@@ -77,9 +78,14 @@ Finding programs() {
   return {"programs", false, "missing: " + missing, "Install Airlock whole"};
 }
 
-constexpr const char* kSelinuxAdvice =
-    "Install a policy (on Debian selinux-policy-default), name selinux in lsm= on the kernel's "
-    "command line, and reboot";
+// What to do about SELinux depends on how far the host has got.
+std::string selinuxAdvice(const std::string& detail) {
+  if (detail.contains("has no type")) return "Install the package it names";
+  if (detail.starts_with("permissive"))
+    return "setenforce 1, and SELINUX=enforcing in /etc/selinux/config";
+  return "Install a policy (on Debian selinux-policy-default and airlock-selinux), name selinux in "
+         "lsm= on the kernel's command line, and reboot";
+}
 
 Finding account(std::string_view name, const char* use) {
   const auto found = findUser(name);
@@ -132,24 +138,20 @@ std::string adviceFor(const ipc::Layer& layer) {
                      ? ""
                      : "Boot with systemd.unified_cgroup_hierarchy=1"},
       {"landlock", "Boot with lsm=landlock,… on a kernel from 5.13 on"},
-      {"selinux", kSelinuxAdvice}};
+      {"selinux", selinuxAdvice(layer.detail)}};
   const auto found = advice.find(layer.name);
   return layer.enforced || found == advice.end() ? "" : found->second;
 }
 
 // The kernel's own words where there is no helper to ask.
 Finding cgroup() {
-  for (const ipc::Layer& layer : store::hostLayersFor(::getpid(), ::geteuid())) {
-    if (layer.name == "cgroup") return {layer.name, layer.enforced, layer.detail, adviceFor(layer)};
-  }
-  return {"cgroup", false, "not known", ""};
+  const ipc::Layer layer = store::cgroupLayerFor(::getpid(), ::geteuid());
+  return {layer.name, layer.enforced, layer.detail, adviceFor(layer)};
 }
 
 Finding selinux() {
-  if (isFileSystem("/sys/fs/selinux", SELINUX_MAGIC)) {
-    return {"selinux", false, "enabled on this host, but this version does not label pods", ""};
-  }
-  return {"selinux", false, "not enabled on this host", kSelinuxAdvice};
+  const ipc::Layer layer = store::selinuxLayer({});
+  return {layer.name, layer.enforced, layer.detail, selinuxAdvice(layer.detail)};
 }
 
 Finding trustedKeys(const Options& options) {

@@ -9,6 +9,7 @@
 #include "priv-helper/server.h"
 #include "sandbox/pod_cgroup.h"
 #include "store/pod_file.h"
+#include "store/pod_label.h"
 
 namespace airlock::helper {
 
@@ -39,7 +40,8 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   sys::SocketPair leash = TRY(sys::socketPair());
   const auto cgroup = TRY(sandbox::openAppCgroup(pod.record.cgroup, request.enter.app));
   Fd entered = TRY(execInside(process, spec.network == ipc::Network::Host,
-                              cgroup ? std::optional(cgroup->ref()) : std::nullopt, stage1,
+                              cgroup ? std::optional(cgroup->ref()) : std::nullopt,
+                              store::stage1LabelOf(spec.selinuxProcess), stage1,
                               {{ipc::kLeashFd, leash.second},
                                {ipc::kSpecFd, sealedSpec.fd()},
                                {ipc::kLockFd, sealedEnter.fd()},

@@ -11,7 +11,6 @@
 #include "priv-helper/server.h"
 #include "sandbox/cgroup.h"
 #include "store/pod_file.h"
-#include "store/uid_ranges.h"
 
 namespace airlock::helper {
 
@@ -25,8 +24,7 @@ Result<void> removeWhole(Server& server, const store::Pod& pod) {
   fault("gc-cgroup");
   TRY(server.pods.remove(pod.record.pod));
   fault("gc-directory");
-  return store::releaseUidRange(server.store.top(), pod.record.pod,
-                                store::UidRange{pod.record.firstUid});
+  return store::releaseNumbers(server.store.top(), pod.record);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "sandbox/cgroup.h"
 
 namespace airlock::sandbox {
 

@@ -54,20 +54,23 @@ Result<Fd> detached(FdRef dir) {
 
 }  // namespace
 
-Result<PodCgroup> makePodCgroup(FdRef parent, const Component& name, const CgroupLimits& whole,
-                                std::span<const AppGroup> apps, uid_t owner) {
+Result<PodCgroup> makePodCgroup(FdRef hierarchy, const CgroupPlace& place,
+                                const PodGroups& wanted) {
   PodCgroup pod;
-  const Fd group = TRY(makeCgroup(parent, name));
-  note(pod.limits, "pod", limitCgroup(group, whole));
-  // What cannot be handed on is told by the limit that then cannot be set.
-  static_cast<void>(handOnControllers(group));
-  TRY(giveProcs(group, owner));
+  const Fd group = TRY(makeCgroup(TRY(openCgroup(hierarchy, place.path)), wanted.name));
   pod.init = TRY(makeCgroup(group, initGroup()));
-  for (const AppGroup& app : apps) {
+  // First: controllers are handed on only from where no process is.
+  if (wanted.leader) TRY(writeCgroup(pod.init, "cgroup.procs", std::to_string(*wanted.leader)));
+  // What cannot be handed on is told by the limit that then cannot be set.
+  if (place.divisible) static_cast<void>(divideCgroup(hierarchy, place));
+  note(pod.limits, "pod", limitCgroup(group, wanted.whole));
+  static_cast<void>(handOnControllers(group));
+  TRY(giveProcs(group, wanted.owner));
+  for (const AppGroup& app : wanted.apps) {
     const Component own = groupOf(app.app);
     const Fd dir = TRY(makeCgroup(group, own));
     note(pod.limits, own.text(), limitCgroup(dir, app.limits));
-    TRY(giveProcs(dir, owner));
+    TRY(giveProcs(dir, wanted.owner));
     pod.apps.push_back(TRY(detached(dir)));
   }
   return pod;

@@ -7,14 +7,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/result.h"
-#include "sandbox/cgroup.h"
+#include "sandbox/cgroup_place.h"
 
 namespace airlock::sandbox {
 
@@ -23,18 +22,25 @@ struct AppGroup {
   CgroupLimits limits;
 };
 
+struct PodGroups {
+  Component name;
+  CgroupLimits whole;  // of all of the pod
+  std::vector<AppGroup> apps;
+  // The pod's root on the host: it may start processes in the apps' groups, which takes write
+  // access to cgroup.procs there and above (cgroups(7)), and nothing else.
+  uid_t owner = 0;
+  std::optional<pid_t> leader;  // PID 1, when it waits already: it is moved
+};
+
 struct PodCgroup {
   Fd init;               // of PID 1, for CLONE_INTO_CGROUP
   std::vector<Fd> apps;  // the contract's descriptors: each app's group, detached and read-only
   std::vector<CgroupLimit> limits;  // one for each kind, over all groups
 };
 
-// Makes `name` below `parent`, and in it "init" and "app-NAME" for each app.  `whole` limits all of
-// the pod.  `owner` is the pod's root on the host: it may start processes in the apps' groups,
-// which takes write access to cgroup.procs there and above (cgroups(7)), and nothing else.
-// On failure something of it may be left: removeCgroup().
-Result<PodCgroup> makePodCgroup(FdRef parent, const Component& name, const CgroupLimits& whole,
-                                std::span<const AppGroup> apps, uid_t owner);
+// Makes the pod's group at `place`, divided if that is possible, and in it "init" and "app-NAME"
+// for each app.  On failure something of it may be left: removeCgroup().
+Result<PodCgroup> makePodCgroup(FdRef hierarchy, const CgroupPlace& place, const PodGroups& wanted);
 
 // The group of an app of the pod whose group is at `path`; of its PID 1 when it has no such app.
 // nullopt: the pod has no group.

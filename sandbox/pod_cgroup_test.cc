@@ -24,10 +24,15 @@ class PodCgroupTest : public CgroupTest {
   }
   static AppName app(const char* name) { return AppName::parse(name).value(); }
   Result<PodCgroup> make(const CgroupLimits& each = {}) {
-    const std::vector<AppGroup> apps = {{app("web"), each}, {app("memory.max"), {}}};
-    return makePodCgroup(group_, Component::parse("pod").value(), {}, apps, kPodRoot);
+    return makePodCgroup(hierarchy_, {.path = path_},
+                         {.name = Component::parse("pod").value(),
+                          .whole = {},
+                          .apps = {{app("web"), each}, {app("memory.max"), {}}},
+                          .owner = kPodRoot,
+                          .leader = leader_});
   }
   std::string pod() const { return path_ + "/pod"; }
+  std::optional<pid_t> leader_;
 };
 
 TEST_F(PodCgroupTest, PidOneAndEachAppHaveALeaf) {
@@ -42,6 +47,16 @@ TEST_F(PodCgroupTest, PidOneAndEachAppHaveALeaf) {
   EXPECT_EQ(cgroupOf(other).value_or(""), pod() + "/app-memory.max");
   EXPECT_TRUE(removeCgroup(pod()));
   for (const pid_t pid : {init, web, other}) EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+}
+
+TEST_F(PodCgroupTest, AProcessThatWaitsAlreadyIsMoved) {
+  leader_ = processIn(group_);
+  const auto made = make();
+  const std::string path = cgroupOf(*leader_).value_or("");
+  ::kill(*leader_, SIGKILL);
+  ::waitpid(*leader_, nullptr, 0);
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_EQ(path, pod() + "/init");
 }
 
 TEST_F(PodCgroupTest, OnlyThePodsRootStartsProcessesInTheApps) {

@@ -13,6 +13,7 @@
 #include "base/syscall.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/cgroup_place.h"
+#include "store/layout.h"
 
 namespace airlock::store {
 
@@ -28,14 +29,6 @@ ipc::Layer landlock() {
           "the kernel does not offer it: " + Error::fromErrno(errno, "landlock").message()};
 }
 
-ipc::Layer selinux() {
-  struct statfs info;
-  if (::statfs("/sys/fs/selinux", &info) != 0 || info.f_type != SELINUX_MAGIC) {
-    return {"selinux", false, "SELinux is not enabled on this host"};
-  }
-  return {"selinux", false, "SELinux is enabled, but this version does not label pods yet"};
-}
-
 ipc::Layer cgroup() {
   const auto hierarchy = sandbox::openCgroupHierarchy();
   if (!hierarchy) return {"cgroup", false, "no cgroup v2 hierarchy: limits are not enforced"};
@@ -47,23 +40,17 @@ ipc::Layer cgroup() {
   return {"cgroup", true, "v2 with " + *controllers};
 }
 
-ipc::Layer cgroupOf(pid_t caller, uid_t uid) {
-  ipc::Layer host = cgroup();
-  if (!host.enforced) return host;
-  const auto place = [&]() -> Result<sandbox::CgroupPlace> {
-    const auto hierarchy = sandbox::openCgroupHierarchy();
-    if (!hierarchy) return fail(ErrorKind::Missing, "no cgroup v2 hierarchy");
-    return sandbox::findCgroupPlace(*hierarchy, TRY(sandbox::cgroupOf(caller)), uid);
-  }();
-  if (!place) return {"cgroup", false, place.error().message()};
-  if (!place->obstacle.empty())
-    return {"cgroup", false, "v2, but limits do not hold where you are: " + place->obstacle};
-  return {"cgroup", true, "v2 with " + place->controllers + ", for pods below /" + place->path};
+// As airlock-systemd decides it (systemd/arrange.cc): in a login session, say.
+bool getsOwnScope(const std::string& path) {
+  if (::access(kSystemdRuns, F_OK) != 0) return false;
+  const std::string unit = path.substr(path.rfind('/') + 1);
+  return (unit.starts_with("session-") && unit.ends_with(".scope")) || unit == "init.scope" ||
+         unit.ends_with(".slice");
 }
 
 }  // namespace
 
-std::vector<ipc::Layer> hostLayers() {
+std::vector<ipc::Layer> hostLayers(const LabelPolicy& labels) {
   std::vector<ipc::Layer> layers;
   const bool seccomp = ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
   layers.push_back({"seccomp", seccomp,
@@ -73,14 +60,30 @@ std::vector<ipc::Layer> hostLayers() {
   layers.push_back({"namespaces", userns,
                     userns ? "user, pid, mount, ipc, uts, net and cgroup" : "no user namespaces"});
   layers.push_back(cgroup());
-  layers.push_back(selinux());
+  layers.push_back(selinuxLayer(labels));
   return layers;
 }
 
-std::vector<ipc::Layer> hostLayersFor(pid_t caller, uid_t uid) {
-  std::vector<ipc::Layer> layers = hostLayers();
+ipc::Layer cgroupLayerFor(pid_t caller, uid_t uid) {
+  ipc::Layer host = cgroup();
+  if (!host.enforced) return host;
+  const auto place = [&]() -> Result<sandbox::CgroupPlace> {
+    const auto hierarchy = sandbox::openCgroupHierarchy();
+    if (!hierarchy) return fail(ErrorKind::Missing, "no cgroup v2 hierarchy");
+    return sandbox::findCgroupPlace(*hierarchy, TRY(sandbox::cgroupOf(caller)), uid);
+  }();
+  if (!place) return {"cgroup", false, place.error().message()};
+  if (!place->divisible && getsOwnScope(place->path))
+    return {"cgroup", true, host.detail + ", in a scope that systemd makes for each pod"};
+  if (!place->obstacle.empty())
+    return {"cgroup", false, "v2, but limits do not hold where you are: " + place->obstacle};
+  return {"cgroup", true, "v2 with " + place->controllers + ", for pods below /" + place->path};
+}
+
+std::vector<ipc::Layer> hostLayersFor(const LabelPolicy& labels, pid_t caller, uid_t uid) {
+  std::vector<ipc::Layer> layers = hostLayers(labels);
   for (ipc::Layer& layer : layers) {
-    if (layer.name == "cgroup") layer = cgroupOf(caller, uid);
+    if (layer.name == "cgroup") layer = cgroupLayerFor(caller, uid);
   }
   return layers;
 }
