@@ -18,7 +18,7 @@ constexpr std::size_t kMostName = 200;     // of an app, in its group's name
 constexpr gid_t kSameGroup = static_cast<gid_t>(-1);
 
 Component groupOf(const AppName& app) {
-  // The prefix keeps it apart from the kernel's files: an app may be named "memory.max".
+  // The prefix keeps it apart from PID 1: an app may be named "init".
   return Component::parse("app-" + app.text().substr(0, kMostName)).value();
 }
 Component initGroup() { return Component::parse("init").value(); }

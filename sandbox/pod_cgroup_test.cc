@@ -27,7 +27,7 @@ class PodCgroupTest : public CgroupTest {
     return makePodCgroup(hierarchy_, {.path = path_},
                          {.name = Component::parse("pod").value(),
                           .whole = {},
-                          .apps = {{app("web"), each}, {app("memory.max"), {}}},
+                          .apps = {{app("web"), each}, {app("init"), {}}},
                           .owner = kPodRoot,
                           .leader = leader_});
   }
@@ -44,7 +44,7 @@ TEST_F(PodCgroupTest, PidOneAndEachAppHaveALeaf) {
   const pid_t other = processIn(made->apps[1]);
   EXPECT_EQ(cgroupOf(init).value_or(""), pod() + "/init");
   EXPECT_EQ(cgroupOf(web).value_or(""), pod() + "/app-web");
-  EXPECT_EQ(cgroupOf(other).value_or(""), pod() + "/app-memory.max");
+  EXPECT_EQ(cgroupOf(other).value_or(""), pod() + "/app-init");
   EXPECT_TRUE(removeCgroup(pod()));
   for (const pid_t pid : {init, web, other}) EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
 }

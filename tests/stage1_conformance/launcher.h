@@ -52,8 +52,8 @@ Fd emptyMount();
 // The cgroups of a pod below the test's own, removed with the last who has them.
 class PodGroupOfTest {
  public:
-  PodGroupOfTest(std::string path, sandbox::PodCgroup made)
-      : path(std::move(path)), made(std::move(made)) {}
+  PodGroupOfTest(std::string where, sandbox::PodCgroup groups)
+      : path(std::move(where)), made(std::move(groups)) {}
   PodGroupOfTest(const PodGroupOfTest&) = delete;
   PodGroupOfTest& operator=(const PodGroupOfTest&) = delete;
   ~PodGroupOfTest();
