@@ -93,7 +93,8 @@ std::string adviceFor(const ipc::Layer& layer) {
       {"seccomp", "Use a kernel with CONFIG_SECCOMP_FILTER"},
       {"landlock", "Boot with lsm=landlock,… on a kernel from 5.13 on"},
       {"namespaces", "sysctl user.max_user_namespaces=65536"},
-      {"cgroup", "Boot with systemd.unified_cgroup_hierarchy=1"},
+      {"cgroup",
+       layer.detail.starts_with("v2,") ? "" : "Boot with systemd.unified_cgroup_hierarchy=1"},
       {"selinux", selinuxAdvice(layer.detail)},
       {"erofs", "modprobe erofs (CONFIG_EROFS_FS), and loop on a kernel before 6.12"},
       {"overlay", "modprobe overlay (CONFIG_OVERLAY_FS)"},
@@ -208,7 +209,8 @@ Result<int> doctor(const Options& options, const std::vector<std::string>& argum
                        account(kFetchUser, "root's downloads run as it"),
                        account(kVerifyUser, "root's verifier processes run as it"),
                        account(kMeasureUser, "the measuring process runs as it")};
-  for (const ipc::Layer& layer : store::hostLayers({})) findings.push_back(finding(layer));
+  for (const ipc::Layer& layer : store::hostLayersFor({}, ::getpid(), ::geteuid()))
+    findings.push_back(finding(layer));
   for (const char* name : {"erofs", "overlay"}) findings.push_back(knownFileSystem(name));
   findings.push_back(trustedKeys(options));
   findings.push_back(storeHealth(options));
