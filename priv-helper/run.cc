@@ -36,8 +36,8 @@ struct Received {
   std::vector<Fd> streams;
   std::vector<Fd> volumes;
   std::vector<Sealed> filters;
-  std::vector<Fd> others;      // sockets, then streams of single apps
-  bool hostSockets = false;    // any of all of these is a socket of the host's network
+  std::vector<Fd> others;    // sockets, then streams of single apps
+  bool hostSockets = false;  // any of all of these is a socket of the host's network
 };
 
 Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
@@ -214,8 +214,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
     const bool rehash = server.policy.demands("content=rehash");
-    facts.push_back(
-        imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
+    facts.push_back(imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
   layers.push_back(store::contentLayer(facts));
@@ -232,11 +231,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   // From here on the log says "pod"; if it does not come to that, it must also say "abort".
   auto start = [&]() -> Result<Answer> {
     // 4. the pod's namespaces, with its users; it waits, and comes into its cgroup.
-    WaitingPod waiting =
-        TRY(WaitingPod::clone({.label = undo.label.stage1,
-                               .range = range,
-                               .hostNetwork = spec.network == ipc::Network::Host,
-                               .childOfCaller = server.peerIsParent}));
+    WaitingPod waiting = TRY(WaitingPod::clone({.label = undo.label.stage1,
+                                                .range = range,
+                                                .hostNetwork = spec.network == ipc::Network::Host,
+                                                .childOfCaller = server.peerIsParent}));
     TRY(sandbox::takeLimitsOf(server.peer.pid, waiting.pid()));
     const Place place = TRY(findPlace(server, spec.id, waiting.pid()));
     auto cgroup = TRY(makeCgroup(place.parent, podDir, spec));
@@ -253,17 +251,17 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     // 5. its files: the images under what it writes, and volumes, all detached.
     const Fd scratch = TRY(makeScratch(server.store));
     const ipc::Stage1Descriptors numbers{spec};
-    const store::PodPlace place{podDir, range, undo.label};
+    const store::PodPlace home{podDir, range, undo.label};
     std::vector<std::pair<int, Fd>> mounts;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       mounts.emplace_back(numbers.root(i),
-                          TRY(makeAppRoot(scratch, i, trees[i], podIds, place, spec.apps[i].name)));
+                          TRY(makeAppRoot(scratch, i, trees[i], podIds, home, spec.apps[i].name)));
     }
     std::size_t nextVolume = 0;
     for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
       const ipc::VolumeSpec& volume = spec.volumes[i];
       if (volume.kind == ipc::VolumeKind::Empty) {
-        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(place, volume)));
+        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(home, volume)));
       } else {
         const FdRef source = received.volumes[nextVolume];
         mounts.emplace_back(numbers.volume(i),
@@ -275,7 +273,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     fault("run-mounted");
 
     // 6. what the pod and its readers find in its directory.
-    const Fd status = TRY(store::makeStatusDirectory(place));
+    const Fd status = TRY(store::makeStatusDirectory(home));
     ipc::PodRecord record{.pod = spec.id,
                           .ownerUid = server.peer.uid,
                           .firstUid = range.first,
