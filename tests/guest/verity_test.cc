@@ -3,10 +3,11 @@
 // pod sees when the disk gives other bytes.
 #include <gmock/gmock.h>
 
-#include <fstream>
+#include <stdexcept>
 
 #include "base/digest.h"
 #include "ipc/records.h"
+#include "tests/guest/disk.h"
 #include "tests/guest/support.h"
 
 namespace airlock::test {
@@ -16,54 +17,6 @@ using testing::HasSubstr;
 
 constexpr const char* kPolicy = "/etc/airlock/policy.d/60-content.policy";
 constexpr const char* kTrees = "/var/lib/airlock/store/tree/";
-
-// A file system of its own in a file, mounted where stores can lie.
-class Disk {
- public:
-  explicit Disk(const std::string& name, const std::string& features)
-      : file_("/var/tmp/" + name), mount_("/mnt/" + name) {
-    must("truncate -s 96M " + file_ + "; mke2fs -q -F -t ext4 -b 4096 -O " + features + " " +
-         file_ + "; mkdir -p " + mount_);
-    mount();
-  }
-  ~Disk() {
-    if (mounted_) shell("umount -l " + mount_);
-    shell("rm -f " + file_ + "; rmdir " + mount_);
-  }
-  Disk(const Disk&) = delete;
-  Disk& operator=(const Disk&) = delete;
-
-  void mount() {
-    must("mount -o loop " + file_ + " " + mount_);
-    mounted_ = true;
-  }
-  // Loop devices below it are let go of a moment after the mount of their last user.
-  void unmount() {
-    EXPECT_TRUE(eventually([&] { return shell("umount " + mount_).code == 0; }));
-    mounted_ = false;
-  }
-  std::string store() const { return mount_ + "/airlock"; }
-  std::string airlock(const std::string& arguments) const {
-    return "airlock --dir=" + store() + " " + arguments;
-  }
-  // Inverts one byte of a file of the file system, on the disk, behind its back.
-  void flip(const std::string& path, std::uint64_t offset) {
-    const std::string block = must("debugfs -R 'bmap " + path.substr(mount_.size()) + " " +
-                                   std::to_string(offset / 4096) + "' " + file_ + " 2>/dev/null");
-    const std::uint64_t at = std::stoull(block) * 4096 + offset % 4096;
-    std::fstream disk(file_, std::ios::in | std::ios::out | std::ios::binary);
-    disk.seekg(static_cast<std::streamoff>(at));
-    const int byte = disk.get();
-    disk.seekp(static_cast<std::streamoff>(at));
-    disk.put(static_cast<char>(byte ^ 1));
-    ASSERT_TRUE(disk.good());
-  }
-
- private:
-  std::string file_;
-  std::string mount_;
-  bool mounted_ = false;
-};
 
 class Verity : public Guest {
  protected:
@@ -93,8 +46,8 @@ class Verity : public Guest {
       auto found = ipc::decodeCatalogRecord(readFile(store + "/store/catalog/" + entry));
       if (found && found->name.text() == "example.test/tools/" + name) return *std::move(found);
     }
-    ADD_FAILURE() << "no record of " << name;
-    std::abort();
+    throw std::runtime_error("no record of " +
+                             name);  // which GoogleTest takes as this test's failure
   }
   static std::string treeOf(const std::string& store, const std::string& name) {
     return store + "/store/tree/" + record(store, name).tree.text();
@@ -123,7 +76,6 @@ TEST_F(Verity, C04_TheRecordHasTheDigestThatTheKernelEnforces) {
   EXPECT_EQ(done(Who::Alice, "airlock run " + std::string(kGuestImage) + " -- -c 'echo hello'"),
             "hello\n");
   // What was compared is in the measured event.
-  EXPECT_THAT(done(Who::Root, "airlock tpm log"), HasSubstr("verity"));
   EXPECT_THAT(
       must("tr '\\036' '\\n' </run/airlock/measure/events.cel | grep '\"type\":\"image\"' | "
            "sed 's/.*\"data\":\"\\([^\"]*\\)\".*/\\1/' | while read -r line; do "
