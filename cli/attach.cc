@@ -10,10 +10,13 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/terminal.h"
+#include "cli/text_output.h"
 #include "ipc/pod_spec.h"
 
 namespace airlock::cli {
@@ -123,11 +126,12 @@ class Holder {
     while (leashOpen_) TRY(serve());
     const bool ended = TRY(sys::pidfdWait(attachment_.process, kEndMilliseconds));
     relay_.close();
+    for (const std::string& text : notes_) inform(text);  // now that no terminal is in raw mode
     const std::optional<ExitStatusOfChild> reaped = ended ? reap() : std::nullopt;
     if (failure_) return refuse(ErrorKind::Failed, "E_STAGE1", *failure_);
-    if (exited_) return Ending{*exited_, escaped_};
-    if (reaped && !reaped->bySignal) return Ending{reaped->code, escaped_};
-    return Ending{128 + SIGKILL, true};
+    if (exited_) return Ending{*exited_, escaped_, told_};
+    if (reaped && !reaped->bySignal) return Ending{reaped->code, escaped_, told_};
+    return Ending{128 + SIGKILL, true, told_};
   }
 
  private:
@@ -163,6 +167,7 @@ class Holder {
     if (info.ssi_signo == SIGWINCH) {
       relay_.resized();
     } else if (info.ssi_signo != SIGPIPE) {  // our own, from an output that nobody reads any more
+      told_ = told_ || info.ssi_signo == SIGTERM;
       stop();
     }
     return {};
@@ -170,7 +175,10 @@ class Holder {
 
   // A second Stop makes stage1 hurry.  When it does not listen any more its end of the leash is
   // closed, and we see that.
-  void stop() { static_cast<void>(leash_.send(ipc::encode(ipc::LeashCommand{}))); }
+  void stop() {
+    if (attachment_.notifier != nullptr) attachment_.notifier->podStops();
+    static_cast<void>(leash_.send(ipc::encode(ipc::LeashCommand{})));
+  }
 
   void kill() {
     if (sys::pidfdSignal(attachment_.process, SIGKILL)) return;
@@ -194,7 +202,18 @@ class Holder {
     }
     switch (event->kind) {
       case ipc::LeashEvent::Kind::Ready:
+        if (attachment_.notifier != nullptr) attachment_.notifier->podIsReady();
+        return {};
+      case ipc::LeashEvent::Kind::Notify:
+        if (attachment_.notifier != nullptr) attachment_.notifier->appSays(*event);
+        return {};
       case ipc::LeashEvent::Kind::AppExited:
+        return {};
+      case ipc::LeashEvent::Kind::OomKilled:
+        if (notes_.size() < limits::kApps) {
+          notes_.push_back("app \"" + printable(event->app) +
+                           "\" was killed: " + printable(event->text));
+        }
         return {};
       case ipc::LeashEvent::Kind::Failed:
         failure_ = printable(event->text);
@@ -230,8 +249,10 @@ class Holder {
   Relay relay_;
   bool leashOpen_ = true;
   bool escaped_ = false;
+  bool told_ = false;
   std::optional<int> exited_;
   std::optional<std::string> failure_;
+  std::vector<std::string> notes_;  // for the caller, at the end
 };
 
 }  // namespace
@@ -257,6 +278,18 @@ StopSignals::~StopSignals() {
 
 Result<Ending> holdLeash(const Attachment& attachment, ipc::Channel& leash) {
   return Holder(attachment, leash).hold();
+}
+
+int exitAs(const Ending& ending) {
+  if (!ending.told || ending.code != 128 + SIGTERM) return ending.code;
+  std::fflush(nullptr);
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::signal(SIGTERM, SIG_DFL);
+  static_cast<void>(::sigprocmask(SIG_UNBLOCK, &set, nullptr));
+  ::raise(SIGTERM);
+  return ending.code;
 }
 
 }  // namespace airlock::cli

@@ -78,16 +78,24 @@ Finding account(std::string_view name, const char* use) {
           "systemd-sysusers, or: useradd --system " + std::string(name)};
 }
 
+// What to do about SELinux depends on how far the host has got.
+std::string selinuxAdvice(const std::string& detail) {
+  if (detail.contains("has no type")) return "Install the package it names";
+  if (detail.starts_with("permissive"))
+    return "setenforce 1, and SELINUX=enforcing in /etc/selinux/config";
+  return "Install a policy (on Debian selinux-policy-default and airlock-selinux), name selinux in "
+         "lsm= on the kernel's command line, and reboot";
+}
+
 // What can be done about a layer that does not hold.
 std::string adviceFor(const ipc::Layer& layer) {
-  static const std::map<std::string, std::string> advice = {
+  const std::map<std::string, std::string> advice = {
       {"seccomp", "Use a kernel with CONFIG_SECCOMP_FILTER"},
       {"landlock", "Boot with lsm=landlock,… on a kernel from 5.13 on"},
       {"namespaces", "sysctl user.max_user_namespaces=65536"},
-      {"cgroup", "Boot with systemd.unified_cgroup_hierarchy=1"},
-      {"selinux",
-       "Install a policy (on Debian selinux-policy-default), name selinux in lsm= on the kernel's "
-       "command line, and reboot"},
+      {"cgroup",
+       layer.detail.starts_with("v2,") ? "" : "Boot with systemd.unified_cgroup_hierarchy=1"},
+      {"selinux", selinuxAdvice(layer.detail)},
       {"erofs", "modprobe erofs (CONFIG_EROFS_FS), and loop on a kernel before 6.12"},
       {"overlay", "modprobe overlay (CONFIG_OVERLAY_FS)"},
       {"idmapped mounts", "Use a kernel from 5.19 on"},
@@ -201,7 +209,8 @@ Result<int> doctor(const Options& options, const std::vector<std::string>& argum
                        account(kFetchUser, "root's downloads run as it"),
                        account(kVerifyUser, "root's verifier processes run as it"),
                        account(kMeasureUser, "the measuring process runs as it")};
-  for (const ipc::Layer& layer : store::hostLayers()) findings.push_back(finding(layer));
+  for (const ipc::Layer& layer : store::hostLayersFor({}, ::getpid(), ::geteuid()))
+    findings.push_back(finding(layer));
   for (const char* name : {"erofs", "overlay"}) findings.push_back(knownFileSystem(name));
   findings.push_back(trustedKeys(options));
   findings.push_back(storeHealth(options));

@@ -75,6 +75,7 @@ constexpr Command kCommands[] = {
      "--hostname=\"\"\tof the pod; airlock-UUID otherwise\n"
      "--inherit-env\tgive the apps this environment\n"
      "--interactive\tgive the app a terminal\n"
+     "--journal=\"auto\"\tauto, off, or a journal namespace for the apps' output\n"
      "--net[=default]\tnone: loopback alone; host: the host's network, where policy allows it\n"
      "--pull-policy=\"new\"\twhen to download: never, new, update\n"
      "--set-env=\"\"\tNAME=VALUE for every app\n"
@@ -84,6 +85,7 @@ constexpr Command kCommands[] = {
      "--mount=\"\"\tvolume=NAME,target=PATH; after an image for that app alone\n"
      "--exec=\"\"\tprogram to run instead of the image's (after an image, as all below)\n"
      "--name=\"\"\tof the app\n"
+     "--notify\tthe app says when it is ready (sd_notify)\n"
      "--user=\"\"\tof the app\n"
      "--group=\"\"\tof the app\n"
      "--supplementary-gids=\"\"\tcomma list\n"
@@ -96,6 +98,7 @@ constexpr Command kCommands[] = {
      "--memory=\"\"\tlimit, such as 64M\n"
      "--cpu=\"\"\tlimit, such as 500m\n"
      "--cpu-shares=\"\"\tweight beside other pods\n"
+     "--pids-limit=\"\"\tmost processes and threads\n"
      "--oom-score-adj=\"\"\tfor the kernel when memory runs out\n"
      "--signature=\"\"\tdetached signature of the image before it\n",
      run},

@@ -52,6 +52,7 @@ struct PodFacts {
   std::uint32_t firstUid = 0;
   std::string network;
   std::vector<std::string> volumes;  // "name:host:ro"
+  std::string selinux;               // type of its processes; "": not labelled
 };
 struct EnterFacts {
   PodId pod;

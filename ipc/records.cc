@@ -69,7 +69,10 @@ Result<PodRecord> readPod(wire::PodRecord::Reader from) {
                    .layers = TRY(readLayers(from.getLayers())),
                    .measured = TRY(readText(from.getMeasured(), "measured")),
                    .rule = TRY(readText(from.getRule(), "rule")),
-                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup"))};
+                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup")),
+                   .selinux = TRY(readText(from.getSelinux(), "label")),
+                   .machine = TRY(readText(from.getMachine(), "machine")),
+                   .unit = TRY(readText(from.getUnit(), "unit"))};
 }
 void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setPod(raw(record.pod));
@@ -87,6 +90,9 @@ void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setMeasured(text(shown(record.measured)));
   to.setRule(text(record.rule));
   to.setCgroup(raw(record.cgroup));
+  to.setSelinux(text(record.selinux));
+  to.setMachine(text(shown(record.machine)));
+  to.setUnit(text(record.unit));
 }
 }  // namespace
 }  // namespace airlock::ipc::codec

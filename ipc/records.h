@@ -55,6 +55,9 @@ struct PodRecord {
   std::string measured;       // "pcr 15, record 7, software TPM", or why not
   std::string rule;           // the policy line that allowed it
   std::string cgroup;         // below the v2 mount, or empty
+  std::string selinux;        // label of its processes, or empty
+  std::string machine;        // its name with machined, or why it has none; empty: no systemd here
+  std::string unit;           // of systemd, that the pod ends with
 };
 Result<std::string> encode(const PodRecord& record);
 Result<PodRecord> decodePodRecord(std::string_view bytes);

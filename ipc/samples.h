@@ -11,6 +11,7 @@
 #include "ipc/measure_messages.h"
 #include "ipc/pod_spec.h"
 #include "ipc/records.h"
+#include "ipc/systemd_messages.h"
 #include "ipc/verify_messages.h"
 
 namespace airlock::ipc {

@@ -18,6 +18,7 @@ namespace airlock::helper {
 class WaitingPod {
  public:
   struct Options {
+    const std::string& label;  // of stage1; "": SELinux is off
     store::UidRange range;
     bool hostNetwork;
     std::optional<FdRef> cgroup;
@@ -38,8 +39,9 @@ class WaitingPod {
 };
 
 // Returns the pidfd of `program enter`, running inside every namespace of the process behind
-// `target`, in its cgroup, with these descriptors.
-Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
+// `target`, in its cgroup, with this label and these descriptors.
+Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup,
+                      const std::string& label, FdRef program,
                       const std::vector<std::pair<int, FdRef>>& descriptors);
 
 }  // namespace airlock::helper

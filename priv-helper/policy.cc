@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "base/accounts.h"
 #include "base/limits.h"
@@ -103,6 +104,7 @@ Result<void> parseVerbs(std::string_view text, Rule& rule) {
 
 Result<void> parseGrant(std::string_view key, std::string_view value, Grants& grants) {
   constexpr Choice<bool> net[] = {{"none", false}, {"host", true}};
+  constexpr Choice<bool> sockets[] = {{"none", false}, {"activated", true}};
   constexpr Choice<bool> signer[] = {{"trusted", false}, {"any", true}};
   constexpr Choice<bool> insecure[] = {{"none", false}, {"image", true}};
   constexpr Choice<Extent> volumes[] = {
@@ -114,6 +116,8 @@ Result<void> parseGrant(std::string_view key, std::string_view value, Grants& gr
     if (value != "*") grants.image = TRY(ImageName::parse(value)).text();
   } else if (key == "net") {
     grants.hostNetwork = TRY(choose(key, value, net));
+  } else if (key == "sockets") {
+    grants.hostSockets = TRY(choose(key, value, sockets));
   } else if (key == "signer") {
     grants.unsignedImages = TRY(choose(key, value, signer));
   } else if (key == "insecure") {
@@ -177,6 +181,12 @@ Result<void> parseLine(std::string_view text, const std::string& where, Policy& 
     return parseRule(line, policy, Rule{.where = where, .text = std::string(text)});
   }
   if (line[0] == "measure") return parseMeasure(line, policy);
+  if (line[0] == "limit" && line.size() == 2 && line[1].starts_with("pids=")) {
+    policy.pidsMax = TRY(number(line[1].substr(5)));
+    if (policy.pidsMax == 0) return fail(ErrorKind::Invalid, "pids= takes 1 or more");
+    return {};
+  }
+  if (line[0] == "selinux") return policy.labels.read(std::span(line).subspan(1));
   if (line[0] == "require" && line.size() > 1) {
     for (std::size_t i = 1; i < line.size(); ++i) {
       if (std::ranges::find(kLayers, line[i]) == std::end(kLayers)) {
@@ -186,7 +196,8 @@ Result<void> parseLine(std::string_view text, const std::string& where, Policy& 
     }
     return {};
   }
-  return fail(ErrorKind::Invalid, "a line begins with allow, deny, require LAYER or measure");
+  return fail(ErrorKind::Invalid,
+              "a line begins with allow, deny, require LAYER, limit, measure or selinux");
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
       "signer=any insecure=image pods=any  # why\n"
       "deny anyone *\n"
       "require measurement content\n"
-      "measure mode=require pcr=14 software-tpm=/run/tpm\n");
+      "measure mode=require pcr=14 software-tpm=/run/tpm\n"
+      "limit pids=100\n"
+      "selinux types=container range=c8.c15\n");
   ASSERT_EQ(policy.rules.size(), 2U);
   const Rule& rule = policy.rules[0];
   EXPECT_TRUE(rule.allow);
@@ -54,6 +56,10 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
   EXPECT_EQ(policy.measureMode, ipc::MeasureMode::Require);
   EXPECT_EQ(policy.pcr, 14U);
   EXPECT_EQ(policy.softwareTpm, "/run/tpm");
+  EXPECT_EQ(policy.pidsMax, 100U);
+  EXPECT_EQ(Policy().pidsMax, 4096U);
+  EXPECT_TRUE(policy.labels.containerTypes);
+  EXPECT_EQ(policy.labels.range.last, 15U);
 }
 
 TEST(PolicyFile, AnAbsentKeyMeansTheNarrowThing) {
@@ -86,6 +92,15 @@ TEST(PolicyFile, WhatIsNotUnderstoodRefusesTheWholeFile) {
                            "measure pcr=99999999999",
                            "measure software-tpm=relative",
                            "measure mode",
+                           "limit",
+                           "limit pids=",
+                           "limit pids=0",
+                           "limit pids=max",
+                           "limit memory=5",
+                           "limit pids=1 pids=2",
+                           "selinux types=svirt",
+                           "selinux range=c1",
+                           "selinux colour=blue",
                            "allow user:99999999999 run"}) {
     Policy policy;
     const auto result = parsePolicy(line, "site.policy", policy);
@@ -204,6 +219,19 @@ TEST_F(AuthoriserTest, ADenialHoldsForWhatNamesNoImage) {
   use("deny user:7 fetch image=example.com\nallow anyone fetch\n");
   EXPECT_TRUE(as(7).some(Verb::Fetch)) << "another image may be allowed";
   EXPECT_FALSE(as(7).import({"example.com/app", false}));
+}
+
+TEST_F(AuthoriserTest, R13_SocketsOfTheHostsNetworkAreGrantedByName) {
+  RunQuestion asked = question();
+  asked.hostSockets = true;
+  use("allow anyone run signer=any\n");
+  EXPECT_FALSE(as(7).run(asked));
+  use("allow anyone run signer=any sockets=none\n");
+  EXPECT_FALSE(as(7).run(asked));
+  use("allow anyone run signer=any sockets=activated\n");
+  EXPECT_TRUE(as(7).run(asked));
+  use("allow anyone run signer=any net=host\n");
+  EXPECT_TRUE(as(7).run(asked)) << "who has the network has its sockets";
 }
 
 TEST_F(AuthoriserTest, NoLineIsDenialAndSaysSo) {

@@ -11,7 +11,6 @@
 #include "priv-helper/server.h"
 #include "sandbox/cgroup.h"
 #include "store/pod_file.h"
-#include "store/uid_ranges.h"
 
 namespace airlock::helper {
 
@@ -25,8 +24,7 @@ Result<void> removeWhole(Server& server, const store::Pod& pod) {
   fault("gc-cgroup");
   TRY(server.pods.remove(pod.record.pod));
   fault("gc-directory");
-  return store::releaseUidRange(server.store.top(), pod.record.pod,
-                                store::UidRange{pod.record.firstUid});
+  return store::releaseNumbers(server.store.top(), pod.record);
 }
 
 }  // namespace
@@ -41,7 +39,9 @@ Result<Answer> stop(Server& server, ipc::StopRequest request, ipc::FdTable fds) 
                   "pod \"" + request.pod.text() + "\" is already stopped");
   }
   const Fd process = TRY(store::openPodProcess(pod));
-  TRY(sys::pidfdSignal(process, request.force ? SIGKILL : SIGTERM));
+  // K24: all at once, where there is cgroup v2; else by the death of PID 1.
+  if (!request.force || !sandbox::killCgroup(pod.record.cgroup))
+    TRY(sys::pidfdSignal(process, request.force ? SIGKILL : SIGTERM));
   // Also over when the lock is free: a process that had entered, dead and not reaped by whoever
   // inherited it, keeps PID 1 of the pod from ending for ever (pid_namespaces(7)).
   bool ended = false;

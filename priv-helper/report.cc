@@ -13,7 +13,7 @@ Result<Answer> report(Server& server, ipc::ReportRequest, ipc::FdTable fds) {
   TRY(fds.expect(0));
   TRY(server.authoriser.plain(Verb::Report));
   ipc::Reported reported;
-  reported.layers = store::hostLayers();
+  reported.layers = store::hostLayersFor(server.policy.labels, server.peer.pid, server.peer.uid);
   reported.pcr = server.policy.pcr;
   reported.measureMode = server.policy.measureMode == ipc::MeasureMode::Require ? "require"
                          : server.policy.measureMode == ipc::MeasureMode::Log   ? "log"

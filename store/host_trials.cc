@@ -65,7 +65,9 @@ std::vector<ipc::Layer> tryMounts(FdRef folder) {
   const auto add = [&](const char* name, const Result<void>& done, const std::string& how) {
     layers.push_back({name, done.has_value(), done ? how : done.error().message()});
   };
-  const auto mounted = [&]() -> Result<MountedTree> { return mountTree(TRY(imageFile(folder))); }();
+  const auto mounted = [&]() -> Result<MountedTree> {
+    return mountTree(TRY(imageFile(folder)), "");
+  }();
   const bool loop = mounted && mounted->byLoopDevice;
   add("erofs", mounted ? Result<void>() : std::unexpected(mounted.error()),
       loop ? "images are mounted through loop devices, as this kernel must"

@@ -29,18 +29,22 @@ std::optional<Number> parseNumber(std::string_view text) {
 
 // The status directory belongs to the pod's root: what is in it is the pod's word, and read as
 // such.
-std::vector<std::pair<std::string, int>> readStatuses(FdRef podDir, const ipc::PodRecord& record) {
-  std::vector<std::pair<std::string, int>> statuses;
+void readStatuses(FdRef podDir, Pod& pod) {
+  constexpr std::string_view kOomKilled = " oom-killed";
   auto dir = sys::openBeneath(podDir, name("status"), O_RDONLY | O_DIRECTORY);
-  if (!dir) return statuses;
-  for (const ipc::PodApp& app : record.apps) {
-    auto text = sys::readFile(*dir, name(app.name.text()), 16);
-    if (!text || text->empty()) continue;
-    if (const auto status = parseNumber<int>(std::string_view(*text).substr(0, text->size() - 1))) {
-      if (*status >= 0 && *status <= 255) statuses.emplace_back(app.name.text(), *status);
-    }
+  if (!dir) return;
+  for (const ipc::PodApp& app : pod.record.apps) {
+    const auto content = sys::readFile(*dir, name(app.name.text()), 16);
+    if (!content || content->empty()) continue;
+    std::string_view text(*content);
+    text.remove_suffix(1);
+    const bool oomKilled = text.ends_with(kOomKilled);
+    if (oomKilled) text.remove_suffix(kOomKilled.size());
+    const auto status = parseNumber<int>(text);
+    if (!status || *status < 0 || *status > 255) continue;
+    pod.statuses.emplace_back(app.name.text(), *status);
+    if (oomKilled) pod.oomKilled.push_back(app.name.text());
   }
-  return statuses;
 }
 
 }  // namespace
@@ -71,7 +75,7 @@ Result<bool> isAlive(FdRef podDir) {
   if (!file) return std::unexpected(std::move(file.error()));
   // Asking for a read lock finds write locks alone, and only the store's owner can hold one: a
   // stranger who locks the file for reading cannot make a dead pod look alive.
-  struct flock query{};
+  struct flock query {};
   query.l_type = F_RDLCK;
   query.l_whence = SEEK_SET;
   if (::fcntl(file->get(), F_OFD_GETLK, &query) != 0) return failErrno("query the pod's lock");
@@ -120,7 +124,7 @@ Result<std::optional<Pod>> PodDirectory::read(std::string_view folder,
     const std::string text = TRY(sys::readAll(*pidFile, 64));
     if (alive) pod.pid = parseNumber<pid_t>(std::string_view(text).substr(0, text.find(' ')));
   }
-  pod.statuses = readStatuses(*dir, pod.record);
+  readStatuses(*dir, pod);
   pod.dir = *std::move(dir);
   return std::optional(std::move(pod));
 }
@@ -132,6 +136,14 @@ Result<std::vector<PodId>> PodDirectory::in(std::string_view folder) const {
     if (auto id = PodId::parse(entry)) ids.push_back(*id);
   }
   return ids;
+}
+
+Result<std::vector<PodId>> PodDirectory::ids() const {
+  std::vector<PodId> all;
+  for (const char* folder : kFolders) {
+    for (const PodId& id : TRY(in(folder))) all.push_back(id);
+  }
+  return all;
 }
 
 Result<std::vector<Pod>> PodDirectory::list() const {
@@ -185,7 +197,7 @@ Result<PodDirectory::Embryo> PodDirectory::create() const {
   Fd dir = TRY(sys::openBeneath(embryos, podName(id), O_RDONLY | O_DIRECTORY));
   Fd lock = TRY(sys::openBeneath(dir, name("lock"), O_RDWR | O_CREAT | O_EXCL, 0644));
   if (::fchmod(lock.get(), 0644) != 0) return failErrno("chmod lock");
-  struct flock whole{};
+  struct flock whole {};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
   if (::fcntl(lock.get(), F_OFD_SETLK, &whole) != 0) return failErrno("lock the pod");

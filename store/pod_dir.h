@@ -25,6 +25,7 @@ struct Pod {
   std::optional<pid_t> pid;    // of the pod's PID 1, as the starter saw it; only while running
   // (app, exit status) of the apps that have ended
   std::vector<std::pair<std::string, int>> statuses;
+  std::vector<std::string> oomKilled;  // those of them that the kernel ended for want of memory
   Fd dir;
 };
 
@@ -55,6 +56,7 @@ class PodDirectory {
   // The cgroup that such an embryo's starter had noted down; empty: none, or the embryo lives.
   Result<std::string> cgroupOfAbandoned(const PodId& id) const;
   Result<std::vector<PodId>> in(std::string_view folder) const;
+  Result<std::vector<PodId>> ids() const;  // in the order of a pod's life, so that none is missed
   Result<std::int64_t> changedAt(std::string_view folder, const PodId& id) const;  // ctime, seconds
 
  private:

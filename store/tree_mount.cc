@@ -6,8 +6,6 @@
 #include <linux/mount.h>
 #include <sys/ioctl.h>
 
-#include <string>
-
 #include "base/syscall.h"
 
 namespace airlock::store {
@@ -32,9 +30,10 @@ Result<Fd> loopDevice(FdRef file) {
   return fail(ErrorKind::Busy, "no loop device is free");
 }
 
-Result<Fd> mountErofs(const std::string& source) {
+Result<Fd> mountErofs(const std::string& source, const std::string& label) {
   const Fd fs = TRY(sys::fsopen("erofs"));
   TRY(sys::fsconfigString(fs, "source", source));
+  if (!label.empty()) TRY(sys::fsconfigString(fs, "context", label));
   TRY(sys::fsconfigFlag(fs, "ro"));
   TRY(sys::fsconfigCreate(fs));
   return sys::fsmount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
@@ -42,12 +41,12 @@ Result<Fd> mountErofs(const std::string& source) {
 
 }  // namespace
 
-Result<MountedTree> mountTree(FdRef tree) {
-  auto mounted = mountErofs(procPath(tree));
+Result<MountedTree> mountTree(FdRef tree, const std::string& label) {
+  auto mounted = mountErofs(procPath(tree), label);
   const bool blockOnly = !mounted && mounted.error().number() == ENOTBLK;
   if (blockOnly) {
     const Fd device = TRY(loopDevice(tree));
-    mounted = mountErofs(procPath(device));
+    mounted = mountErofs(procPath(device), label);
   }
   return MountedTree{TRY(inContext(std::move(mounted), "mount the image")), blockOnly};
 }

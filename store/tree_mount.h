@@ -3,6 +3,8 @@
 // trial of it that `airlock doctor` asks for.
 #pragma once
 
+#include <string>
+
 #include "base/fd.h"
 #include "base/result.h"
 
@@ -12,8 +14,8 @@ struct MountedTree {
   Fd mount;
   bool byLoopDevice = false;  // kernels before 6.12 mount EROFS from block devices only
 };
-// Read-only and nodev.
-Result<MountedTree> mountTree(FdRef tree);
+// Read-only and nodev; every file has `label`, unless it is empty (SELinux is off).
+Result<MountedTree> mountTree(FdRef tree, const std::string& label);
 // The ids of its files become those of the user namespace (MOUNT_ATTR_IDMAP).
 Result<void> shiftIds(FdRef mount, FdRef ids);
 

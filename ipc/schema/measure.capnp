@@ -64,6 +64,7 @@ struct PodFacts {
   firstUid @7 :UInt32;
   network @8 :Text;
   volumes @9 :List(Text);     # "name:host:ro"
+  selinux @10 :Text;          # type of the pod's processes; "": not labelled
 }
 # Somebody is about to enter a pod.
 struct EnterFacts {

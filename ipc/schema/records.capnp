@@ -41,6 +41,9 @@ struct PodRecord {
   measured @7 :Text;
   rule @8 :Text;
   cgroup @9 :Data;            # below the v2 mount, or empty
+  selinux @10 :Text;          # label of its processes, or empty
+  machine @11 :Text;          # its name with machined, or why it has none; empty: no systemd here
+  unit @12 :Text;             # of systemd, that the pod ends with
 }
 # Part of PodRecord.
 struct PodApp {
