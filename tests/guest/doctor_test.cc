@@ -51,6 +51,9 @@ TEST_F(Doctor, TellsEachLayerAsItIs) {
   EXPECT_TRUE(found["namespaces"].holds);
   EXPECT_EQ(found["landlock"].holds, says("grep -q landlock /sys/kernel/security/lsm"));
   EXPECT_THAT(found["landlock"].detail, HasSubstr("ABI 2"));  // of Linux 6.1
+  EXPECT_EQ(found["selinux"].holds,
+            readFile("/sys/fs/selinux/enforce") == "1" &&
+                says("ls /var/lib/selinux/default/active/modules/*/airlock"));
   EXPECT_EQ(found["cgroup"].holds, says("grep -q memory /sys/fs/cgroup/cgroup.controllers"));
   for (const char* controller : {"memory", "cpu", "pids"})
     EXPECT_THAT(found["cgroup"].detail, HasSubstr(controller));
