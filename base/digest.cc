@@ -30,7 +30,8 @@ Result<std::array<std::uint8_t, kDigestBytes>> hashFile(FdRef file) {
   for (;;) {
     const ssize_t got = ::pread(file.get(), buffer.data(), buffer.size(), offset);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failErrno("read");
+    // Where: that is what tells which part of the disk is bad.
+    if (got < 0) return failErrno("read at byte " + std::to_string(offset));
     if (got == 0) return hash.finish();
     hash.update({buffer.data(), static_cast<std::size_t>(got)});
     offset += got;
@@ -61,7 +62,9 @@ bool fromHex(std::string_view hex, std::span<std::uint8_t> bytes) {
 
 template <class Tag>
 Result<Digest<Tag>> Digest<Tag>::fromBytes(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() != kDigestBytes) return fail(ErrorKind::Invalid, "a digest has 64 bytes");
+  if (bytes.size() != Tag::bytes) {
+    return fail(ErrorKind::Invalid, "a digest has " + std::to_string(Tag::bytes) + " bytes");
+  }
   Digest digest;
   std::ranges::copy(bytes, digest.bytes_.begin());
   return digest;
@@ -74,7 +77,8 @@ Result<Digest<Tag>> Digest<Tag>::parse(std::string_view text) {
   if (dash == std::string_view::npos || text.substr(0, dash) != Tag::algorithm ||
       !fromHex(text.substr(dash + 1), digest.bytes_)) {
     return refuse(ErrorKind::Invalid, "E_DIGEST",
-                  "not a digest: expected " + std::string(Tag::algorithm) + "- and 128 hex digits");
+                  "not a digest: expected " + std::string(Tag::algorithm) + "- and " +
+                      std::to_string(Tag::bytes * 2) + " hex digits");
   }
   return digest;
 }
@@ -100,6 +104,7 @@ template class Digest<ImageIdTag>;
 template class Digest<BlobTag>;
 template class Digest<TreeTag>;
 template class Digest<ContentTag>;
+template class Digest<VerityTag>;
 
 Sha512::Sha512() : state_{} {
   crypto_hash_sha512_init(reinterpret_cast<crypto_hash_sha512_state*>(state_.data()));

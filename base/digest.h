@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-512 and BLAKE2b-512 digests with a type for what they name.  Anyone may use it; libsodium
+// SHA-512, BLAKE2b-512 and fs-verity digests with a type for what they name.  Anyone may use it; libsodium
 // computes.
 #pragma once
 
@@ -23,13 +23,15 @@ inline constexpr std::size_t kDigestBytes = 64;
 template <class Tag>
 class Digest {
  public:
+  using Bytes = std::array<std::uint8_t, Tag::bytes>;
   Digest() = default;
-  explicit Digest(const std::array<std::uint8_t, kDigestBytes>& bytes) : bytes_(bytes) {}
+  explicit Digest(const Bytes& bytes) : bytes_(bytes) {}
   static Result<Digest> fromBytes(std::span<const std::uint8_t> bytes);
-  // "sha512-<128 hex>" for an ImageId, "blake2b-<128 hex>" for the others; exact, lower case.
+  // The tag's algorithm, a dash and all digits: "sha512-<128 hex>" for an ImageId; exact, lower
+  // case.
   static Result<Digest> parse(std::string_view text);
 
-  const std::array<std::uint8_t, kDigestBytes>& bytes() const { return bytes_; }
+  const Bytes& bytes() const { return bytes_; }
   std::string hex() const;
   std::string text() const;                            // algorithm-hex, whole
   std::string shortText(std::size_t hexDigits) const;  // algorithm-first digits: for display only
@@ -38,20 +40,28 @@ class Digest {
   auto operator<=>(const Digest&) const = default;
 
  private:
-  std::array<std::uint8_t, kDigestBytes> bytes_{};
+  Bytes bytes_{};
 };
 
 struct ImageIdTag {
   static constexpr std::string_view algorithm = "sha512";
+  static constexpr std::size_t bytes = kDigestBytes;
 };
 struct BlobTag {
   static constexpr std::string_view algorithm = "blake2b";
+  static constexpr std::size_t bytes = kDigestBytes;
 };
 struct TreeTag {
   static constexpr std::string_view algorithm = "blake2b";
+  static constexpr std::size_t bytes = kDigestBytes;
 };
 struct ContentTag {
   static constexpr std::string_view algorithm = "sha512";
+  static constexpr std::size_t bytes = kDigestBytes;
+};
+struct VerityTag {
+  static constexpr std::string_view algorithm = "sha256";
+  static constexpr std::size_t bytes = 32;
 };
 
 using ImageId = Digest<ImageIdTag>;  // SHA-512 of the uncompressed tar (appc spec, "Image ID")
@@ -59,11 +69,13 @@ using BlobDigest = Digest<BlobTag>;  // BLAKE2b-512 of an image file as it was d
 using TreeDigest = Digest<TreeTag>;  // BLAKE2b-512 of an EROFS image: `b2sum` prints the same
 using ContentDigest =
     Digest<ContentTag>;  // SHA-512 of anything else: a manifest, a policy, a program
+using VerityDigest = Digest<VerityTag>;  // fs-verity's of a file: `fsverity digest` prints the same
 
 extern template class Digest<ImageIdTag>;
 extern template class Digest<BlobTag>;
 extern template class Digest<TreeTag>;
 extern template class Digest<ContentTag>;
+extern template class Digest<VerityTag>;
 
 // A running hash.
 class Sha512 {

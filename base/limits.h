@@ -26,6 +26,7 @@ inline constexpr std::size_t kArgumentBytes =
     32 * KiB;  // one argument, or one value of the environment
 inline constexpr std::size_t kPodManifestBytes = 48 * KiB;  // of what `cat-manifest` shows
 inline constexpr std::size_t kPolicySummaryBytes = 16 * KiB;
+inline constexpr std::size_t kLabelBytes = 4 * KiB;  // an SELinux label: one write of /proc/…/attr
 inline constexpr std::size_t kLayers = 32;
 inline constexpr std::size_t kPcrBanks = 8;
 inline constexpr std::uint32_t kPcrMax = 23;
@@ -103,11 +104,15 @@ inline constexpr std::size_t kCaBundleBytes = 4 * MiB;
 
 // Pods
 inline constexpr std::size_t kApps = 16;
+inline constexpr std::size_t kActivatedSockets = 16;           // of a pod
+inline constexpr std::size_t kNotifyBytes = 4 * KiB;           // one datagram of sd_notify: what systemd takes
+inline constexpr std::size_t kNotifyStatusBytes = 256;         // of a STATUS that is passed on
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
-inline constexpr std::int64_t kStopMilliseconds = 10'000;      // between TERM and KILL
-inline constexpr std::size_t kImageAccountsBytes = 1 * MiB;    // /etc/passwd or /etc/group of an image (P10)
-inline constexpr std::size_t kMounts = 64;                     // of an app; also volumes of a pod
+inline constexpr std::int64_t kStopMilliseconds = 10'000;  // between TERM and KILL
+inline constexpr std::size_t kImageAccountsBytes =
+    1 * MiB;                                // /etc/passwd or /etc/group of an image (P10)
+inline constexpr std::size_t kMounts = 64;  // of an app; also volumes of a pod
 inline constexpr std::size_t kSupplementaryGids = 256;
 inline constexpr std::size_t kHostnameBytes = 64;  // HOST_NAME_MAX
 inline constexpr std::uint32_t kModeMax = 07777;

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 
 #include "base/log.h"
 #include "base/syscall.h"
@@ -125,9 +126,9 @@ class Holder {
     relay_.close();
     const std::optional<ExitStatusOfChild> reaped = ended ? reap() : std::nullopt;
     if (failure_) return refuse(ErrorKind::Failed, "E_STAGE1", *failure_);
-    if (exited_) return Ending{*exited_, escaped_};
-    if (reaped && !reaped->bySignal) return Ending{reaped->code, escaped_};
-    return Ending{128 + SIGKILL, true};
+    if (exited_) return Ending{*exited_, escaped_, told_};
+    if (reaped && !reaped->bySignal) return Ending{reaped->code, escaped_, told_};
+    return Ending{128 + SIGKILL, true, told_};
   }
 
  private:
@@ -163,6 +164,7 @@ class Holder {
     if (info.ssi_signo == SIGWINCH) {
       relay_.resized();
     } else if (info.ssi_signo != SIGPIPE) {  // our own, from an output that nobody reads any more
+      told_ = told_ || info.ssi_signo == SIGTERM;
       stop();
     }
     return {};
@@ -170,7 +172,10 @@ class Holder {
 
   // A second Stop makes stage1 hurry.  When it does not listen any more its end of the leash is
   // closed, and we see that.
-  void stop() { static_cast<void>(leash_.send(ipc::encode(ipc::LeashCommand{}))); }
+  void stop() {
+    if (attachment_.notifier != nullptr) attachment_.notifier->podStops();
+    static_cast<void>(leash_.send(ipc::encode(ipc::LeashCommand{})));
+  }
 
   void kill() {
     if (sys::pidfdSignal(attachment_.process, SIGKILL)) return;
@@ -194,6 +199,11 @@ class Holder {
     }
     switch (event->kind) {
       case ipc::LeashEvent::Kind::Ready:
+        if (attachment_.notifier != nullptr) attachment_.notifier->podIsReady();
+        return {};
+      case ipc::LeashEvent::Kind::Notify:
+        if (attachment_.notifier != nullptr) attachment_.notifier->appSays(*event);
+        return {};
       case ipc::LeashEvent::Kind::AppExited:
         return {};
       case ipc::LeashEvent::Kind::Failed:
@@ -230,6 +240,7 @@ class Holder {
   Relay relay_;
   bool leashOpen_ = true;
   bool escaped_ = false;
+  bool told_ = false;
   std::optional<int> exited_;
   std::optional<std::string> failure_;
 };
@@ -257,6 +268,18 @@ StopSignals::~StopSignals() {
 
 Result<Ending> holdLeash(const Attachment& attachment, ipc::Channel& leash) {
   return Holder(attachment, leash).hold();
+}
+
+int exitAs(const Ending& ending) {
+  if (!ending.told || ending.code != 128 + SIGTERM) return ending.code;
+  std::fflush(nullptr);
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::signal(SIGTERM, SIG_DFL);
+  static_cast<void>(::sigprocmask(SIG_UNBLOCK, &set, nullptr));
+  ::raise(SIGTERM);
+  return ending.code;
 }
 
 }  // namespace airlock::cli

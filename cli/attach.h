@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "cli/notifier.h"
 #include "ipc/channel.h"
 
 namespace airlock::cli {
@@ -32,16 +33,22 @@ struct Attachment {
   FdRef input;    // the caller's terminal or pipe; only read when the pod has a terminal of its own
   FdRef output;
   bool terminal = false;  // the pod was asked for a terminal
+  Notifier* notifier = nullptr;  // who is told how the pod is; nobody without one
 };
 
 struct Ending {
   int code = 0;         // of the pod, or 128 + signal
   bool killed = false;  // it did not get to say how it ended, or the escape was typed
+  bool told = false;    // we were told TERM
 };
 
 // Serves the leash until the pod has ended and (when it is our child) been reaped.  The first
 // signal asks the pod to stop, a second one to be quick.  A set-up that failed is the error, in the
 // pod's words.
 Result<Ending> holdLeash(const Attachment& attachment, ipc::Channel& leash);
+
+// The exit code of `airlock run` or `enter`.  Does not return when TERM came to us and ended what
+// we held: then TERM ends us too, which a shell sees as the same 143, and systemd as a clean stop.
+int exitAs(const Ending& ending);
 
 }  // namespace airlock::cli

@@ -129,6 +129,22 @@ TEST(Leash, EachSignalAsksToStop) {
   pod.child.disown();
   ASSERT_TRUE(ending);
   EXPECT_EQ(ending->code, 143);
+  EXPECT_TRUE(ending->told);
+}
+
+TEST(Leash, TermEndsUsAsItEndedThePod) {
+  const auto endAs = [](const Ending& ending) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(exitAs(ending));
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return status;
+  };
+  const int clean = endAs({.code = 143, .killed = false, .told = true});
+  EXPECT_TRUE(WIFSIGNALED(clean) && WTERMSIG(clean) == SIGTERM) << clean;
+  // An app that ended by itself, or in its own way, says so.
+  EXPECT_EQ(WEXITSTATUS(endAs({.code = 143, .killed = false, .told = false})), 143);
+  EXPECT_EQ(WEXITSTATUS(endAs({.code = 0, .killed = false, .told = true})), 0);
 }
 
 TEST(Leash, TheTerminalIsRelayedInBothDirections) {

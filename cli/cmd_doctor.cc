@@ -26,6 +26,7 @@
 #include "cli/text_output.h"
 #include "image/json.h"
 #include "store/keystore.h"
+#include "store/pod_label.h"
 
 namespace airlock::cli {
 
@@ -48,7 +49,7 @@ std::string fileText(const char* path) {
 }
 
 bool isFileSystem(const char* path, long magic) {
-  struct statfs info{};
+  struct statfs info {};
   return ::statfs(path, &info) == 0 && static_cast<long>(info.f_type) == magic;
 }
 
@@ -76,9 +77,14 @@ Finding programs() {
   return {"programs", false, "missing: " + missing, "Install Airlock whole"};
 }
 
-constexpr const char* kSelinuxAdvice =
-    "Install a policy (on Debian selinux-policy-default), name selinux in lsm= on the kernel's "
-    "command line, and reboot";
+// What to do about SELinux depends on how far the host has got.
+std::string selinuxAdvice(const std::string& detail) {
+  if (detail.contains("has no type")) return "Install the package it names";
+  if (detail.starts_with("permissive"))
+    return "setenforce 1, and SELINUX=enforcing in /etc/selinux/config";
+  return "Install a policy (on Debian selinux-policy-default and airlock-selinux), name selinux in "
+         "lsm= on the kernel's command line, and reboot";
+}
 
 Finding account(std::string_view name, const char* use) {
   const auto found = findUser(name);
@@ -133,10 +139,8 @@ Finding cgroup() {
 }
 
 Finding selinux() {
-  if (isFileSystem("/sys/fs/selinux", SELINUX_MAGIC)) {
-    return {"selinux", false, "enabled on this host, but this version does not label pods", ""};
-  }
-  return {"selinux", false, "not enabled on this host", kSelinuxAdvice};
+  const ipc::Layer layer = store::selinuxLayer({});
+  return {layer.name, layer.enforced, layer.detail, selinuxAdvice(layer.detail)};
 }
 
 Finding trustedKeys(const Options& options) {
@@ -171,11 +175,11 @@ Finding storeHealth(const Options& options) {
 }
 
 std::string adviceFor(const ipc::Layer& layer) {
-  static const std::map<std::string, std::string> advice = {
+  const std::map<std::string, std::string> advice = {
       {"measurement", "A TPM 2.0 at /dev/tpmrm0, or `measure software-tpm=SOCKET` in the policy"},
       {"cgroup", "Boot with systemd.unified_cgroup_hierarchy=1"},
       {"landlock", "Boot with lsm=landlock,… on a kernel from 5.13 on"},
-      {"selinux", kSelinuxAdvice}};
+      {"selinux", selinuxAdvice(layer.detail)}};
   const auto found = advice.find(layer.name);
   return layer.enforced || found == advice.end() ? "" : found->second;
 }

@@ -93,7 +93,7 @@ Result<int> enter(const Options& options, const std::vector<std::string>& argume
                               .input = input,
                               .output = FdRef(1),
                               .terminal = terminal};
-  return TRY(holdLeash(attachment, leash)).code;
+  return exitAs(TRY(holdLeash(attachment, leash)));
 }
 
 }  // namespace airlock::cli

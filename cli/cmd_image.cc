@@ -135,7 +135,8 @@ image::Json toJson(const std::vector<Listed>& images) {
                         {"tree", image.record.tree.text()},
                         {"signers", signers},
                         {"origin", image.record.origin},
-                        {"verity", image.record.verity}});
+                        {"verity", image.record.verity.has_value()},
+                        {"verity_digest", image.record.verity ? image.record.verity->text() : ""}});
   }
   return document;
 }
@@ -144,6 +145,17 @@ Result<std::string> oneOperand(const std::vector<std::string>& operands) {
   if (operands.size() == 1) return operands.front();
   return refuse(ErrorKind::Invalid, "E_USAGE",
                 operands.empty() ? "must provide one image" : "takes only one image");
+}
+
+// What `image verify` says of one image.
+image::Json verdictOn(const ipc::CatalogRecord& record, const ipc::ImageVerified& found,
+                      bool holds) {
+  return {{"image", record.image.text()},
+          {"name", displayName(record.name, record.labels)},
+          {"holds", holds},
+          {"treeIntact", found.treeIntact},
+          {"signatureHolds", found.signatureHolds},
+          {"detail", found.detail}};
 }
 
 }  // namespace
@@ -215,34 +227,39 @@ Result<int> imageCatManifest(const Options& options, const std::vector<std::stri
 }
 
 Result<int> imageVerify(const Options& options, const std::vector<std::string>& arguments) {
-  const auto operands = TRY(parseFlags(arguments, {}));
-  if (operands.empty())
-    return refuse(ErrorKind::Invalid, "E_USAGE", "must provide at least one image");
+  std::vector<std::string> operands = TRY(parseFlags(arguments, {}));
   const ImageStore images = TRY(ImageStore::choose(options));
+  if (operands.empty()) {  // all of them
+    for (const Listed& image : TRY(listImages(images)))
+      operands.push_back(image.record.image.text());
+  }
   bool allHold = true;
   image::Json document = image::Json::array();
   for (const std::string& operand : operands) {
-    const ipc::CatalogRecord record = TRY(images.resolve(operand));
-    const ipc::ImageVerified found = TRY(images.verify(record));
-    const bool signedOnce = !record.signers.empty();
-    const bool holds = found.treeIntact && (found.signatureHolds || !signedOnce);
+    // One that cannot be asked about must not hide what is wrong with the next.
+    const auto record = images.resolve(operand);
+    const auto found = record ? images.verify(*record) : std::unexpected(record.error());
+    if (!found) {
+      note(errorText("image verify", found.error(), options));
+      allHold = false;
+      continue;
+    }
+    const bool signedOnce = !record->signers.empty();
+    const bool holds = found->treeIntact && (found->signatureHolds || !signedOnce);
     allHold = allHold && holds;
-    document.push_back({{"image", record.image.text()},
-                        {"treeIntact", found.treeIntact},
-                        {"signatureHolds", found.signatureHolds},
-                        {"detail", found.detail}});
+    document.push_back(verdictOn(*record, *found, holds));
     if (options.json) continue;
-    const std::string shown = "\"" + printable(operand) + "\"";
+    const std::string name = printable(displayName(record->name, record->labels));
+    const std::string shown = "\"" + (operand == record->image.text() ? name : printable(operand)) +
+                              "\"";
     if (holds) {
-      out("successfully verified checksum for image: " + shown + " (\"" + record.image.text() +
+      out("successfully verified checksum for image: " + shown + " (\"" + record->image.text() +
           "\")\n");
       out(signedOnce ? "successfully verified signature for image: " + shown + "\n"
                      : "image " + shown + " was imported without a signature\n");
     } else {
-      note("image verify: verification failed for image " + shown + ": " +
-           (found.treeIntact ? "the signature does not hold any more"
-                             : "the stored tree is not what was imported") +
-           (found.detail.empty() ? "" : ": " + printable(found.detail)) +
+      note("image verify: verification failed for image " + name + " (" + record->image.text() +
+           "): " + printable(found->detail) +
            ". Remove it with `airlock image rm` and fetch it again\n");
     }
   }

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/syscall.h"
+#include "cli/app_streams.h"
 #include "cli/attach.h"
 #include "cli/helper_client.h"
 #include "cli/in_message.h"
@@ -12,6 +13,7 @@
 #include "cli/pod_access.h"
 #include "cli/pod_arguments.h"
 #include "cli/pod_request.h"
+#include "cli/service_variables.h"
 #include "cli/terminal.h"
 #include "cli/text_output.h"
 
@@ -71,15 +73,20 @@ void tellLayers(const ipc::Started& started) {
 }  // namespace
 
 Result<int> run(const Options& options, const std::vector<std::string>& arguments) {
+  // First: the descriptors that it names must not be ours.
+  const ServiceVariables service = TRY(takeServiceVariables());
   const PodArguments wanted = TRY(parsePodArguments(arguments));
   TRY(findHelper(options));  // before anything is downloaded
   const Surroundings surroundings{
       .insecure = options.insecure,
       .parentEnvironment = wanted.inheritEnvironment ? environmentOf(environ)
                                                      : std::vector<image::EnvironmentVariable>(),
-      .fileEnvironment = TRY(readEnvironmentFiles(wanted.environmentFiles))};
+      .fileEnvironment = TRY(readEnvironmentFiles(wanted.environmentFiles)),
+      .sockets = service.sockets,
+      .watchdogMicroseconds = service.watchdogMicroseconds};
   const std::vector<ChosenImage> images = TRY(obtainImages(options, wanted));
-  const PodRequest request = TRY(buildPodRequest(wanted, images, surroundings));
+  PodRequest request = TRY(buildPodRequest(wanted, images, surroundings));
+  const std::vector<Fd> streams = TRY(openAppStreams(wanted, service.journalStream, request));
   for (const std::string& warning : request.warnings) complain("run", warning);
   if (options.debug) {
     for (const std::string& line : request.notes) complain("run", line);
@@ -89,6 +96,8 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
   std::vector<FdRef> fds = {input.ref(), FdRef(1), FdRef(2)};
   for (const Fd& volume : request.volumes) fds.push_back(volume);
   for (const Sealed& filter : request.filters) fds.push_back(filter.fd());
+  for (const std::size_t socket : request.sockets) fds.push_back(service.sockets[socket].fd);
+  for (const Fd& stream : streams) fds.push_back(stream);
   HelperAnswer answer = TRY(askHelper(options, request.request, fds));
   const auto* started = std::get_if<ipc::Started>(&answer.reply);
   if (started == nullptr || answer.fds.size() != 2) {
@@ -99,15 +108,20 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
   TRY(saveUuid(wanted.uuidFile, started->pod));
   if (options.debug) tellLayers(*started);
 
+  std::vector<std::string> notifying;
+  for (const ipc::AppSpec& app : request.request.pod.apps)
+    if (app.notify) notifying.push_back(app.name.text());
+  Notifier notifier(service.notifySocket, std::move(notifying));
   const Attachment attachment{.process = answer.fds[0],
                               .signals = signals.fd(),
                               .input = FdRef(0),
                               .output = FdRef(1),
-                              .terminal = wanted.interactive};
+                              .terminal = wanted.interactive,
+                              .notifier = &notifier};
   const Ending ending = TRY(holdLeash(attachment, leash));
   if (ending.killed)
     note("Container airlock-" + started->pod.text() + " terminated by signal KILL.\n");
-  return ending.code;
+  return exitAs(ending);
 }
 
 }  // namespace airlock::cli

@@ -20,7 +20,7 @@ Result<int> version(const Options& options, const std::vector<std::string>& argu
   const std::string compiler = "gcc " __VERSION__;
 #endif
   const std::string platform = "linux/" + std::string(image::hostArchitecture());
-  const std::string features = "+TPM +SECCOMP +LANDLOCK +EROFS -SELINUX -KVM";
+  const std::string features = "+TPM +SECCOMP +LANDLOCK +EROFS +SELINUX -KVM";
   if (options.json) {
     image::Json document;
     document["airlock"] = AIRLOCK_VERSION;

@@ -54,8 +54,9 @@ constexpr Command kCommands[] = {
      "--sort=\"importtime\"\tcomma list of fields\n",
      imageList},
     {"image rm", "IMAGE...", "remove images from the store", "", imageRemove},
-    {"image verify", "IMAGE...",
-     "check that images in the store are what was imported, and signed still", "", imageVerify},
+    {"image verify", "[IMAGE...]",
+     "check that images in the store, or all, are what was imported, and signed still", "",
+     imageVerify},
     {"list", "", "list pods",
      "--format=\"\"\tjson or json-pretty\n"
      "--full\twhole ids and times\n"
@@ -74,6 +75,7 @@ constexpr Command kCommands[] = {
      "--hostname=\"\"\tof the pod; airlock-UUID otherwise\n"
      "--inherit-env\tgive the apps this environment\n"
      "--interactive\tgive the app a terminal\n"
+     "--journal=\"auto\"\tauto, off, or a journal namespace for the apps' output\n"
      "--net[=default]\tnone: loopback alone; host: the host's network, where policy allows it\n"
      "--pull-policy=\"new\"\twhen to download: never, new, update\n"
      "--set-env=\"\"\tNAME=VALUE for every app\n"
@@ -83,6 +85,7 @@ constexpr Command kCommands[] = {
      "--mount=\"\"\tvolume=NAME,target=PATH; after an image for that app alone\n"
      "--exec=\"\"\tprogram to run instead of the image's (after an image, as all below)\n"
      "--name=\"\"\tof the app\n"
+     "--notify\tthe app says when it is ready (sd_notify)\n"
      "--user=\"\"\tof the app\n"
      "--group=\"\"\tof the app\n"
      "--supplementary-gids=\"\"\tcomma list\n"

@@ -306,6 +306,12 @@ class Reader {
       pod_.uuidFile = value;
       return {};
     });
+    flags_.value("journal", [this](const std::string& value) -> Result<void> {
+      // As systemd takes them: the name is part of names of units and directories.
+      if (!AppName::parse(value)) return badFlag("it is auto, off or a journal namespace");
+      pod_.journal = value;
+      return {};
+    });
     flags_.value("set-env", [this](const std::string& value) -> Result<void> {
       pod_.environment.push_back(TRY(parseEnvironment(value)));
       return {};
@@ -383,6 +389,11 @@ class Reader {
           pod_.apps.back().readOnlyRootFs = TRY(readBoolean("readonly-rootfs", value));
           return {};
         });
+    flags_.optionalValue("notify", "true", [this](const std::string& value) -> Result<void> {
+      if (pod_.apps.empty()) return badFlag("--notify must follow an image");
+      pod_.apps.back().notify = TRY(readBoolean("notify", value));
+      return {};
+    });
     appValue("environment", [](App& app, const std::string& value) -> Result<void> {
       app.environment.push_back(TRY(parseEnvironment(value)));
       return {};

@@ -26,6 +26,7 @@ struct AppArguments {
   std::optional<std::vector<std::uint32_t>> supplementaryGids;
   std::optional<std::string> workingDirectory;
   bool readOnlyRootFs = false;
+  bool notify = false;  // it says when it is ready, whatever its image says
   std::vector<image::EnvironmentVariable> environment;
   std::vector<image::Mount> mounts;
   std::vector<image::Isolator> isolators;  // each overrides what the image says of its kind
@@ -39,6 +40,7 @@ struct PodArguments {
   ipc::Network network = ipc::Network::Loopback;
   std::string hostname;
   std::string uuidFile;
+  std::string journal = "auto";  // "auto", "off" or the name of a journal namespace
   bool inheritEnvironment = false;
   std::vector<image::EnvironmentVariable> environment;  // --set-env
   std::vector<std::string> environmentFiles;

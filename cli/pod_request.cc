@@ -22,6 +22,7 @@ namespace {
 
 using image::EnvironmentVariable;
 
+constexpr std::string_view kNotifies = "appc.io/executor/supports-systemd-notify";
 constexpr std::string_view kNoNewPrivileges = "os/linux/no-new-privileges";
 
 void setVariable(std::vector<EnvironmentVariable>& environment,
@@ -78,7 +79,9 @@ class Builder {
     spec().network = arguments_.network;
     spec().terminal = arguments_.interactive;
     warnOfInsecure();
+    spec().watchdogMicroseconds = surroundings_.watchdogMicroseconds;
     for (std::size_t i = 0; i < images.size(); ++i) TRY(addApp(arguments_.apps[i], images[i]));
+    warnOfSockets();
     for (const image::Volume& volume : pod_.volumes) {
       if (volume.kind == image::Volume::Kind::Host)
         result_.volumes.push_back(TRY(openSource(volume)));
@@ -110,11 +113,12 @@ class Builder {
   }
 
   Result<void> checkDescriptors() const {
-    const std::size_t count = 3 + result_.volumes.size() + result_.filters.size();
+    const std::size_t count =
+        3 + result_.volumes.size() + result_.filters.size() + result_.sockets.size();
     if (count <= limits::kMessageDescriptors) return {};
     return refuse(ErrorKind::Invalid, "E_LIMIT",
                   "the pod has more than " + std::to_string(limits::kMessageDescriptors - 3) +
-                      " host volumes and seccomp filters together");
+                      " host volumes, seccomp filters and sockets together");
   }
 
   Result<void> addApp(const AppArguments& wanted, const ChosenImage& chosen) {
@@ -159,6 +163,9 @@ class Builder {
                          .imageName = displayName(manifest.name, manifest.labels)};
     TRY(addMounts(app, wanted, runtime, started));
     TRY(limit(app, isolators, started));
+    passSockets(app, started);
+    started.notify = wanted.notify || image::annotationValue(manifest.annotations, kNotifies) == "true";
+    if (wanted.notify) runtime.annotations.push_back({std::string(kNotifies), "true"});
     describe(app, wanted, started);
     runtime.app = std::move(app);
     pod_.apps.push_back(std::move(runtime));
@@ -265,6 +272,44 @@ class Builder {
                               .gid = 0});
     }
     return findVolume(name);
+  }
+
+  // rkt's rule: a socket belongs to the socket-activated port with its protocol and number.  What is
+  // not declared does not cross (R13).
+  void passSockets(const image::App& app, ipc::AppSpec& started) {
+    for (const image::Port& port : app.ports) {
+      if (!port.socketActivated) continue;
+      bool found = false;
+      for (std::size_t i = 0; i < surroundings_.sockets.size(); ++i) {
+        const auto& kind = surroundings_.sockets[i].kind;
+        const bool fits = kind && kind->serves &&
+                          port.protocol == (kind->datagram ? "udp" : "tcp") &&
+                          kind->port >= port.port && kind->port - port.port < port.count;
+        if (!fits || std::ranges::find(result_.sockets, i) != result_.sockets.end()) continue;
+        started.sockets.push_back({port.name, kind->datagram, kind->port});
+        result_.sockets.push_back(i);
+        found = true;
+      }
+      if (found) continue;
+      result_.warnings.push_back("warning: no socket was passed for the socket-activated port \"" +
+                                 port.name.text() + "\" (" + port.protocol + " " +
+                                 std::to_string(port.port) + "); app " + started.name.text() +
+                                 " gets none");
+    }
+  }
+
+  void warnOfSockets() {
+    for (std::size_t i = 0; i < surroundings_.sockets.size(); ++i) {
+      if (std::ranges::find(result_.sockets, i) != result_.sockets.end()) continue;
+      const PassedSocket& socket = surroundings_.sockets[i];
+      const std::string what =
+          socket.kind ? std::string(socket.kind->datagram ? "udp " : "tcp ") +
+                            std::to_string(socket.kind->port)
+                      : "no IP socket";
+      result_.warnings.push_back("warning: descriptor " + std::to_string(socket.fd.get()) + " (" +
+                                 what + ") of the service manager is no socket-activated port of " +
+                                 "any app, and is not passed");
+    }
   }
 
   Result<void> limit(const image::App& app, const image::AppIsolators& isolators,

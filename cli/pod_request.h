@@ -12,6 +12,7 @@
 #include "base/sealed.h"
 #include "cli/command.h"
 #include "cli/pod_arguments.h"
+#include "cli/service_variables.h"
 #include "ipc/helper_messages.h"
 #include "ipc/records.h"
 
@@ -26,12 +27,15 @@ struct Surroundings {
   Insecure insecure;
   std::vector<image::EnvironmentVariable> parentEnvironment;  // of the caller, for --inherit-env
   std::vector<image::EnvironmentVariable> fileEnvironment;    // of --set-env-file, in their order
+  std::span<const PassedSocket> sockets = {};                 // of the service manager
+  std::uint64_t watchdogMicroseconds = 0;
 };
 
 struct PodRequest {
   ipc::RunRequest request;
   std::vector<Fd> volumes;            // of Host volumes, in order, opened with the caller's rights
   std::vector<Sealed> filters;        // of apps with hasExtraFilter, in order
+  std::vector<std::size_t> sockets;   // of all apps, in order: which of Surroundings::sockets
   std::vector<std::string> warnings;  // for stderr
   std::vector<std::string> notes;     // the same with --debug only
 };

@@ -110,7 +110,10 @@ std::string protectionLines(const store::Pod& pod, std::span<const ipc::CatalogR
     }
   }
   std::string text = "enforced=" + enforced + "\n" + missing;
+  if (!pod.record.selinux.empty()) text += "selinux=" + printable(pod.record.selinux) + "\n";
   text += "measured=" + printable(pod.record.measured) + "\n";
+  if (!pod.record.unit.empty()) text += "unit=" + printable(pod.record.unit) + "\n";
+  if (!pod.record.machine.empty()) text += "machine=" + printable(pod.record.machine) + "\n";
   for (const ipc::PodApp& app : pod.record.apps) {
     text += "image-" + app.name.text() + "=" + printable(app.imageName) + " " + app.image.text() +
             " signer=" + signersOf(recordOf(images, app.image)) + "\n";
@@ -238,6 +241,7 @@ Json statusJson(const PodView& view, std::span<const ipc::CatalogRecord> images)
         {{"name", layer.name}, {"enforced", layer.enforced}, {"detail", layer.detail}});
   }
   json["layers"] = std::move(layers);
+  json["selinux"] = pod.record.selinux;
   json["measured"] = pod.record.measured;
   json["rule"] = pod.record.rule;
   Json shown = Json::array();

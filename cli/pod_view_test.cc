@@ -64,6 +64,7 @@ TEST_F(PodViews, StatusSaysRktsLinesAndWhatHeld) {
   view.pod.statuses = {{"redis", 3}};
   view.pod.record.layers = {
       {"seccomp", true, ""}, {"namespaces", true, ""}, {"selinux", false, "not in this kernel"}};
+  view.pod.record.selinux = "system_u:system_r:airlock_pod_t:s0:c1,c2";
   view.pod.record.measured = "pcr 15, record 7, software TPM";
   view.pod.record.rule = "/etc/x.policy:4: allow";
   EXPECT_EQ(statusLines(view, {}),
@@ -75,6 +76,7 @@ TEST_F(PodViews, StatusSaysRktsLinesAndWhatHeld) {
             "app-redis=3\n"
             "enforced=seccomp,namespaces\n"
             "not-enforced=selinux: not in this kernel\n"
+            "selinux=system_u:system_r:airlock_pod_t:s0:c1,c2\n"
             "measured=pcr 15, record 7, software TPM\n"
             "image-redis=example.com/redis:1 " +
                 ipc::sampleDigest<ImageIdTag>('i').text() +

@@ -14,9 +14,9 @@ function(airlock_schemas out)
               -I${CMAKE_CURRENT_SOURCE_DIR}/schema ${CMAKE_CURRENT_SOURCE_DIR}/${schema}
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${schema} VERBATIM)
     list(APPEND sources "${dir}/${name}.c++")
-    # Generated code is not ours to keep free of warnings.
+    # Generated code is not ours to keep free of warnings.  Its name: see -ffile-prefix-map in AirlockHardening.cmake.
     set_source_files_properties("${dir}/${name}.c++" PROPERTIES
-      COMPILE_OPTIONS "-w;-include;${CMAKE_SOURCE_DIR}/ipc/capnp.h")
+      COMPILE_OPTIONS "-w;-ffile-prefix-map=ipc/=./ipc/;-include;${CMAKE_SOURCE_DIR}/ipc/capnp.h")
   endforeach()
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()

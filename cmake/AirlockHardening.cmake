@@ -37,6 +37,12 @@ else()
   target_compile_definitions(airlock_flags INTERFACE _GLIBCXX_ASSERTIONS)
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
     target_compile_options(airlock_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+    # The same object wherever it is compiled: ccache hands the compiler names relative to the build tree (base_dir),
+    # and these must read as the absolute ones do.  The last that matches counts.
+    file(RELATIVE_PATH AIRLOCK_UP "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}")
+    string(REGEX REPLACE "/$" "" AIRLOCK_UP "${AIRLOCK_UP}")
+    target_compile_options(airlock_flags INTERFACE
+      -ffile-prefix-map=${AIRLOCK_UP}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=.)
   endif()
 endif()
 if(AIRLOCK_TEST_HOOKS)

@@ -24,7 +24,8 @@ int main(int argc, char** argv) {
                                                       {"PodSpec", "pod_spec"},
                                                       {"VerifyReply", "verify_reply"},
                                                       {"LeashEvent", "leash"},
-                                                      {"LeashCommand", "leash"}};
+                                                      {"LeashCommand", "leash"},
+                                                      {"SystemdReply", "systemd_reply"}};
   // The message that overflows the segment table of libcapnp 0.9.2's asynchronous reader, and its
   // neighbours.
   for (const auto& [kind, folder] : folders) {

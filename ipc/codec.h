@@ -105,7 +105,7 @@ Result<Name> readName(capnp::Text::Reader text, std::string_view field) {
 template <class Kind>
 Result<Kind> readDigest(capnp::Data::Reader data, std::string_view field) {
   auto digest = Kind::fromBytes({data.begin(), data.size()});
-  if (!digest) return badValue(field, "is not a digest of 64 bytes");
+  if (!digest) return badValue(field, "is not a digest of the right length");
   return digest;
 }
 

@@ -28,7 +28,7 @@ struct ImportRequest {
 };
 
 // Descriptors: 0, 1, 2 the standard streams; then one per Host volume in order; then one sealed BPF
-// program per app with hasExtraFilter.
+// program per app with hasExtraFilter; then each app's sockets; then each app's own streams.
 struct RunRequest {
   PodSpec pod;              // id is ignored
   std::string podManifest;  // JSON for `cat-manifest`; stored and measured as bytes, never parsed

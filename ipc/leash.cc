@@ -19,6 +19,8 @@ WireEvent toWire(LeashEvent::Kind kind) {
       return WireEvent::APP_EXITED;
     case LeashEvent::Kind::PodExited:
       return WireEvent::POD_EXITED;
+    case LeashEvent::Kind::Notify:
+      return WireEvent::NOTIFY;
   }
   return WireEvent::UNSET;
 }
@@ -36,6 +38,8 @@ Result<LeashEvent::Kind> fromWire(WireEvent kind) {
       return LeashEvent::Kind::AppExited;
     case WireEvent::POD_EXITED:
       return LeashEvent::Kind::PodExited;
+    case WireEvent::NOTIFY:
+      return LeashEvent::Kind::Notify;
   }
   return badValue("leash event", "is of an unknown kind");
 }
@@ -66,12 +70,18 @@ void writeEvent(wire::LeashEvent::Builder to, const LeashEvent& event) {
   to.setApp(text(shown(event.app)));
   to.setStatus(event.status);
   to.setText(text(shown(event.text)));
+  to.setNotify(event.notify);
 }
 Result<LeashEvent> readEvent(wire::LeashEvent::Reader from) {
-  return LeashEvent{.kind = TRY(fromWire(from.getKind())),
-                    .app = TRY(readText(from.getApp(), "leash app")),
-                    .status = from.getStatus(),
-                    .text = TRY(readText(from.getText(), "leash text"))};
+  LeashEvent event{.kind = TRY(fromWire(from.getKind())),
+                   .app = TRY(readText(from.getApp(), "leash app")),
+                   .status = from.getStatus(),
+                   .text = TRY(readText(from.getText(), "leash text")),
+                   .notify = from.getNotify()};
+  const bool says = event.notify != 0 && (event.notify & ~kNotifyAll) == 0;
+  if (event.kind == LeashEvent::Kind::Notify ? !says : event.notify != 0)
+    return badValue("leash notification", "says what it cannot");
+  return event;
 }
 
 void writeCommand(wire::LeashCommand::Builder to, const LeashCommand& command) {

@@ -95,7 +95,8 @@ Result<PodFacts> readPod(wire::PodFacts::Reader from) {
       .callerUid = from.getCallerUid(),
       .firstUid = from.getFirstUid(),
       .network = TRY(readText(from.getNetwork(), "network")),
-      .volumes = TRY(readTexts(from.getVolumes(), limits::kMounts, "volumes"))};
+      .volumes = TRY(readTexts(from.getVolumes(), limits::kMounts, "volumes")),
+      .selinux = TRY(readText(from.getSelinux(), "SELinux type"))};
 }
 void writePod(wire::PodFacts::Builder to, const PodFacts& value) {
   to.setPod(raw(value.pod));
@@ -108,6 +109,7 @@ void writePod(wire::PodFacts::Builder to, const PodFacts& value) {
   to.setFirstUid(value.firstUid);
   to.setNetwork(text(value.network));
   writeTexts(to.initVolumes(count(value.volumes)), value.volumes);
+  to.setSelinux(text(value.selinux));
 }
 
 Result<EnterFacts> readEnter(wire::EnterFacts::Reader from) {

@@ -35,7 +35,7 @@ struct ImageFacts {
   std::string name;
   std::vector<Label> labels;
   TreeDigest tree;
-  std::string content;  // "verity", "rehash" or "store-trust"
+  std::string content;  // "verity:sha256-<64 hex>", "rehash" or "store-trust"
   std::vector<std::string> signers;
   std::string rule;
   std::string origin;
@@ -52,6 +52,7 @@ struct PodFacts {
   std::uint32_t firstUid = 0;
   std::string network;
   std::vector<std::string> volumes;  // "name:host:ro"
+  std::string selinux;               // type of its processes; "": not labelled
 };
 struct EnterFacts {
   PodId pod;

@@ -143,6 +143,8 @@ TEST(Messages, AnEmptyMessageAsksForNothing) {
   EXPECT_EQ(codeOf(decodeFetchEvent(bytes)), "E_REQUEST");
   EXPECT_EQ(codeOf(decodeMeasureJob(bytes)), "E_REQUEST");
   EXPECT_EQ(codeOf(decodeMeasureReply(bytes)), "E_REQUEST");
+  EXPECT_EQ(codeOf(decodeSystemdJob(bytes)), "E_REQUEST");
+  EXPECT_EQ(codeOf(decodeSystemdReply(bytes)), "E_REQUEST");
   EXPECT_EQ(codeOf(decodePodSpec(bytes)), "E_REQUEST");
   EXPECT_EQ(codeOf(decodeLeashEvent(bytes)), "E_REQUEST");
   EXPECT_EQ(codeOf(decodeLeashCommand(bytes)), "E_REQUEST");

@@ -67,6 +67,14 @@ Result<std::string> readIdentity(capnp::Text::Reader from, std::string_view fiel
   return identity;
 }
 
+Result<SocketSpec> readSocket(wire::SocketSpec::Reader from) {
+  SocketSpec socket{.port = TRY(readName<AppName>(from.getPort(), "socket's port")),
+                    .datagram = from.getDatagram(),
+                    .number = from.getNumber()};
+  if (socket.number == 0) return badValue("socket's port", "is 0");
+  return socket;
+}
+
 Result<AppSpec> readApp(wire::AppSpec::Reader from) {
   AppSpec app{.name = TRY(readName<AppName>(from.getName(), "app name")),
               .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
@@ -88,7 +96,13 @@ Result<AppSpec> readApp(wire::AppSpec::Reader from) {
               .cpuMillis = from.getCpuMillis(),
               .cpuShares = from.getCpuShares(),
               .oomScoreAdjust = TRY(readOomScore(from)),
-              .hasExtraFilter = from.getHasExtraFilter()};
+              .hasExtraFilter = from.getHasExtraFilter(),
+              .notify = from.getNotify(),
+              .sockets = TRY(readList(from.getSockets(), limits::kActivatedSockets, "sockets",
+                                      readSocket)),
+              .ownInput = from.getOwnInput(),
+              .ownOutput = from.getOwnOutput(),
+              .ownErrors = from.getOwnErrors()};
   if (!app.workingDirectory.empty() && !app.workingDirectory.starts_with('/')) {
     return badValue("working directory", "is not absolute");
   }
@@ -120,6 +134,16 @@ void writeApp(wire::AppSpec::Builder to, const AppSpec& app) {
   to.setHasOomScoreAdjust(app.oomScoreAdjust.has_value());
   to.setOomScoreAdjust(app.oomScoreAdjust.value_or(0));
   to.setHasExtraFilter(app.hasExtraFilter);
+  to.setNotify(app.notify);
+  writeList(to.initSockets(count(app.sockets)), app.sockets,
+            [](wire::SocketSpec::Builder builder, const SocketSpec& socket) {
+              builder.setPort(text(socket.port.text()));
+              builder.setDatagram(socket.datagram);
+              builder.setNumber(socket.number);
+            });
+  to.setOwnInput(app.ownInput);
+  to.setOwnOutput(app.ownOutput);
+  to.setOwnErrors(app.ownErrors);
 }
 
 Result<VolumeKind> fromWire(wire::VolumeKind kind) {
@@ -194,9 +218,20 @@ Result<void> checkWhole(const PodSpec& spec) {
       return badValue("volume " + volume.name.text(), "is there twice");
     }
   }
+  const auto journal = std::ranges::find(
+      spec.volumes, spec.journal, [](const VolumeSpec& volume) { return volume.name.text(); });
+  if (!spec.journal.empty() && (journal == spec.volumes.end() || !journal->readOnly ||
+                                journal->kind != VolumeKind::Host)) {
+    return badValue("journal", "names no read-only volume of the host");
+  }
+  std::size_t sockets = 0;
   std::set<AppName> apps;
   for (const AppSpec& app : spec.apps) {
     if (!apps.insert(app.name).second) return badValue("app " + app.name.text(), "is there twice");
+    sockets += app.sockets.size();
+    if (spec.terminal && (app.ownInput || app.ownOutput || app.ownErrors)) {
+      return badValue("app " + app.name.text(), "has own streams beside a terminal");
+    }
     for (const MountSpec& mount : app.mounts) {
       if (!volumes.contains(mount.volume)) {
         return badValue("mount in app " + app.name.text(),
@@ -204,6 +239,7 @@ Result<void> checkWhole(const PodSpec& spec) {
       }
     }
   }
+  if (sockets > limits::kActivatedSockets) return badValue("pod", "has too many sockets");
   return {};
 }
 }  // namespace
@@ -214,7 +250,11 @@ Result<PodSpec> readPodSpec(wire::PodSpec::Reader from) {
                .network = TRY(fromWire(from.getNetwork())),
                .terminal = from.getTerminal(),
                .apps = TRY(readList(from.getApps(), limits::kApps, "apps", readApp)),
-               .volumes = TRY(readList(from.getVolumes(), limits::kMounts, "volumes", readVolume))};
+               .volumes = TRY(readList(from.getVolumes(), limits::kMounts, "volumes", readVolume)),
+               .selinuxProcess = TRY(readText(from.getSelinuxProcess(), "process label")),
+               .selinuxMount = TRY(readText(from.getSelinuxMount(), "mount label")),
+               .watchdogMicroseconds = from.getWatchdogMicroseconds(),
+               .journal = TRY(readText(from.getJournal(), "journal"))};
   TRY(checkWhole(spec));
   return spec;
 }
@@ -225,6 +265,10 @@ void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec) {
   to.setTerminal(spec.terminal);
   writeList(to.initApps(count(spec.apps)), spec.apps, writeApp);
   writeList(to.initVolumes(count(spec.volumes)), spec.volumes, writeVolume);
+  to.setSelinuxProcess(text(spec.selinuxProcess));
+  to.setSelinuxMount(text(spec.selinuxMount));
+  to.setWatchdogMicroseconds(spec.watchdogMicroseconds);
+  if (!spec.journal.empty()) to.setJournal(text(spec.journal));
 }
 
 Result<EnterSpec> readEnterSpec(wire::EnterSpec::Reader from) {
@@ -269,6 +313,19 @@ int Stage1Descriptors::filter(std::size_t app) const {
                     [](const AppSpec& each) { return each.hasExtraFilter; });
   return volume(spec.volumes.size()) + static_cast<int>(before);
 }
-int Stage1Descriptors::end() const { return filter(spec.apps.size()); }
+int Stage1Descriptors::socket(std::size_t app) const {
+  int number = filter(spec.apps.size());
+  for (std::size_t i = 0; i < app; ++i) number += static_cast<int>(spec.apps[i].sockets.size());
+  return number;
+}
+int Stage1Descriptors::stream(std::size_t app) const {
+  int number = socket(spec.apps.size());
+  for (std::size_t i = 0; i < app; ++i) {
+    const AppSpec& each = spec.apps[i];
+    number += int{each.ownInput} + int{each.ownOutput} + int{each.ownErrors};
+  }
+  return number;
+}
+int Stage1Descriptors::end() const { return stream(spec.apps.size()); }
 
 }  // namespace airlock::ipc

@@ -42,6 +42,15 @@ struct MountSpec {
   bool operator==(const MountSpec&) const = default;
 };
 
+// A socket that somebody else has opened for a port of the app: the app finds it as sd_listen_fds(3)
+// says.
+struct SocketSpec {
+  AppName port;            // the port's name
+  bool datagram = false;   // UDP; else TCP, listening
+  std::uint16_t number = 0;  // what the socket is bound to
+  bool operator==(const SocketSpec&) const = default;
+};
+
 struct AppSpec {
   AppName name;
   ImageId image;
@@ -61,6 +70,11 @@ struct AppSpec {
   std::uint32_t cpuShares = 0;
   std::optional<std::int32_t> oomScoreAdjust;
   bool hasExtraFilter = false;  // a further seccomp program, installed on top of the default one
+  bool notify = false;          // it gets a NOTIFY_SOCKET
+  std::vector<SocketSpec> sockets;  // limits::kActivatedSockets in a pod
+  bool ownInput = false;            // a stream that is not the pod's
+  bool ownOutput = false;
+  bool ownErrors = false;
   bool operator==(const AppSpec&) const = default;
 };
 
@@ -71,6 +85,11 @@ struct PodSpec {
   bool terminal = false;  // the single app gets a pseudo terminal of the pod
   std::vector<AppSpec> apps;
   std::vector<VolumeSpec> volumes;
+  std::string selinuxProcess;  // label of the apps, "user:role:type:level"; set by the helper, ""
+                               // where SELinux is off
+  std::string selinuxMount;    // label of what they write; likewise
+  std::uint64_t watchdogMicroseconds = 0;  // for apps with `notify`; 0: nobody watches
+  std::string journal;  // the read-only Host volume that holds this pod's journal; "": none
   bool operator==(const PodSpec&) const = default;
 };
 
@@ -105,11 +124,13 @@ inline constexpr int kStderrFd = 9;
 inline constexpr int kFirstMountFd = 10;
 // From kFirstMountFd on: the root of each app, then each volume in order (Host: a detached mount of
 // it; Empty: its directory below the pod, a detached mount too), then a sealed BPF program for each
-// app with hasExtraFilter.
+// app with hasExtraFilter, then for each app its sockets, then for each app its own streams.
 struct Stage1Descriptors {
   int root(std::size_t app) const { return kFirstMountFd + static_cast<int>(app); }
   int volume(std::size_t index) const;
   int filter(std::size_t app) const;  // only for an app with hasExtraFilter
+  int socket(std::size_t app) const;  // the first of its sockets
+  int stream(std::size_t app) const;  // the first of its own streams: input, output, errors
   int end() const;                    // one past the last
   const PodSpec& spec;
 };
@@ -125,12 +146,20 @@ struct LeashEvent {
     Terminal,   // one descriptor: the master side of the pod's terminal
     AppExited,  // `app` ended with `status`
     PodExited,  // the last message: the pod ends with `status`
+    Notify,     // what `app` has said by sd_notify(3): `notify`, and `text` with kNotifyStatus
   };
   Kind kind = Kind::Ready;
   std::string app;
   std::int32_t status = 0;  // exit code, or 128 + signal
   std::string text;
+  std::uint32_t notify = 0;  // kNotify…
 };
+inline constexpr std::uint32_t kNotifyReady = 1;
+inline constexpr std::uint32_t kNotifyReloading = 2;
+inline constexpr std::uint32_t kNotifyStopping = 4;
+inline constexpr std::uint32_t kNotifyWatchdog = 8;
+inline constexpr std::uint32_t kNotifyStatus = 16;
+inline constexpr std::uint32_t kNotifyAll = 31;
 // holder -> stage1.
 struct LeashCommand {
   enum class Kind : std::uint16_t { Stop, Signal };

@@ -7,6 +7,12 @@
 
 namespace airlock::ipc::codec {
 namespace {
+// Empty: none, as in every record from before there was the field.
+Result<std::optional<VerityDigest>> readVerity(capnp::Data::Reader bytes) {
+  if (bytes.size() == 0) return std::optional<VerityDigest>();
+  return std::optional(TRY(readDigest<VerityDigest>(bytes, "verity digest")));
+}
+
 Result<CatalogRecord> readCatalog(wire::CatalogRecord::Reader from) {
   return CatalogRecord{
       .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
@@ -24,8 +30,8 @@ Result<CatalogRecord> readCatalog(wire::CatalogRecord::Reader from) {
       .origin = TRY(readText(from.getOrigin(), "origin")),
       .importerUid = from.getImporterUid(),
       .importedAt = from.getImportedAt(),
-      .verity = from.getVerity(),
-      .latest = from.getLatest()};
+      .latest = from.getLatest(),
+      .verity = TRY(readVerity(from.getVerityDigest()))};
 }
 void writeCatalog(wire::CatalogRecord::Builder to, const CatalogRecord& record) {
   to.setImage(raw(record.image));
@@ -43,8 +49,9 @@ void writeCatalog(wire::CatalogRecord::Builder to, const CatalogRecord& record) 
   to.setOrigin(text(record.origin));
   to.setImporterUid(record.importerUid);
   to.setImportedAt(record.importedAt);
-  to.setVerity(record.verity);
+  to.setVerity(record.verity.has_value());
   to.setLatest(record.latest);
+  if (record.verity) to.setVerityDigest(raw(*record.verity));
 }
 
 Result<PodApp> readPodApp(wire::PodApp::Reader from) {
@@ -62,7 +69,10 @@ Result<PodRecord> readPod(wire::PodRecord::Reader from) {
                    .layers = TRY(readLayers(from.getLayers())),
                    .measured = TRY(readText(from.getMeasured(), "measured")),
                    .rule = TRY(readText(from.getRule(), "rule")),
-                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup"))};
+                   .cgroup = TRY(readBytes(from.getCgroup(), "cgroup")),
+                   .selinux = TRY(readText(from.getSelinux(), "label")),
+                   .machine = TRY(readText(from.getMachine(), "machine")),
+                   .unit = TRY(readText(from.getUnit(), "unit"))};
 }
 void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setPod(raw(record.pod));
@@ -80,6 +90,9 @@ void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setMeasured(text(shown(record.measured)));
   to.setRule(text(record.rule));
   to.setCgroup(raw(record.cgroup));
+  to.setSelinux(text(record.selinux));
+  to.setMachine(text(shown(record.machine)));
+  to.setUnit(text(record.unit));
 }
 }  // namespace
 }  // namespace airlock::ipc::codec

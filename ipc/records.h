@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,10 @@ struct CatalogRecord {
   std::string origin;
   std::uint32_t importerUid = 0;
   std::int64_t importedAt = 0;  // nanoseconds since 1970
-  bool verity = false;          // fs-verity is on for the tree
   bool latest = false;          // fetched without a version label
+  // Of the bytes that were verified at import; what the kernel says of the tree must be the same.
+  // None: there was no fs-verity then, or an older engine recorded none.
+  std::optional<VerityDigest> verity;
 };
 Result<std::string> encode(const CatalogRecord& record);
 Result<CatalogRecord> decodeCatalogRecord(std::string_view bytes);
@@ -52,6 +55,9 @@ struct PodRecord {
   std::string measured;       // "pcr 15, record 7, software TPM", or why not
   std::string rule;           // the policy line that allowed it
   std::string cgroup;         // below the v2 mount, or empty
+  std::string selinux;        // label of its processes, or empty
+  std::string machine;        // its name with machined, or why it has none; empty: no systemd here
+  std::string unit;           // of systemd, that the pod ends with
 };
 Result<std::string> encode(const PodRecord& record);
 Result<PodRecord> decodePodRecord(std::string_view bytes);

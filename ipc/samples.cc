@@ -47,7 +47,7 @@ MeasureJob sampleMeasureJob() {
                             .name = "example.com/app",
                             .labels = kLabels,
                             .tree = sampleDigest<TreeTag>('f'),
-                            .content = "verity",
+                            .content = "verity:" + sampleDigest<VerityTag>('v').text(),
                             .signers = {std::string(40, 'a')},
                             .rule = "/etc/airlock/policy.d/10.policy:4",
                             .origin = "https://example.com/app.aci",
@@ -116,6 +116,13 @@ void addPod(std::vector<Sample>& list) {
         LeashEvent{.kind = kind, .app = "web", .status = 137, .text = "exec: ENOENT"},
         decodeLeashEvent);
   }
+  add(list, "LeashEvent.notify",
+      LeashEvent{.kind = Kind::Notify,
+                 .app = "web",
+                 .status = 0,
+                 .text = "serving",
+                 .notify = kNotifyReady | kNotifyStatus},
+      decodeLeashEvent);
   add(list, "LeashCommand.stop", LeashCommand{}, decodeLeashCommand);
   add(list, "LeashCommand.signal", LeashCommand{.kind = LeashCommand::Kind::Signal, .signal = 15},
       decodeLeashCommand);
@@ -231,7 +238,8 @@ void addMeasure(std::vector<Sample>& list) {
                                            .callerUid = 1000,
                                            .firstUid = 0x78000000,
                                            .network = "none",
-                                           .volumes = {"data:host:ro"}}));
+                                           .volumes = {"data:host:ro"},
+                                           .selinux = "airlock_pod_t"}));
   job("MeasureJob.enter", withEvent(EnterFacts{.pod = samplePodId(9),
                                                .app = "web",
                                                .arguments = sampleDigest<ContentTag>('g'),
@@ -241,6 +249,17 @@ void addMeasure(std::vector<Sample>& list) {
   add(list, "MeasureReply.measured",
       MeasureReply(Measured{.records = 7, .banks = kBanks, .anchor = "software"}),
       decodeMeasureReply);
+}
+
+void addSystemd(std::vector<Sample>& list) {
+  add(list, "SystemdJob", SystemdJob{.pod = samplePodId(12), .leader = 4711, .caller = 4700},
+      decodeSystemdJob);
+  add(list, "SystemdReply.failure", SystemdReply(sampleFailure()), decodeSystemdReply);
+  add(list, "SystemdReply.arranged",
+      SystemdReply(Arranged{.unit = "airlock-6733c088-a507-4694-aabf-000000000022.scope",
+                            .machine = "airlock-6733c088-a507-4694-aabf-000000000022",
+                            .why = "größer ✓"}),
+      decodeSystemdReply);
 }
 
 void addRecords(std::vector<Sample>& list) {
@@ -260,8 +279,8 @@ void addRecords(std::vector<Sample>& list) {
                     .origin = "file",
                     .importerUid = 1000,
                     .importedAt = 1'700'000'000'000'000'000,
-                    .verity = true,
-                    .latest = true},
+                    .latest = true,
+                    .verity = sampleDigest<VerityTag>('v')},
       decodeCatalogRecord);
   add(list, "PodRecord",
       PodRecord{.pod = samplePodId(11),
@@ -273,7 +292,10 @@ void addRecords(std::vector<Sample>& list) {
                 .layers = kLayers,
                 .measured = "pcr 15, record 7, software TPM",
                 .rule = "a:1",
-                .cgroup = "/user.slice/x"},
+                .cgroup = "/user.slice/x",
+                .selinux = "system_u:system_r:airlock_pod_t:s0:c1,c2",
+                .machine = "airlock-6733c088-a507-4694-aabf-000000000021",
+                .unit = "session-3.scope"},
       decodePodRecord);
 }
 }  // namespace
@@ -301,6 +323,10 @@ PodSpec samplePodSpec() {
   side.name = appName("side-car");
   side.oomScoreAdjust.reset();
   side.mounts.clear();
+  side.notify = true;
+  side.sockets = {{.port = appName("http"), .datagram = false, .number = 80},
+                  {.port = appName("dns"), .datagram = true, .number = 53}};
+  side.ownOutput = true;
   return PodSpec{.id = samplePodId(0),
                  .hostname = "pod-1.example",
                  .network = Network::Host,
@@ -311,7 +337,9 @@ PodSpec samplePodSpec() {
                               .readOnly = true,
                               .recursive = false,
                               .source = "/srv/data\xff"},
-                             {.name = appName("tmp"), .mode = 01777, .uid = 33, .gid = 65535}}};
+                             {.name = appName("tmp"), .mode = 01777, .uid = 33, .gid = 65535}},
+                 .watchdogMicroseconds = 30'000'000,
+                 .journal = "data"};
 }
 
 RunRequest sampleRunRequest() {
@@ -327,6 +355,7 @@ std::vector<Sample> samples() {
   addReplies(list);
   addFetch(list);
   addMeasure(list);
+  addSystemd(list);
   addRecords(list);
   return list;
 }

@@ -11,6 +11,7 @@
 #include "ipc/measure_messages.h"
 #include "ipc/pod_spec.h"
 #include "ipc/records.h"
+#include "ipc/systemd_messages.h"
 #include "ipc/verify_messages.h"
 
 namespace airlock::ipc {
@@ -24,7 +25,7 @@ struct Sample {
 
 template <class Tag>
 Digest<Tag> sampleDigest(char seed) {
-  std::array<std::uint8_t, kDigestBytes> bytes;
+  typename Digest<Tag>::Bytes bytes;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     bytes[i] = static_cast<std::uint8_t>(static_cast<std::size_t>(seed) + 7 * i);
   }

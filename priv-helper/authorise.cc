@@ -79,6 +79,8 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
     if (question.pod.network == ipc::Network::Host && !grants.hostNetwork) {
       return denied(Verb::Run, "the host's network (--net=host)", rule);
     }
+    if (question.hostSockets && !grants.hostNetwork && !grants.hostSockets)
+      return denied(Verb::Run, "a socket of the host's network", rule);
     // An explanation is asked without the descriptors.
     const bool hostVolume =
         !owners.empty() ||

@@ -41,6 +41,7 @@ struct RunQuestion {
   ipc::PodSpec pod;
   std::vector<ipc::CatalogRecord> images;  // one per app, in order
   std::vector<uid_t> volumeOwners;         // of the host volumes' directories, in order
+  bool hostSockets = false;                // one of the descriptors is an IP socket of the host's
 };
 struct OwnedQuestion {
   Verb verb;

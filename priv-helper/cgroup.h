@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pod's cgroup: below its caller's, in the v2 hierarchy.  Helper only.
+// Where a pod's cgroup goes, and which limits it gets.  Helper only; sandbox/cgroup.h is how.
 #pragma once
 
 #include <optional>
@@ -7,26 +7,21 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "base/names.h"
 #include "base/result.h"
-#include "ipc/peer.h"
 #include "ipc/pod_spec.h"
 #include "ipc/records.h"
 
 namespace airlock::helper {
 
 struct PodCgroup {
-  Fd dir;                          // for CLONE_INTO_CGROUP
+  Fd dir;
   std::string path;                // below the v2 mount
   std::vector<ipc::Layer> layers;  // which limits hold
 };
 
 // nullopt: the host has no v2 hierarchy.  Limits of the apps are summed: they hold for the pod.
-Result<std::optional<PodCgroup>> makeCgroup(const ipc::Peer& caller, FdRef podDir,
+// `parentPath`: below the v2 mount.
+Result<std::optional<PodCgroup>> makeCgroup(const std::string& parentPath, FdRef podDir,
                                             const ipc::PodSpec& spec);
-// The cgroup of a record again, for `enter`.
-Result<std::optional<Fd>> openCgroup(const std::string& path);
-// Ends everything in it, and removes it; missing is fine.
-Result<void> removeCgroup(const std::string& path);
 
 }  // namespace airlock::helper

@@ -4,11 +4,12 @@
 #include "base/limits.h"
 #include "base/sealed.h"
 #include "base/syscall.h"
-#include "priv-helper/cgroup.h"
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
 #include "priv-helper/server.h"
+#include "sandbox/cgroup.h"
 #include "store/pod_file.h"
+#include "store/pod_label.h"
 
 namespace airlock::helper {
 
@@ -37,9 +38,10 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
   const Sealed sealedEnter = TRY(Sealed::make("airlock-enter-spec", enterBytes));
   sys::SocketPair leash = TRY(sys::socketPair());
-  const auto cgroup = TRY(openCgroup(pod.record.cgroup));
+  const auto cgroup = TRY(sandbox::findCgroup(pod.record.cgroup));
   Fd entered = TRY(execInside(process, spec.network == ipc::Network::Host,
-                              cgroup ? std::optional(cgroup->ref()) : std::nullopt, stage1,
+                              cgroup ? std::optional(cgroup->ref()) : std::nullopt,
+                              store::stage1LabelOf(spec.selinuxProcess), stage1,
                               {{ipc::kLeashFd, leash.second},
                                {ipc::kSpecFd, sealedSpec.fd()},
                                {ipc::kLockFd, sealedEnter.fd()},

@@ -12,6 +12,7 @@
 #include "base/accounts.h"
 #include "base/limits.h"
 #include "base/syscall.h"
+#include "ipc/one_job.h"
 #include "store/host_layers.h"
 #include "store/layout.h"
 #include "store/program_digest.h"
@@ -22,7 +23,8 @@ namespace {
 
 constexpr int kMeasureMilliseconds = 15'000;
 constexpr const char* kPrograms[] = {"airlock-fetch", "airlock-helper", "airlock-measure",
-                                     "airlock-stage1-container", "airlock-verify"};
+                                     "airlock-stage1-container", "airlock-systemd",
+                                     "airlock-verify"};
 
 // The log directory belongs to the measuring user: root's helper never writes in it.
 Result<Fd> logDirectory(const Server& server, const Account& owner) {
@@ -77,34 +79,23 @@ Result<ipc::EngineFacts> engineFacts(const Server& server) {
   std::string list;
   for (const auto& [scope, fingerprint] : facts.trusted) list += scope + " " + fingerprint + "\n";
   facts.trust = digestOf(list);
-  facts.layers = store::hostLayers();
+  facts.layers = store::hostLayers(server.policy.labels);
   return facts;
 }
 
 Result<ipc::Measured> ask(const Server& server, ipc::MeasureJob job, const Tpm& tpm) {
   const Account account = TRY(requireUser(kMeasureUser));
   const Fd log = TRY(logDirectory(server, account));
-  const Fd program = TRY(openSibling("airlock-measure"));
-  sys::SocketPair pair = TRY(sys::socketPair());
-  Child child = TRY(
-      spawn({.executable = program,
-             .arguments = {"airlock-measure"},
-             .environment = {},
-             .descriptors = {{pair.second, ipc::kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
-             .identity = Identity{account.uid, account.gid, {}},
-             .limits = {}}));
-  pair.second.reset();
-  ipc::Channel channel(std::move(pair.first));
   std::vector<FdRef> fds = {log};
   if (tpm.fd) fds.push_back(*tpm.fd);
   job.hasTpm = tpm.fd.has_value();
   job.softwareTpm = !server.policy.softwareTpm.empty();
-  TRY(channel.send(TRY(ipc::encode(job)), fds));
-  auto message = TRY(channel.receive(kMeasureMilliseconds));
-  if (!message)
-    return refuse(ErrorKind::Failed, "E_MEASURE", "airlock-measure ended without an answer");
-  TRY(message->fds.expect(0));
-  ipc::MeasureReply reply = TRY(ipc::decodeMeasureReply(message->bytes));
+  const std::string answer = TRY(ipc::ask({.program = "airlock-measure",
+                                           .identity = Identity{account.uid, account.gid, {}},
+                                           .bytes = TRY(ipc::encode(job)),
+                                           .fds = fds,
+                                           .milliseconds = kMeasureMilliseconds}));
+  ipc::MeasureReply reply = TRY(ipc::decodeMeasureReply(answer));
   if (auto* failure = std::get_if<ipc::Failure>(&reply))
     return std::unexpected(std::move(failure->error));
   return std::get<ipc::Measured>(std::move(reply));

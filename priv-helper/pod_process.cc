@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/syscall.h"
 #include "ipc/channel.h"
+#include "sandbox/exec_label.h"
 
 namespace airlock::helper {
 
@@ -58,7 +59,8 @@ void becomePodRoot(int control) {
   if (::setresuid(0, 0, 0) != 0) giveUp(control, "setresuid");
 }
 
-[[noreturn]] void receiveAndExec(int control, const char* entryPoint) {
+[[noreturn]] void receiveAndExec(int control, const char* entryPoint,
+                                 const sandbox::ExecLabel& label) {
   Handover handover;
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * (kMostDescriptors + 1))> buffer;
   iovec data{&handover, sizeof handover};
@@ -76,6 +78,7 @@ void becomePodRoot(int control) {
   std::array<int, kMostDescriptors + 1> fds;
   std::memcpy(fds.data(), CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int) * (handover.count + 1));
 
+  if (!label.set()) giveUp(control, "set its SELinux label");
   becomePodRoot(control);
   // Here, not in clone3: a namespace made there would have the helper's cgroup as its root, not the
   // pod's.
@@ -123,7 +126,8 @@ bool sendWith(int socket, void* bytes, std::size_t size, const int* fds, std::si
 // Joins the pod, and leaves a process in it whose parent dies there: it becomes the child of the
 // pod's PID 1, which reaps it.  A child of ours would be left to the host's init, and its remains
 // would keep the pod's own PID 1 from ending.
-[[noreturn]] void joinAndExec(int target, bool hostNetwork, int control, int handback) {
+[[noreturn]] void joinAndExec(int target, bool hostNetwork, int control, int handback,
+                              const sandbox::ExecLabel& label) {
   const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
                      CLONE_NEWCGROUP | (hostNetwork ? 0 : CLONE_NEWNET);
   if (::setns(target, spaces) != 0) giveUp(control, "join the pod's namespaces");
@@ -137,7 +141,7 @@ bool sendWith(int socket, void* bytes, std::size_t size, const int* fds, std::si
     plain.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     const long entered = ::syscall(SYS_clone3, &plain, sizeof plain);
     if (entered < 0) giveUp(control, "clone inside the pod");
-    if (entered == 0) receiveAndExec(control, "enter");
+    if (entered == 0) receiveAndExec(control, "enter", label);
     char byte = 0;
     ::_exit(sendWith(handback, &byte, 1, &pidfd, 1) ? 0 : 127);
   }
@@ -195,6 +199,7 @@ Result<void> waitForExec(FdRef control) {
 }  // namespace
 
 Result<WaitingPod> WaitingPod::clone(const Options& options) {
+  const auto label = TRY(sandbox::ExecLabel::prepare(options.label));
   sys::SocketPair control = TRY(sys::socketPair());
   int pidfd = -1;
   clone_args arguments{};
@@ -202,10 +207,6 @@ Result<WaitingPod> WaitingPod::clone(const Options& options) {
       CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   if (!options.hostNetwork) arguments.flags |= CLONE_NEWNET;
-  if (options.cgroup) {
-    arguments.flags |= CLONE_INTO_CGROUP;  // R16: in its cgroup before its first instruction
-    arguments.cgroup = static_cast<std::uint64_t>(options.cgroup->get());
-  }
   // With CLONE_PARENT the signal must be 0; the kernel then takes ours, SIGCHLD (clone(2)).
   if (options.childOfCaller) {
     arguments.flags |= CLONE_PARENT;
@@ -216,7 +217,7 @@ Result<WaitingPod> WaitingPod::clone(const Options& options) {
   if (pid < 0) return failErrno("clone the pod's first process");
   if (pid == 0) {
     ::close(control.first.get());  // so that the helper's death ends the wait
-    receiveAndExec(control.second.get(), "run");
+    receiveAndExec(control.second.get(), "run", label);
   }
   WaitingPod pod(Child(static_cast<pid_t>(pid), Fd::own(pidfd)), std::move(control.first));
   TRY(inContext(writeIdMaps(pod.pid(), {0, 0, options.range.first, limits::kPodUids}),
@@ -231,8 +232,10 @@ Result<Child> WaitingPod::exec(FdRef program,
   return std::move(child_);
 }
 
-Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
+Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup,
+                      const std::string& label, FdRef program,
                       const std::vector<std::pair<int, FdRef>>& descriptors) {
+  const auto execLabel = TRY(sandbox::ExecLabel::prepare(label));
   sys::SocketPair control = TRY(sys::socketPair());
   sys::SocketPair handback = TRY(sys::socketPair());
   int pidfd = -1;
@@ -248,7 +251,7 @@ Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgrou
   if (pid < 0) return failErrno("clone the entering process");
   if (pid == 0) {
     ::close(control.first.get());
-    joinAndExec(target.get(), hostNetwork, control.second.get(), handback.second.get());
+    joinAndExec(target.get(), hostNetwork, control.second.get(), handback.second.get(), execLabel);
   }
   Child joiner(static_cast<pid_t>(pid), Fd::own(pidfd));
   control.second.reset();

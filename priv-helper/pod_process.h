@@ -18,9 +18,9 @@ namespace airlock::helper {
 class WaitingPod {
  public:
   struct Options {
+    const std::string& label;  // of stage1; "": SELinux is off
     store::UidRange range;
     bool hostNetwork;
-    std::optional<FdRef> cgroup;
     bool childOfCaller;  // CLONE_PARENT: the caller started us, and reaps it
   };
   static Result<WaitingPod> clone(const Options& options);
@@ -38,8 +38,9 @@ class WaitingPod {
 };
 
 // Returns the pidfd of `program enter`, running inside every namespace of the process behind
-// `target`, in its cgroup, with these descriptors.
-Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup, FdRef program,
+// `target`, in its cgroup, with this label and these descriptors.
+Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup,
+                      const std::string& label, FdRef program,
                       const std::vector<std::pair<int, FdRef>>& descriptors);
 
 }  // namespace airlock::helper

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "base/accounts.h"
 #include "base/limits.h"
@@ -25,7 +26,8 @@ constexpr VerbName kVerbs[] = {{Verb::Fetch, "fetch"},          {Verb::Run, "run
                                {Verb::Enter, "enter"},          {Verb::Stop, "stop"},
                                {Verb::Remove, "remove"},        {Verb::CollectGarbage, "gc"},
                                {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"}};
-constexpr std::string_view kLayers[] = {"measurement", "content", "selinux", "cgroup"};
+constexpr std::string_view kLayers[] = {"measurement", "content", "content=rehash", "selinux",
+                                          "cgroup"};
 
 std::vector<std::string_view> words(std::string_view line) {
   std::vector<std::string_view> result;
@@ -102,6 +104,7 @@ Result<void> parseVerbs(std::string_view text, Rule& rule) {
 
 Result<void> parseGrant(std::string_view key, std::string_view value, Grants& grants) {
   constexpr Choice<bool> net[] = {{"none", false}, {"host", true}};
+  constexpr Choice<bool> sockets[] = {{"none", false}, {"activated", true}};
   constexpr Choice<bool> signer[] = {{"trusted", false}, {"any", true}};
   constexpr Choice<bool> insecure[] = {{"none", false}, {"image", true}};
   constexpr Choice<Extent> volumes[] = {
@@ -113,6 +116,8 @@ Result<void> parseGrant(std::string_view key, std::string_view value, Grants& gr
     if (value != "*") grants.image = TRY(ImageName::parse(value)).text();
   } else if (key == "net") {
     grants.hostNetwork = TRY(choose(key, value, net));
+  } else if (key == "sockets") {
+    grants.hostSockets = TRY(choose(key, value, sockets));
   } else if (key == "signer") {
     grants.unsignedImages = TRY(choose(key, value, signer));
   } else if (key == "insecure") {
@@ -176,6 +181,7 @@ Result<void> parseLine(std::string_view text, const std::string& where, Policy& 
     return parseRule(line, policy, Rule{.where = where, .text = std::string(text)});
   }
   if (line[0] == "measure") return parseMeasure(line, policy);
+  if (line[0] == "selinux") return policy.labels.read(std::span(line).subspan(1));
   if (line[0] == "require" && line.size() > 1) {
     for (std::size_t i = 1; i < line.size(); ++i) {
       if (std::ranges::find(kLayers, line[i]) == std::end(kLayers)) {
@@ -185,7 +191,8 @@ Result<void> parseLine(std::string_view text, const std::string& where, Policy& 
     }
     return {};
   }
-  return fail(ErrorKind::Invalid, "a line begins with allow, deny, require LAYER or measure");
+  return fail(ErrorKind::Invalid,
+              "a line begins with allow, deny, require LAYER, measure or selinux");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/result.h"
 #include "ipc/measure_messages.h"
+#include "store/pod_label.h"
 
 namespace airlock::helper {
 
@@ -26,6 +27,7 @@ enum class Capabilities { Default, All };
 struct Grants {
   std::string image;              // image=PREFIX; "" = every name (image=*)
   bool hostNetwork = false;       // net=none | net=host
+  bool hostSockets = false;       // sockets=none | sockets=activated
   bool unsignedImages = false;    // signer=trusted | signer=any
   bool skipSignature = false;     // insecure=image
   Extent volumes = Extent::None;  // volumes=none|own|any
@@ -50,6 +52,7 @@ struct Policy {
   std::vector<std::string> required;  // layers: measurement, content, selinux, cgroup
   ipc::MeasureMode measureMode = ipc::MeasureMode::Log;
   unsigned pcr = 15;
+  store::LabelPolicy labels;
   std::string softwareTpm;  // socket of a swtpm; empty: the device, where there is one
   ContentDigest digest;     // over all files, in their order
   std::string summary;      // every line in force, for the measurement log

@@ -30,7 +30,8 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
       "signer=any insecure=image pods=any  # why\n"
       "deny anyone *\n"
       "require measurement content\n"
-      "measure mode=require pcr=14 software-tpm=/run/tpm\n");
+      "measure mode=require pcr=14 software-tpm=/run/tpm\n"
+      "selinux types=container range=c8.c15\n");
   ASSERT_EQ(policy.rules.size(), 2U);
   const Rule& rule = policy.rules[0];
   EXPECT_TRUE(rule.allow);
@@ -48,10 +49,14 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
   EXPECT_FALSE(policy.rules[1].allow);
   EXPECT_TRUE(policy.demands("measurement"));
   EXPECT_TRUE(policy.demands("content"));
+  EXPECT_FALSE(policy.demands("content=rehash"));
+  EXPECT_TRUE(parsed("require content=rehash\n").demands("content=rehash"));
   EXPECT_FALSE(policy.demands("selinux"));
   EXPECT_EQ(policy.measureMode, ipc::MeasureMode::Require);
   EXPECT_EQ(policy.pcr, 14U);
   EXPECT_EQ(policy.softwareTpm, "/run/tpm");
+  EXPECT_TRUE(policy.labels.containerTypes);
+  EXPECT_EQ(policy.labels.range.last, 15U);
 }
 
 TEST(PolicyFile, AnAbsentKeyMeansTheNarrowThing) {
@@ -84,6 +89,9 @@ TEST(PolicyFile, WhatIsNotUnderstoodRefusesTheWholeFile) {
                            "measure pcr=99999999999",
                            "measure software-tpm=relative",
                            "measure mode",
+                           "selinux types=svirt",
+                           "selinux range=c1",
+                           "selinux colour=blue",
                            "allow user:99999999999 run"}) {
     Policy policy;
     const auto result = parsePolicy(line, "site.policy", policy);
@@ -202,6 +210,19 @@ TEST_F(AuthoriserTest, ADenialHoldsForWhatNamesNoImage) {
   use("deny user:7 fetch image=example.com\nallow anyone fetch\n");
   EXPECT_TRUE(as(7).some(Verb::Fetch)) << "another image may be allowed";
   EXPECT_FALSE(as(7).import({"example.com/app", false}));
+}
+
+TEST_F(AuthoriserTest, R13_SocketsOfTheHostsNetworkAreGrantedByName) {
+  RunQuestion asked = question();
+  asked.hostSockets = true;
+  use("allow anyone run signer=any\n");
+  EXPECT_FALSE(as(7).run(asked));
+  use("allow anyone run signer=any sockets=none\n");
+  EXPECT_FALSE(as(7).run(asked));
+  use("allow anyone run signer=any sockets=activated\n");
+  EXPECT_TRUE(as(7).run(asked));
+  use("allow anyone run signer=any net=host\n");
+  EXPECT_TRUE(as(7).run(asked)) << "who has the network has its sockets";
 }
 
 TEST_F(AuthoriserTest, NoLineIsDenialAndSaysSo) {

@@ -8,10 +8,9 @@
 
 #include "base/fault.h"
 #include "base/syscall.h"
-#include "priv-helper/cgroup.h"
 #include "priv-helper/server.h"
+#include "sandbox/cgroup.h"
 #include "store/pod_file.h"
-#include "store/uid_ranges.h"
 
 namespace airlock::helper {
 
@@ -21,12 +20,11 @@ constexpr int kStopMilliseconds = 15'000;  // stage1 sends KILL after ten second
 constexpr int kStepMilliseconds = 250;
 
 Result<void> removeWhole(Server& server, const store::Pod& pod) {
-  TRY(removeCgroup(pod.record.cgroup));
+  TRY(sandbox::removeCgroup(pod.record.cgroup));
   fault("gc-cgroup");
   TRY(server.pods.remove(pod.record.pod));
   fault("gc-directory");
-  return store::releaseUidRange(server.store.top(), pod.record.pod,
-                                store::UidRange{pod.record.firstUid});
+  return store::releaseNumbers(server.store.top(), pod.record);
 }
 
 }  // namespace
@@ -103,7 +101,7 @@ Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request
       }
     }
     for (const PodId& id : TRY(server.pods.in("embryo"))) {
-      static_cast<void>(removeCgroup(server.pods.cgroupOfAbandoned(id).value_or("")));
+      static_cast<void>(sandbox::removeCgroup(server.pods.cgroupOfAbandoned(id).value_or("")));
     }
     TRY(store::sweepLeftovers(server.store.top(), server.pods));
   }

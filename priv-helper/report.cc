@@ -9,7 +9,7 @@ Result<Answer> report(Server& server, ipc::ReportRequest, ipc::FdTable fds) {
   TRY(fds.expect(0));
   TRY(server.authoriser.plain(Verb::Report));
   ipc::Reported reported;
-  reported.layers = store::hostLayers();
+  reported.layers = store::hostLayers(server.policy.labels);
   reported.pcr = server.policy.pcr;
   reported.measureMode = server.policy.measureMode == ipc::MeasureMode::Require ? "require"
                          : server.policy.measureMode == ipc::MeasureMode::Log   ? "log"

@@ -37,19 +37,20 @@ Result<Fd> loopDevice(FdRef file) {
   return fail(ErrorKind::Busy, "no loop device is free");
 }
 
-Result<Fd> mountErofs(const std::string& source) {
+Result<Fd> mountErofs(const std::string& source, const std::string& label) {
   const Fd fs = TRY(sys::fsopen("erofs"));
   TRY(sys::fsconfigString(fs, "source", source));
+  if (!label.empty()) TRY(sys::fsconfigString(fs, "context", label));
   TRY(sys::fsconfigFlag(fs, "ro"));
   TRY(sys::fsconfigCreate(fs));
   return sys::fsmount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
 }
 
-Result<Fd> mountTree(FdRef tree, FdRef podIds) {
-  auto mounted = mountErofs(procPath(tree));
+Result<Fd> mountTree(FdRef tree, FdRef podIds, const std::string& label) {
+  auto mounted = mountErofs(procPath(tree), label);
   if (!mounted && mounted.error().number() == ENOTBLK) {
     const Fd device = TRY(loopDevice(tree));
-    mounted = mountErofs(procPath(device));
+    mounted = mountErofs(procPath(device), label);
   }
   Fd mount = TRY(inContext(std::move(mounted), "mount the image"));
   mount_attr shift{};
@@ -64,12 +65,6 @@ Result<Fd> mappingNamespace(const VolumeOwner& owner, store::UidRange range) {
   return makeUserNamespace({owner.uid, owner.gid, range.first, 1});
 }
 
-Result<void> giveTo(FdRef fd, uid_t uid, gid_t gid, mode_t mode) {
-  if (::fchown(fd.get(), uid, gid) != 0 || ::fchmod(fd.get(), mode) != 0)
-    return failErrno("give to the pod");
-  return {};
-}
-
 }  // namespace
 
 Result<Fd> makeScratch(const store::Store& store) {
@@ -82,25 +77,20 @@ Result<Fd> makeScratch(const store::Store& store) {
   return store.folder("mnt");
 }
 
-Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir,
-                       const AppName& app, store::UidRange range) {
+Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds,
+                       const store::PodPlace& place, const AppName& app) {
   const Component slot = store::name(std::to_string(index));
-  const Fd layer = TRY(mountTree(tree, podIds));
+  const Fd layer = TRY(mountTree(tree, podIds, place.label.image));
   TRY(sys::makeDirectory(scratch, slot, 0700));
   TRY(sys::moveMount(layer, scratch, slot.c_str()));
 
-  const Fd uppers = TRY(sys::ensureDirectory(podDir, store::name("upper"), 0700));
-  const Fd upper = TRY(sys::ensureDirectory(uppers, store::name(app.text()), 0700));
-  const Fd written = TRY(sys::ensureDirectory(upper, store::name("fs"), 0755));
-  TRY(giveTo(written, range.first, range.first,
-             0755));  // the root directory of the app, as it sees it
-  TRY(sys::makeDirectory(upper, store::name("work"), 0700));
-
+  const Fd upper = TRY(store::makeUpper(place, app));
   const Fd fs = TRY(sys::fsopen("overlay"));
   TRY(sys::fsconfigString(fs, "source", "airlock"));
   TRY(sys::fsconfigString(fs, "lowerdir", procPath(scratch) + "/" + slot.text()));
   TRY(sys::fsconfigString(fs, "upperdir", procPath(upper) + "/fs"));
   TRY(sys::fsconfigString(fs, "workdir", procPath(upper) + "/work"));
+  if (!place.label.files.empty()) TRY(sys::fsconfigString(fs, "context", place.label.files));
   // Nothing here outlives the pod in a way that a power cut could matter to; and the end of the pod
   // need not wait for the disk.
   TRY(sys::fsconfigFlag(fs, "volatile"));
@@ -129,10 +119,8 @@ Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec&
   return mount;
 }
 
-Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, store::UidRange range) {
-  const Fd volumes = TRY(sys::ensureDirectory(podDir, store::name("volumes"), 0700));
-  const Fd dir = TRY(sys::ensureDirectory(volumes, store::name(volume.name.text()), 0700));
-  TRY(giveTo(dir, range.first + volume.uid, range.first + volume.gid, volume.mode & 07777));
+Result<Fd> makeEmptyVolume(const store::PodPlace& place, const ipc::VolumeSpec& volume) {
+  const Fd dir = TRY(store::makeVolume(place, volume));
   Fd mount = TRY(sys::openTree(dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;

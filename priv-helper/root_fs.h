@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "ipc/pod_spec.h"
 #include "ipc/records.h"
+#include "store/pod_place.h"
 #include "store/store.h"
 #include "store/uid_ranges.h"
 
@@ -21,8 +22,8 @@ Result<Fd> makeScratch(const store::Store& store);
 // the pod's range), under an overlay whose upper directory is in the pod directory.  A read-only
 // bind would not do: a pod's root could make a mount that it owns writable again
 // (docs/decisions/0004).
-Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds, FdRef podDir,
-                       const AppName& app, store::UidRange range);
+Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds,
+                       const store::PodPlace& place, const AppName& app);
 
 // Whose files a host volume has, on the host: root's are shown with all their ids, a user's with
 // these.
@@ -36,6 +37,6 @@ Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec&
                           VolumeOwner owner, store::UidRange range);
 
 // An empty directory of the pod, with the asked owner and mode.
-Result<Fd> makeEmptyVolume(FdRef podDir, const ipc::VolumeSpec& volume, store::UidRange range);
+Result<Fd> makeEmptyVolume(const store::PodPlace& place, const ipc::VolumeSpec& volume);
 
 }  // namespace airlock::helper

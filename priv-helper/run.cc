@@ -13,13 +13,19 @@
 #include "base/process.h"
 #include "base/sealed.h"
 #include "base/syscall.h"
+#include "ipc/inet_socket.h"
 #include "priv-helper/cgroup.h"
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
 #include "priv-helper/root_fs.h"
 #include "priv-helper/server.h"
+#include "priv-helper/systemd.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/rlimits.h"
 #include "store/host_layers.h"
+#include "store/pod_file.h"
 #include "store/program_digest.h"
+#include "store/verity.h"
 
 namespace airlock::helper {
 
@@ -30,13 +36,17 @@ struct Received {
   std::vector<Fd> streams;
   std::vector<Fd> volumes;
   std::vector<Sealed> filters;
+  std::vector<Fd> others;      // sockets, then streams of single apps
+  bool hostSockets = false;    // any of all of these is a socket of the host's network
 };
 
 Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
   const auto volumes =
       std::ranges::count(pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind);
   const auto filters = std::ranges::count(pod.apps, true, &ipc::AppSpec::hasExtraFilter);
-  TRY(fds.expect(3 + static_cast<std::size_t>(volumes + filters)));
+  const ipc::Stage1Descriptors numbers{pod};
+  const int others = numbers.end() - numbers.socket(0);
+  TRY(fds.expect(3 + static_cast<std::size_t>(volumes + filters + others)));
   Received received;
   std::size_t next = 0;
   for (int i = 0; i < 3; ++i) received.streams.push_back(TRY(fds.take(next++)));
@@ -54,6 +64,14 @@ Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
   for (std::ptrdiff_t i = 0; i < filters; ++i) {
     received.filters.push_back(TRY(Sealed::check(TRY(fds.take(next++)), limits::kMessageBytes)));
   }
+  for (int i = 0; i < others; ++i) received.others.push_back(TRY(fds.take(next++)));
+  std::size_t socket = 0;
+  for (const ipc::AppSpec& app : pod.apps)
+    for (const ipc::SocketSpec& each : app.sockets)
+      TRY(ipc::checkSocket(received.others[socket++], each));
+  const auto isHosts = [](const Fd& fd) { return ipc::inetSocketOf(fd).has_value(); };
+  received.hostSockets = std::ranges::any_of(received.streams, isHosts) ||
+                         std::ranges::any_of(received.others, isHosts);
   return received;
 }
 
@@ -70,18 +88,6 @@ Result<std::vector<ipc::CatalogRecord>> findImages(const store::Store& store,
     images.push_back(*std::move(record));
   }
   return images;
-}
-
-// `require content`: a tree that the kernel does not verify at each read is verified as a whole,
-// now.
-Result<std::string> checkContent(const Policy& policy, const ipc::CatalogRecord& image,
-                                 FdRef tree) {
-  if (image.verity && store::kernelVerifies(tree)) return std::string("verity");
-  if (!policy.demands("content")) return std::string("store-trust");
-  if (TreeDigest(TRY(blake2bOfFile(tree))) == image.tree) return std::string("rehash");
-  return refuse(ErrorKind::Denied, "E_CONTENT",
-                "the stored tree of " + image.name.text() + " is not the one that was imported",
-                "Remove the image and fetch it again; find out who can write the store");
 }
 
 ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& content) {
@@ -110,17 +116,20 @@ struct Undo {
   Server& server;
   PodId pod;
   std::optional<store::UidRange> range;
+  store::PodLabel label;
   std::string cgroup;
   std::optional<store::PodDirectory::Embryo> embryo;
   bool started = false;
 
   ~Undo() {
     if (started) return;
-    if (!cgroup.empty()) static_cast<void>(removeCgroup(cgroup));
+    if (!cgroup.empty()) static_cast<void>(sandbox::removeCgroup(cgroup));
     embryo->lock.reset();
     // What cannot be removed keeps its uids until it can be.
-    if (server.pods.remove(pod) && range)
-      static_cast<void>(store::releaseUidRange(server.store.top(), pod, *range));
+    if (server.pods.remove(pod) && range) {
+      static_cast<void>(store::releaseNumbers(
+          server.store.top(), {.pod = pod, .firstUid = range->first, .selinux = label.process}));
+    }
   }
 };
 
@@ -155,18 +164,23 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   Received received = TRY(takeDescriptors(request.pod, fds));
 
   // 1. authorise: this peer, these images by these signers, with what is asked for.
-  RunQuestion question{.pod = std::move(request.pod), .images = {}, .volumeOwners = {}};
+  RunQuestion question{.pod = std::move(request.pod),
+                       .images = {},
+                       .volumeOwners = {},
+                       .hostSockets = received.hostSockets};
   question.images = TRY(findImages(server.store, question.pod));
   for (const Fd& volume : received.volumes)
     question.volumeOwners.push_back(TRY(sys::status(volume)).st_uid);
   const Authorised<RunQuestion> authorised = TRY(server.authoriser.run(std::move(question)));
   const std::vector<ipc::CatalogRecord>& images = authorised->images;
   ipc::PodSpec spec = authorised->pod;
+  TRY(store::checkTypes(server.policy.labels));
 
   // 2. a place for the pod, locked by us until stage1 holds it; nothing of it runs.
   Undo undo{.server = server,
             .pod = PodId(),
             .range = std::nullopt,
+            .label = {},
             .cgroup = "",
             .embryo = TRY(server.pods.create())};
   undo.pod = undo.embryo->id;
@@ -175,6 +189,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   fault("run-embryo");
   undo.range = TRY(store::takeUidRange(server.store.top(), spec.id));
   const store::UidRange range = *undo.range;
+  undo.label = TRY(store::takeLabel(server.store.top(), spec.id, server.policy.labels));
+  fault("run-numbered");
+  spec.selinuxProcess = undo.label.process;
+  spec.selinuxMount = undo.label.files;
   const std::string specBytes = TRY(ipc::encode(spec));
   const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
 
@@ -190,20 +208,18 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                                                              "airlock-stage1-container", stage1)),
                     .callerUid = server.peer.uid,
                     .firstUid = range.first,
-                    .network = networkName(spec.network)};
-  std::vector<ipc::Layer> layers = store::hostLayers();
-  std::string weakest = "verity";  // of all apps: what can be said of the pod
+                    .network = networkName(spec.network),
+                    .selinux = store::typeOf(spec.selinuxProcess)};
+  std::vector<ipc::Layer> layers = store::hostLayers(server.policy.labels);
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
-    const std::string content = TRY(checkContent(server.policy, images[i], trees.back()));
-    if (content != "verity") weakest = content;
-    facts.push_back(imageFacts(images[i], content));
+    const bool rehash = server.policy.demands("content=rehash");
+    facts.push_back(
+        imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
-  layers.push_back({"content", weakest != "store-trust",
-                    weakest == "verity"   ? "fs-verity: each page is verified when it is read"
-                    : weakest == "rehash" ? "the whole tree was verified before the start"
-                                          : "verified at import, not at each read (no fs-verity)"});
+  layers.push_back(store::contentLayer(facts));
+  TRY(store::checkVolumes(undo.label, spec, received.volumes));
   for (const ipc::VolumeSpec& volume : spec.volumes) {
     pod.volumes.push_back(volume.name.text() +
                           (volume.kind == ipc::VolumeKind::Host ? ":host" : ":empty") +
@@ -215,18 +231,21 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   fault("run-measured");
   // From here on the log says "pod"; if it does not come to that, it must also say "abort".
   auto start = [&]() -> Result<Answer> {
-    // 4. the pod's namespaces, in its cgroup, with its users; it waits.
-    auto cgroup = TRY(makeCgroup(server.peer, podDir, spec));
+    // 4. the pod's namespaces, with its users; it waits, and comes into its cgroup.
+    WaitingPod waiting =
+        TRY(WaitingPod::clone({.label = undo.label.stage1,
+                               .range = range,
+                               .hostNetwork = spec.network == ipc::Network::Host,
+                               .childOfCaller = server.peerIsParent}));
+    TRY(sandbox::takeLimitsOf(server.peer.pid, waiting.pid()));
+    const Place place = TRY(findPlace(server, spec.id, waiting.pid()));
+    auto cgroup = TRY(makeCgroup(place.parent, podDir, spec));
     if (cgroup) {
       undo.cgroup = cgroup->path;
+      TRY(sandbox::writeCgroup(cgroup->dir, "cgroup.procs", std::to_string(waiting.pid())));
       layers.insert(layers.end(), cgroup->layers.begin(), cgroup->layers.end());
       TRY(requireLimits(server.policy, cgroup->layers));
     }
-    WaitingPod waiting =
-        TRY(WaitingPod::clone({.range = range,
-                               .hostNetwork = spec.network == ipc::Network::Host,
-                               .cgroup = cgroup ? std::optional(cgroup->dir.ref()) : std::nullopt,
-                               .childOfCaller = server.peerIsParent}));
     const Fd podIds =
         TRY(sys::openPath("/proc/" + std::to_string(waiting.pid()) + "/ns/user", O_RDONLY));
     fault("run-cloned");
@@ -234,16 +253,17 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     // 5. its files: the images under what it writes, and volumes, all detached.
     const Fd scratch = TRY(makeScratch(server.store));
     const ipc::Stage1Descriptors numbers{spec};
+    const store::PodPlace place{podDir, range, undo.label};
     std::vector<std::pair<int, Fd>> mounts;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      mounts.emplace_back(numbers.root(i), TRY(makeAppRoot(scratch, i, trees[i], podIds, podDir,
-                                                           spec.apps[i].name, range)));
+      mounts.emplace_back(numbers.root(i),
+                          TRY(makeAppRoot(scratch, i, trees[i], podIds, place, spec.apps[i].name)));
     }
     std::size_t nextVolume = 0;
     for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
       const ipc::VolumeSpec& volume = spec.volumes[i];
       if (volume.kind == ipc::VolumeKind::Empty) {
-        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(podDir, volume, range)));
+        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(place, volume)));
       } else {
         const FdRef source = received.volumes[nextVolume];
         mounts.emplace_back(numbers.volume(i),
@@ -255,11 +275,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     fault("run-mounted");
 
     // 6. what the pod and its readers find in its directory.
-    const Fd status = TRY(sys::ensureDirectory(podDir, store::name("status"), 0755));
-    if (::fchown(status.get(), range.first, range.first) != 0 ||
-        ::fchmod(status.get(), 0755) != 0) {
-      return failErrno("give the status directory to the pod");
-    }
+    const Fd status = TRY(store::makeStatusDirectory(place));
     ipc::PodRecord record{.pod = spec.id,
                           .ownerUid = server.peer.uid,
                           .firstUid = range.first,
@@ -269,7 +285,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                           .layers = layers,
                           .measured = measured.layer.detail,
                           .rule = authorised.rule(),
-                          .cgroup = undo.cgroup};
+                          .cgroup = undo.cgroup,
+                          .selinux = spec.selinuxProcess,
+                          .machine = place.machine,
+                          .unit = place.unit};
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       record.apps.push_back(
           {spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});
@@ -305,6 +324,8 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       if (spec.apps[i].hasExtraFilter)
         descriptors.emplace_back(numbers.filter(i), received.filters[nextFilter++].fd());
     }
+    for (std::size_t i = 0; i < received.others.size(); ++i)
+      descriptors.emplace_back(numbers.socket(0) + static_cast<int>(i), received.others[i]);
     Child child = TRY(std::move(waiting).exec(stage1, descriptors));
     undo.started = true;
     fault("run-started");
@@ -355,8 +376,11 @@ Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable
       explained.reasons.back() +=
           (explained.reasons.back().ends_with(' ') ? "" : ", ") + key.text();
   } else {
-    RunQuestion question{
-        .pod = std::get<ipc::RunRequest>(request.what).pod, .images = {}, .volumeOwners = {}};
+    RunQuestion question{.pod = std::get<ipc::RunRequest>(request.what).pod,
+                         .images = {},
+                         .volumeOwners = {},
+                         .hostSockets = false};
+    for (const ipc::AppSpec& app : question.pod.apps) question.hostSockets |= !app.sockets.empty();
     question.images = TRY(findImages(server.store, question.pod));
     note(authoriser.run(std::move(question)));
   }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox/rlimits.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <string>
+
+#include "base/syscall.h"
 
 namespace airlock::sandbox {
 namespace {
@@ -27,6 +31,23 @@ Result<void> applyOne(const ResourceLimit& limit) {
 Result<void> applyLimits(std::span<const ResourceLimit> limits) {
   for (const ResourceLimit& limit : limits) TRY(applyOne(limit));
   return applyOne({RLIMIT_CORE, 0});
+}
+
+Result<void> takeLimitsOf(pid_t from, pid_t to) {
+  for (int number = 0; number < RLIM_NLIMITS; ++number) {
+    const auto resource = static_cast<__rlimit_resource>(number);
+    if (number == RLIMIT_CORE) continue;
+    rlimit limit{};
+    if (::prlimit(from, resource, nullptr, &limit) != 0 ||
+        ::prlimit(to, resource, &limit, nullptr) != 0) {
+      return failErrno("pass on resource limit " + std::to_string(number));
+    }
+  }
+  const auto score = [](pid_t process, int flags) {
+    return sys::openPath("/proc/" + std::to_string(process) + "/oom_score_adj", flags);
+  };
+  const std::string value = TRY(sys::readAll(TRY(score(from, O_RDONLY)), 16));
+  return sys::writeAll(TRY(score(to, O_WRONLY)), value);
 }
 
 }  // namespace airlock::sandbox

@@ -13,4 +13,8 @@ namespace airlock::sandbox {
 // was to protect. A limit above the hard one that is in force is lowered to that one.  setrlimit(2)
 Result<void> applyLimits(std::span<const ResourceLimit> limits);
 
+// Gives process `to` the limits of process `from`, and how soon it is killed for memory: as if it
+// were its child.  Cores stay as they are.  Root.
+Result<void> takeLimitsOf(pid_t from, pid_t to);
+
 }  // namespace airlock::sandbox

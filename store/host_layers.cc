@@ -26,14 +26,6 @@ ipc::Layer landlock() {
           "the kernel does not offer it: " + Error::fromErrno(errno, "landlock").message()};
 }
 
-ipc::Layer selinux() {
-  struct statfs info;
-  if (::statfs("/sys/fs/selinux", &info) != 0 || info.f_type != SELINUX_MAGIC) {
-    return {"selinux", false, "SELinux is not enabled on this host"};
-  }
-  return {"selinux", false, "SELinux is enabled, but this version does not label pods yet"};
-}
-
 ipc::Layer cgroup() {
   for (const char* path : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
     struct statfs info;
@@ -53,7 +45,7 @@ ipc::Layer cgroup() {
 
 }  // namespace
 
-std::vector<ipc::Layer> hostLayers() {
+std::vector<ipc::Layer> hostLayers(const LabelPolicy& labels) {
   std::vector<ipc::Layer> layers;
   const bool seccomp = ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
   layers.push_back({"seccomp", seccomp,
@@ -63,7 +55,7 @@ std::vector<ipc::Layer> hostLayers() {
   layers.push_back({"namespaces", userns,
                     userns ? "user, pid, mount, ipc, uts, net and cgroup" : "no user namespaces"});
   layers.push_back(cgroup());
-  layers.push_back(selinux());
+  layers.push_back(selinuxLayer(labels));
   return layers;
 }
 

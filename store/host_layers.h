@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "ipc/helper_messages.h"
+#include "store/pod_label.h"
 
 namespace airlock::store {
 
 // Layers that do not depend on a pod: seccomp, landlock, user namespaces, idmapped mounts, cgroup
 // v2, SELinux, EROFS.
-std::vector<ipc::Layer> hostLayers();
+std::vector<ipc::Layer> hostLayers(const LabelPolicy& labels);
 
 }  // namespace airlock::store

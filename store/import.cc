@@ -2,9 +2,7 @@
 #include "store/import.h"
 
 #include <fcntl.h>
-#include <linux/fsverity.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include "base/log.h"
 #include "base/sealed.h"
 #include "base/syscall.h"
+#include "store/verity.h"
 
 namespace airlock::store {
 
@@ -162,14 +161,6 @@ Result<void> checkSameSigner(const Store& store, const ImageName& name,
                     (signers.empty() ? "not verified" : "not"),
                 "If its publisher has a new key, remove the old image first: airlock image rm " +
                     displayName(name, known->labels));
-}
-
-bool enableVerity(FdRef tree) {
-  fsverity_enable_arg argument{};
-  argument.version = 1;
-  argument.hash_algorithm = FS_VERITY_HASH_ALG_SHA256;
-  argument.block_size = 4096;
-  return ::ioctl(tree.get(), FS_IOC_ENABLE_VERITY, &argument) == 0;
 }
 
 // Inflate and unpack run while the bytes between them are hashed here: the image id is ours, not a
@@ -347,7 +338,17 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
   const Fd treeBytes = TRY(readOnly(tree));
   const FdRef checkFds[] = {treeBytes};
   Role check = TRY(Role::start(starter, "check", ipc::CheckJob{}, checkFds));
-  const TreeDigest treeDigest(TRY(blake2bOfFile(treeBytes)));
+  // What is recorded for fs-verity is of the bytes that are verified here, not what the kernel says
+  // afterwards; a file system without it is spared the second hash.
+  std::optional<VerityDigest> verity;
+  TreeDigest treeDigest;
+  if (offersVerity(treeBytes)) {
+    const TreeDigests both = TRY(digestsOfTree(treeBytes));
+    treeDigest = both.tree;
+    verity = both.verity;
+  } else {
+    treeDigest = TreeDigest(TRY(blake2bOfFile(treeBytes)));
+  }
   TRY(check.finish<ipc::Checked>(deadline(kRoleMilliseconds)));
   fault("import-checked");
 
@@ -368,8 +369,8 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
                  .origin = input.origin,
                  .importerUid = input.importerUid,
                  .importedAt = sys::wallClock(),
-                 .verity = false,
-                 .latest = input.name && labelValue(input.labels, "version").empty()},
+                 .latest = input.name && labelValue(input.labels, "version").empty(),
+                 .verity = std::nullopt},
       .blob = std::move(blob),
       .tree = Fd(),
       .manifest = std::move(manifest),
@@ -377,39 +378,59 @@ Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter
   // fs-verity wants no writer: the writable descriptor goes first.
   staged.tree = TRY(readOnly(tree));
   tree.reset();
-  staged.record.verity = enableVerity(staged.tree);
+  if (verity && TRY(enableVerity(staged.tree, *verity))) staged.record.verity = verity;
+  fault("import-verity");
   return staged;
 }
+
+namespace {
+
+// What is wrong with a stored file; nothing: "".  A medium that does not give the bytes back is a
+// finding about this image, not the end of the question.
+template <class Kind>
+Result<std::string> faultOf(const Result<Fd>& file, const Kind& expected, const std::string& what) {
+  if (!file && file.error().kind() == ErrorKind::Missing) return what + " is missing";
+  if (!file) return std::unexpected(file.error());
+  // What is on the disk is asked, not what memory has of it.
+  static_cast<void>(::posix_fadvise(file->get(), 0, 0, POSIX_FADV_DONTNEED));
+  const auto digest = blake2bOfFile(*file);
+  if (digest) return Kind(*digest) == expected ? "" : what + " is not the one that was imported";
+  constexpr int damage[] = {EIO, EBADMSG, EUCLEAN};  // of the disk, of checksums of a file system
+  if (std::ranges::find(damage, digest.error().number()) == std::end(damage))
+    return std::unexpected(digest.error());
+  return what + " cannot be read back (" + digest.error().message() +
+         "): the medium is bad, or what is on it was changed";
+}
+
+}  // namespace
 
 Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& starter,
                                         const KeyStore& keys, const ipc::CatalogRecord& record) {
   ipc::ImageVerified result;
-  const Fd tree = TRY(store.openTree(record));
-  result.treeIntact = TreeDigest(TRY(blake2bOfFile(tree))) == record.tree;
-  if (!result.treeIntact) {
-    result.detail = "the stored tree is not the one that was imported";
-    return result;
-  }
+  const auto tree = store.openTree(record);
+  result.detail = TRY(faultOf(tree, record.tree, "the stored tree"));
+  result.treeIntact = result.detail.empty();
+  if (!result.treeIntact) return result;
   if (!record.hasSignature) {
     result.detail = "imported without a signature";
     return result;
   }
   Fd blobs = TRY(store.folder("blob"));
   Fd signatures = TRY(store.folder("signature"));
-  const Fd blob = TRY(sys::openBeneath(blobs, blobName(record.blob), O_RDONLY));
+  const auto blob = sys::openBeneath(blobs, blobName(record.blob), O_RDONLY);
+  result.detail = TRY(faultOf(blob, record.blob, "the stored image file"));
+  if (!result.detail.empty()) return result;
   const Fd signature = TRY(sys::openBeneath(signatures, catalogName(record.image), O_RDONLY));
-  if (BlobDigest(TRY(blake2bOfFile(blob))) != record.blob) {
-    result.detail = "the stored image file is not the one that was imported";
-    return result;
-  }
   Role authenticate =
-      TRY(startAuthenticate(starter, blob, signature, TRY(keys.keysFor(record.name))));
+      TRY(startAuthenticate(starter, *blob, signature, TRY(keys.keysFor(record.name))));
   const auto found = TRY(authenticate.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
   const auto signers =
       decideSignatures(found, TRY(keys.fingerprintsFor(record.name)), record.name.text());
   result.signatureHolds = signers.has_value();
   result.detail =
       signers ? "signed by " + signers->front().fingerprint.text() : signers.error().text();
+  if (record.verity && measureVerity(*tree) != record.verity)
+    result.detail += "; its fs-verity has been lost, fetch it again to have it back";
   return result;
 }
 

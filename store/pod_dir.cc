@@ -71,7 +71,7 @@ Result<bool> isAlive(FdRef podDir) {
   if (!file) return std::unexpected(std::move(file.error()));
   // Asking for a read lock finds write locks alone, and only the store's owner can hold one: a
   // stranger who locks the file for reading cannot make a dead pod look alive.
-  struct flock query{};
+  struct flock query {};
   query.l_type = F_RDLCK;
   query.l_whence = SEEK_SET;
   if (::fcntl(file->get(), F_OFD_GETLK, &query) != 0) return failErrno("query the pod's lock");
@@ -134,6 +134,14 @@ Result<std::vector<PodId>> PodDirectory::in(std::string_view folder) const {
   return ids;
 }
 
+Result<std::vector<PodId>> PodDirectory::ids() const {
+  std::vector<PodId> all;
+  for (const char* folder : kFolders) {
+    for (const PodId& id : TRY(in(folder))) all.push_back(id);
+  }
+  return all;
+}
+
 Result<std::vector<Pod>> PodDirectory::list() const {
   std::vector<Pod> pods;
   for (const char* folder : kFolders) {
@@ -185,7 +193,7 @@ Result<PodDirectory::Embryo> PodDirectory::create() const {
   Fd dir = TRY(sys::openBeneath(embryos, podName(id), O_RDONLY | O_DIRECTORY));
   Fd lock = TRY(sys::openBeneath(dir, name("lock"), O_RDWR | O_CREAT | O_EXCL, 0644));
   if (::fchmod(lock.get(), 0644) != 0) return failErrno("chmod lock");
-  struct flock whole{};
+  struct flock whole {};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
   if (::fcntl(lock.get(), F_OFD_SETLK, &whole) != 0) return failErrno("lock the pod");

@@ -55,6 +55,7 @@ class PodDirectory {
   // The cgroup that such an embryo's starter had noted down; empty: none, or the embryo lives.
   Result<std::string> cgroupOfAbandoned(const PodId& id) const;
   Result<std::vector<PodId>> in(std::string_view folder) const;
+  Result<std::vector<PodId>> ids() const;  // in the order of a pod's life, so that none is missed
   Result<std::int64_t> changedAt(std::string_view folder, const PodId& id) const;  // ctime, seconds
 
  private:

@@ -55,7 +55,7 @@ TEST_F(PodDirTest, AStrangersReadLockDoesNotMakeAPodLookAlive) {
   ASSERT_TRUE(pods.start(embryo.id));
   Fd theirs = sys::openBeneath(embryo.dir, name("lock"), O_RDONLY).value();
   embryo.lock.reset();
-  struct flock shared{};
+  struct flock shared {};
   shared.l_type = F_RDLCK;
   ASSERT_EQ(::fcntl(theirs.get(), F_OFD_SETLK, &shared), 0);
   ::flock(theirs.get(), LOCK_EX | LOCK_NB);

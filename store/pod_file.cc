@@ -9,6 +9,8 @@
 #include "base/process.h"
 #include "base/syscall.h"
 #include "store/layout.h"
+#include "store/mcs.h"
+#include "store/pod_label.h"
 #include "store/uid_ranges.h"
 
 namespace airlock::store {
@@ -33,13 +35,19 @@ Result<std::string> readSpec(const Pod& pod) {
   return sys::readFile(pod.dir, name("spec"), limits::kSealedBytes);
 }
 
+Result<void> releaseNumbers(FdRef top, const ipc::PodRecord& record) {
+  TRY(releaseUidRange(top, record.pod, UidRange{record.firstUid}));
+  return releaseLabel(top, record.pod, record.selinux);
+}
+
 Result<void> sweepLeftovers(FdRef top, const PodDirectory& pods) {
   for (const PodId& id : TRY(pods.in("embryo"))) {
     // A living one is locked and refuses; a dead one has no process, no mount and nobody's record.
     static_cast<void>(pods.removeEmbryo(id));
   }
   for (const PodId& id : TRY(pods.in("garbage"))) static_cast<void>(pods.remove(id));
-  return reconcileUidRanges(top, pods);
+  TRY(reconcileUidRanges(top, pods));
+  return reconcileCategories(top, pods);
 }
 
 }  // namespace airlock::store

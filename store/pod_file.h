@@ -12,7 +12,10 @@ namespace airlock::store {
 Result<Fd> openPodProcess(const Pod& pod);
 // The spec that the pod was started with, as its sealed bytes.
 Result<std::string> readSpec(const Pod& pod);
-// What a crash between two steps left: embryos nobody holds, uid ranges of pods that are gone.
+// Gives back the uid range and the SELinux categories of a pod whose files are gone.
+Result<void> releaseNumbers(FdRef top, const ipc::PodRecord& record);
+// What a crash between two steps left: embryos nobody holds, uid ranges and categories of pods that
+// are gone.
 Result<void> sweepLeftovers(FdRef top, const PodDirectory& pods);
 
 }  // namespace airlock::store

@@ -220,9 +220,12 @@ Result<bool> Store::commit(Staged staged) {
 
   const auto place = [&](const char* where, FdRef file, const Component& as) -> Result<void> {
     Fd dir = TRY(folder(where));
-    TRY(sys::linkTemporary(file, dir,
-                           as));  // content-addressed: one that is there already is the same
-    return {};
+    if (TRY(sys::linkTemporary(file, dir, as))) return {};
+    // One that is there already should be the same; what was verified just now takes its place, in
+    // case that its disk or its fs-verity has been lost.
+    const Component beside = TRY(Component::parse("." + intent.text()));
+    TRY(sys::linkTemporary(file, dir, beside));
+    return sys::rename(dir, beside, dir, as, 0);
   };
   TRY(place("blob", staged.blob, blobName(staged.record.blob)));
   fault("import-blob");
@@ -268,12 +271,6 @@ Result<void> Store::remove(const ipc::CatalogRecord& asked) {
   return sys::unlink(intents, intent);
 }
 
-bool kernelVerifies(FdRef tree) {
-  struct statx info{};
-  return ::statx(tree.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &info) == 0 &&
-         (info.stx_attributes & STATX_ATTR_VERITY) != 0;
-}
-
 Result<void> Store::repair() {
   Fd intents = TRY(folder("intent"));
   if (TRY(sys::list(intents)).empty()) return {};
@@ -283,6 +280,10 @@ Result<void> Store::repair() {
   if (!exclusive) return {};
   for (const std::string& entry : TRY(sys::list(intents))) {
     const Component intent = TRY(Component::parse(entry));
+    for (const char* where : {"blob", "tree", "manifest"}) {
+      const Fd dir = TRY(folder(where));
+      static_cast<void>(sys::unlink(dir, TRY(Component::parse("." + entry))));
+    }
     const std::string bytes = TRY(sys::readFile(intents, intent, kRecordBytes));
     if (const auto record = ipc::decodeCatalogRecord(bytes)) {
       if (!TRY(find(record->image))) TRY(dropUnreferenced(*record));

@@ -70,8 +70,4 @@ class Store {
   Fd store_;
 };
 
-// Whether the kernel verifies what it reads of this file (fs-verity), now and here: what a record
-// says of it was true on the file system that it was imported to.
-bool kernelVerifies(FdRef tree);
-
 }  // namespace airlock::store

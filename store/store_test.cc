@@ -74,6 +74,19 @@ TEST_F(StoreTest, AnImageExistsWhenItsRecordDoes) {
   EXPECT_EQ(count("tree"), 1U);
 }
 
+TEST_F(StoreTest, C04_ImportingAgainReplacesWhatTheDiskHasLost) {
+  Store store = open();
+  ASSERT_TRUE(store.commit(staged(store, "example.com/a", "1", "tree")));
+  ASSERT_TRUE(store.commit(staged(store, "example.com/b", "1", "tree")));  // shares it
+  const ipc::CatalogRecord record = store.images().value()[0];
+  const std::string file = path_ + "/store/tree/" + treeName(record.tree).text();
+  fs::resize_file(file, 2);
+  ASSERT_TRUE(store.commit(staged(store, "example.com/a", "1", "tree")));
+  EXPECT_EQ(sys::readAll(store.openTree(record).value(), 100).value(), "tree");
+  EXPECT_EQ(count("tree"), 1U);
+  EXPECT_EQ(count("blob"), 2U);
+}
+
 TEST_F(StoreTest, ImportingAgainDoesNotTakeAnImageOver) {
   Store store = open();
   const auto by = [&](uid_t uid) {

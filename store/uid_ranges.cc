@@ -69,10 +69,7 @@ Result<void> reconcileUidRanges(FdRef top, const PodDirectory& pods) {
   const std::vector<std::string> slots = TRY(sys::list(ranges));
   // After the ranges, and with the lock held: a range is taken when its pod's directory is there
   // already, so a pod that is not seen now is gone.
-  std::vector<PodId> all;
-  for (const char* folder : {"embryo", "run", "exited-garbage", "garbage"}) {
-    for (const PodId& id : TRY(pods.in(folder))) all.push_back(id);
-  }
+  const std::vector<PodId> all = TRY(pods.ids());
   for (const std::string& entry : slots) {
     const Component slot = TRY(Component::parse(entry));
     // One that names nobody was being taken when the power failed.

@@ -106,6 +106,8 @@ Event podEvent(const ipc::PodFacts& facts) {
   payload["manifest"] = facts.manifest.text();
   payload["network"] = facts.network;
   payload["pod"] = facts.pod.text();
+  // Absent on hosts without it, so that their records are what they were.
+  if (!facts.selinux.empty()) payload["selinux"] = facts.selinux;
   payload["spec"] = facts.spec.text();
   payload["stage1"] = facts.stage1;
   payload["stage1_digest"] = facts.stage1Digest.text();

@@ -89,6 +89,13 @@ TEST(Event, PayloadIsCanonicalJson) {
   EXPECT_TRUE(parseCanonical(event.payload, 8, "it"));
 }
 
+TEST(Event, APodsSelinuxTypeIsSaidOnlyWhereThereIsOne) {
+  ipc::PodFacts facts{.pod = PodId::random(), .stage1 = "container", .network = "none"};
+  EXPECT_THAT(jobEvent(facts).payload, testing::Not(HasSubstr("selinux")));
+  facts.selinux = "airlock_pod_t";
+  EXPECT_THAT(jobEvent(facts).payload, HasSubstr("\"selinux\":\"airlock_pod_t\""));
+}
+
 TEST(Event, EngineFingerprintIgnoresWhatDiffersEachTime) {
   const ipc::EngineFacts facts = test::makeJob(ipc::MeasureMode::Log).engine;
   EngineContext one{.mode = ipc::MeasureMode::Log, .anchor = "software"};

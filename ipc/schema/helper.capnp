@@ -35,7 +35,10 @@ struct ImportRequest {
   skipSignature @4 :Bool;     # only if policy grants it
 }
 # Descriptors: 0, 1, 2 the standard streams; then one per Host volume in order; then one sealed BPF program per app with
-# hasExtraFilter.  Answer: Started.  Failure leaves no pod.
+# hasExtraFilter; then for each app its sockets, in order; then for each app its own input, output and errors.  Checked
+# beyond number: a socket is a bound TCP or UDP one, as its SocketSpec says, and a TCP one listens.  Policy is asked
+# whether sockets of the host's network may pass, and counts any other IP socket among the descriptors as one.
+# Answer: Started.  Failure leaves no pod.
 struct RunRequest {
   pod @0 :Pod.PodSpec;
   podManifest @1 :Text;       # JSON, at most 48 KiB; stored and measured as bytes, never parsed

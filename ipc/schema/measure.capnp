@@ -46,7 +46,7 @@ struct ImageFacts {
   name @1 :Text;
   labels @2 :List(Types.Label);
   tree @3 :Data;
-  content @4 :Text;           # "verity", "rehash" or "store-trust"
+  content @4 :Text;           # "verity:sha256-…", "rehash" or "store-trust"
   signers @5 :List(Text);
   rule @6 :Text;
   origin @7 :Text;
@@ -64,6 +64,7 @@ struct PodFacts {
   firstUid @7 :UInt32;
   network @8 :Text;
   volumes @9 :List(Text);     # "name:host:ro"
+  selinux @10 :Text;          # type of the pod's processes; "": not labelled
 }
 # Somebody is about to enter a pod.
 struct EnterFacts {

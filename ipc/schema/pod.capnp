@@ -8,7 +8,7 @@ using Types = import "types.capnp";
 # Everything stage1 needs to know about a pod.  Written by the CLI inside a RunRequest (hostile: checked against policy)
 # and again by the helper into the sealed memfd that stage1 gets as fd 5, at most 4 MiB.  Same pod, same bytes: the
 # helper's copy is hashed and measured.  Checked: counts, unique names of apps and volumes, each mount names a volume,
-# absolute targets, a terminal only with a single app.  A violation is E_REQUEST and nothing of the pod exists.
+# absolute targets, a terminal only with a single app and without own streams, the journal's volume.  A violation is E_REQUEST and nothing of the pod exists.
 struct PodSpec {
   id @0 :Data;                # 16 bytes; ignored in a RunRequest, set by the helper
   hostname @1 :Text;          # "" means airlock-<UUID>; else at most 64 letters, digits, '-' and '.'
@@ -16,6 +16,11 @@ struct PodSpec {
   terminal @3 :Bool;
   apps @4 :List(AppSpec);     # 1 to 16
   volumes @5 :List(VolumeSpec);
+  selinuxProcess @6 :Text;    # label of every process of the payload; set by the helper, "" where SELinux is off
+  selinuxMount @7 :Text;      # label of what the pod writes; likewise
+  pidsMax @8 :UInt32;
+  watchdogMicroseconds @9 :UInt64;  # what apps with `notify` find as WATCHDOG_USEC; 0: nobody watches
+  journal @10 :Text;          # the read-only Host volume that holds this pod's journal; "": none
 }
 enum Network {
   loopback @0;
@@ -43,6 +48,18 @@ struct AppSpec {
   hasOomScoreAdjust @16 :Bool;
   oomScoreAdjust @17 :Int32;  # -1000 to 1000; 0 when hasOomScoreAdjust is false
   hasExtraFilter @18 :Bool;   # its sealed BPF program comes as a descriptor
+  pidsMax @19 :UInt32;
+  notify @20 :Bool;           # it gets a NOTIFY_SOCKET
+  sockets @21 :List(SocketSpec);  # at most 16 in a pod; each comes as a descriptor
+  ownInput @22 :Bool;         # these streams are not the pod's: each comes as a descriptor
+  ownOutput @23 :Bool;
+  ownErrors @24 :Bool;
+}
+# A socket that somebody else has opened for a port of the app (sd_listen_fds(3)).  Part of AppSpec.
+struct SocketSpec {
+  port @0 :Text;              # the port's name: what LISTEN_FDNAMES says
+  datagram @1 :Bool;          # UDP; else TCP, listening
+  number @2 :UInt16;          # what the socket is bound to
 }
 # Where an app sees a volume.  Part of AppSpec.
 struct MountSpec {
@@ -83,6 +100,7 @@ struct LeashEvent {
   app @1 :Text;
   status @2 :Int32;           # exit code, or 128 + signal
   text @3 :Text;
+  notify @4 :UInt32;          # with `notify`, 1 READY, 2 RELOADING, 4 STOPPING, 8 WATCHDOG, 16 STATUS (in text); else 0
 
   enum Kind {
     unset @0;                 # refused
@@ -91,6 +109,7 @@ struct LeashEvent {
     terminal @3;
     appExited @4;
     podExited @5;
+    notify @6;                # what an app has said by sd_notify(3)
   }
 }
 # holder -> stage1.  No descriptors.  A malformed command is treated as `stop`.

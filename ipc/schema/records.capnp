@@ -23,8 +23,9 @@ struct CatalogRecord {
   origin @12 :Text;
   importerUid @13 :UInt32;
   importedAt @14 :Int64;      # nanoseconds since 1970
-  verity @15 :Bool;
+  verity @15 :Bool;           # for older engines: there is a verityDigest
   latest @16 :Bool;
+  verityDigest @17 :Data;     # 32 bytes, or empty: no fs-verity at import, or imported by an older engine
 }
 
 # Written by the helper before the pod starts, read by everyone.  A record that does not decode makes the pod a broken
@@ -40,6 +41,9 @@ struct PodRecord {
   measured @7 :Text;
   rule @8 :Text;
   cgroup @9 :Data;            # below the v2 mount, or empty
+  selinux @10 :Text;          # label of its processes, or empty
+  machine @11 :Text;          # its name with machined, or why it has none; empty: no systemd here
+  unit @12 :Text;             # of systemd, that the pod ends with
 }
 # Part of PodRecord.
 struct PodApp {

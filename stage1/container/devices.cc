@@ -55,8 +55,9 @@ Result<Fd> cloneHostDevice(const std::string& name) {
   return refuse(ErrorKind::Invalid, "E_DEVICE", "/dev/" + name + " of the host is not that device");
 }
 
-Result<Devices> mountDevices(Fd target) {
-  Fd directory = TRY(newTmpfs({.size = kDeviceSize, .attributes = MOUNT_ATTR_NOEXEC}));
+Result<Devices> mountDevices(Fd target, const std::string& label) {
+  Fd directory =
+      TRY(newTmpfs({.size = kDeviceSize, .attributes = MOUNT_ATTR_NOEXEC, .label = label}));
   TRY(sys::moveMountOnto(directory, target));
   for (const Node& node : kNodes) {
     Fd device = TRY(cloneHostDevice(node.name));
@@ -74,15 +75,18 @@ Result<Devices> mountDevices(Fd target) {
   TRY(sys::fsconfigString(fs, "ptmxmode", "0666"));
   TRY(sys::fsconfigString(fs, "mode", "0620"));
   TRY(sys::fsconfigString(fs, "gid", "5"));  // tty on every distribution
+  TRY(setMountLabel(fs, label));
   TRY(sys::fsconfigCreate(fs));
   Fd terminals = TRY(sys::fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   TRY(sys::moveMount(terminals, directory, "pts"));
   return Devices{std::move(directory), std::move(terminals)};
 }
 
-Result<Fd> mountSharedMemory(FdRef devices) {
-  Fd mount =
-      TRY(newTmpfs({.mode = "1777", .size = kSharedMemorySize, .attributes = MOUNT_ATTR_NOEXEC}));
+Result<Fd> mountSharedMemory(FdRef devices, const std::string& label) {
+  Fd mount = TRY(newTmpfs({.mode = "1777",
+                           .size = kSharedMemorySize,
+                           .attributes = MOUNT_ATTR_NOEXEC,
+                           .label = label}));
   TRY(sys::moveMount(mount, devices, "shm"));
   return mount;
 }

@@ -14,10 +14,12 @@ struct Devices {
   Fd directory;  // /dev
   Fd terminals;  // /dev/pts, an instance of its own
 };
-// `target` is the app's mount point.  /dev/shm and /dev/mqueue are empty directories so far.
-Result<Devices> mountDevices(Fd target);
+// `target` is the app's mount point, `label` SELinux's for all in it.  /dev/shm and /dev/mqueue are
+// empty directories so far.
+Result<Devices> mountDevices(Fd target, const std::string& label);
 
-Result<Fd> mountSharedMemory(FdRef devices);   // on shm; the pod's, shared by its apps
+// On shm; the pod's, shared by its apps.
+Result<Fd> mountSharedMemory(FdRef devices, const std::string& label);
 Result<Fd> mountMessageQueues(FdRef devices);  // on mqueue; of the pod's ipc namespace
 Result<void> mountConsole(FdRef terminal, FdRef devices);
 

@@ -62,8 +62,8 @@ Result<int> enter(Leash& leash) {
     return refuse(ErrorKind::Busy, "E_NOT_RUNNING", "the pod is still starting");
   const std::string path = appRootPath(app.name);
   Fd root = TRY(sys::openPath(path, O_PATH | O_DIRECTORY));
-  LaunchRequest request{app,  wanted.exec,        wanted.environment, wanted.terminal,
-                        path, TRY(appFilter(app))};
+  LaunchRequest request{app,  wanted.exec,         wanted.environment, wanted.terminal,
+                        path, TRY(appFilter(app)), spec.selinuxProcess};
   const LaunchPlan plan = TRY(planLaunch(root, std::move(request)));
   Fd terminal;
   const Streams streams = TRY(openStreams(leash, root, wanted, terminal));
@@ -74,7 +74,8 @@ Result<int> enter(Leash& leash) {
   terminal.reset();
   for (int fd = ipc::kStdinFd; fd <= ipc::kStderrFd; ++fd) ::close(fd);
   leash.send({});
-  std::vector<SupervisedApp> apps{{app.name, started.pid, std::nullopt}};
+  std::vector<SupervisedApp> apps;
+  apps.push_back({app.name, started.pid, std::nullopt});
   TRY(giveUpSetupRights());
   return Supervisor(std::move(leash), std::move(signals), Fd(), std::move(apps), false).run();
 }

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/syscall.h"
@@ -15,6 +17,7 @@
 #include "stage1/container/kernel_views.h"
 #include "stage1/container/terminal.h"
 #include "stage1/container/volumes.h"
+#include "stage1/contract/notify.h"
 #include "stage1/contract/spec_reader.h"
 
 namespace airlock::stage1 {
@@ -27,10 +30,15 @@ Result<std::vector<sock_filter>> appFilter(const ipc::AppSpec& app) {
   return parseFilter(TRY(sys::readAll(file, limits::kSealedBytes)));
 }
 
+Result<void> setMountLabel(FdRef fs, const std::string& label) {
+  return label.empty() ? Result<void>() : sys::fsconfigString(fs, "context", label);
+}
+
 Result<Fd> newTmpfs(const TmpfsOptions& options) {
   Fd fs = TRY(sys::fsopen("tmpfs"));
   TRY(sys::fsconfigString(fs, "mode", options.mode));
   TRY(sys::fsconfigString(fs, "size", options.size));
+  TRY(setMountLabel(fs, options.label));
   TRY(sys::fsconfigCreate(fs));
   return sys::fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | options.attributes);
 }
@@ -54,16 +62,20 @@ Result<Fd> ownMountPoint(FdRef appRoot, const char* name) {
       std::string("/") + name + " of the image is not a directory: " + directory.error().message());
 }
 
-Result<PodTree> PodTree::make() {
+Result<PodTree> PodTree::make(const std::string& label) {
   Fd host = TRY(sys::openPath("/", O_PATH | O_DIRECTORY));
   TRY(restrictMount(host, 0, true));
-  PodTree tree(TRY(newTmpfs({.mode = "0700", .size = "1m", .attributes = MOUNT_ATTR_NOEXEC})));
+  PodTree tree(
+      TRY(newTmpfs(
+          {.mode = "0700", .size = "1m", .attributes = MOUNT_ATTR_NOEXEC, .label = label})),
+      label);
   TRY(sys::moveMount(tree.root_, currentDirectory(), "/"));
   for (const char* name : {"apps", "volumes", "filters", "empty"}) {
     const Component directory = TRY(Component::parse(name));
     TRY(sys::makeDirectory(tree.root_, directory, 0700));
   }
-  tree.empty_ = TRY(newTmpfs({.size = "4k", .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC}));
+  tree.empty_ = TRY(newTmpfs(
+      {.size = "4k", .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, .label = label}));
   TRY(sys::moveMount(tree.empty_, tree.root_, "empty"));
   return tree;
 }
@@ -77,7 +89,7 @@ Result<void> PodTree::attach(const ipc::PodSpec& spec) {
     const ipc::AppSpec& app = spec.apps[index];
     const auto one = [&]() -> Result<void> {
       Fd appRoot = TRY(attachRoot(app, Fd::own(descriptors.root(index))));
-      TRY(furnish(spec, appRoot));
+      TRY(furnish(spec, app, appRoot));
       TRY(mountVolumes(appRoot, app, volumes));
       // Last: what is mounted below stays as it is, and no mount point has to be made any more.
       if (app.readOnlyRoot) TRY(restrictMount(appRoot, MOUNT_ATTR_RDONLY, false));
@@ -85,7 +97,23 @@ Result<void> PodTree::attach(const ipc::PodSpec& spec) {
     };
     TRY(inContext(one(), "app " + app.name.text()));
   }
-  return {};
+  return showJournal(spec, volumes);
+}
+
+// Where journalctl -M looks below the root of a machine's first process, which is ours and no app's:
+// in a directory that is called as a machine id is.
+Result<void> PodTree::showJournal(const ipc::PodSpec& spec, const std::vector<Volume>& volumes) {
+  const auto volume = std::ranges::find(
+      volumes, spec.journal, [](const Volume& each) { return each.spec.name.text(); });
+  if (volume == volumes.end()) return {};
+  std::string id = spec.id.text();
+  std::erase(id, '-');
+  Fd place = TRY(sys::duplicate(root_));
+  for (const std::string& name : {std::string("run"), std::string("log"), std::string("journal"), id})
+    place = TRY(sys::ensureDirectory(place, TRY(Component::parse(name)), 0755));
+  Fd mount = TRY(sys::openTree(volume->mount, "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
+  TRY(restrictMount(mount, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false));
+  return inContext(sys::moveMountOnto(mount, place), "show the journal");
 }
 
 Result<Fd> PodTree::attachRoot(const ipc::AppSpec& app, Fd mount) {
@@ -102,7 +130,7 @@ Result<Fd> PodTree::attachRoot(const ipc::AppSpec& app, Fd mount) {
   return mount;
 }
 
-Result<void> PodTree::furnish(const ipc::PodSpec& spec, FdRef appRoot) {
+Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot) {
   Fd proc = TRY(ownMountPoint(appRoot, "proc"));
   Fd sys = TRY(ownMountPoint(appRoot, "sys"));
   const bool first = !proc_.valid();
@@ -116,9 +144,9 @@ Result<void> PodTree::furnish(const ipc::PodSpec& spec, FdRef appRoot) {
   }
 
   Fd dev = TRY(ownMountPoint(appRoot, "dev"));
-  Devices devices = TRY(mountDevices(std::move(dev)));
+  Devices devices = TRY(mountDevices(std::move(dev), label_));
   if (first) {
-    shm_ = TRY(mountSharedMemory(devices.directory));
+    shm_ = TRY(mountSharedMemory(devices.directory, label_));
     mqueue_ = TRY(mountMessageQueues(devices.directory));
   } else {
     TRY(cloneInto(shm_, devices.directory, "shm"));
@@ -129,6 +157,8 @@ Result<void> PodTree::furnish(const ipc::PodSpec& spec, FdRef appRoot) {
     terminal_ = TRY(openPeer(terminalMaster_));
     TRY(mountConsole(terminal_, devices.directory));
   }
+  Fd& notify = notify_.emplace_back();
+  if (app.notify) notify = TRY(makeNotifySocket(devices.directory));
   return makeAppFiles(appRoot, spec);
 }
 

@@ -15,6 +15,8 @@
 
 namespace airlock::stage1 {
 
+struct Volume;
+
 // "/apps/NAME": an app's root, from PID 1's root directory.
 std::string appRootPath(const AppName& app);
 
@@ -26,7 +28,11 @@ struct TmpfsOptions {
   const char* mode = "0755";
   const char* size = "64k";
   std::uint64_t attributes = 0;  // MOUNT_ATTR_*, beside NOSUID and NODEV
+  const std::string& label;      // of everything in it, for SELinux; "": it is off
 };
+// Gives everything in a new file system one label.  From a user namespace the kernel takes this for
+// tmpfs and devpts, and refuses it for mqueue and proc (selinux_set_mnt_opts).
+Result<void> setMountLabel(FdRef fs, const std::string& label);
 // A new tmpfs as a detached mount.
 Result<Fd> newTmpfs(const TmpfsOptions& options);
 
@@ -35,7 +41,8 @@ class PodTree {
   // Makes all mounts of this namespace private and puts the pod's own file system on top of "/".
   // What the kernel shows at the host's /proc and /sys stays visible until leaveHost(): without it
   // no fresh one could be mounted.
-  static Result<PodTree> make();
+  // What is mounted has `label`, the pod's own.
+  static Result<PodTree> make(const std::string& label);
 
   // Takes over the helper's detached mounts, for every app: root, kernel views, devices, files,
   // volumes.
@@ -51,15 +58,20 @@ class PodTree {
   const Fd& terminalMaster() const { return terminalMaster_; }
   const Fd& terminal() const { return terminal_; }
 
+  // After attach(): the notify socket of each app, in order; not valid for one that does not notify.
+  std::vector<Fd> takeNotifySockets() { return std::move(notify_); }
+
   FdRef root() const { return root_.ref(); }
   FdRef emptyDirectory() const { return empty_.ref(); }
 
  private:
-  explicit PodTree(Fd root) : root_(std::move(root)) {}
+  PodTree(Fd root, std::string label) : root_(std::move(root)), label_(std::move(label)) {}
   Result<Fd> attachRoot(const ipc::AppSpec& app, Fd mount);
-  Result<void> furnish(const ipc::PodSpec& spec, FdRef appRoot);
+  Result<void> furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app, FdRef appRoot);
+  Result<void> showJournal(const ipc::PodSpec& spec, const std::vector<Volume>& volumes);
 
   Fd root_;
+  std::string label_;
   Fd empty_;  // an empty read-only directory, to cover others with
   Fd proc_;   // the first app's views, cloned for the others
   Fd sys_;
@@ -67,6 +79,7 @@ class PodTree {
   Fd mqueue_;
   Fd terminalMaster_;
   Fd terminal_;
+  std::vector<Fd> notify_;
 };
 
 // A directory of an app's root that we mount on: made if missing, opened without following a link.

@@ -32,8 +32,14 @@ Result<std::vector<LaunchPlan>> planApps(const ipc::PodSpec& spec) {
   std::vector<LaunchPlan> plans;
   for (const ipc::AppSpec& app : spec.apps) {
     Fd root = TRY(sys::openPath(appRootPath(app.name), O_PATH | O_DIRECTORY));
-    LaunchRequest request{
-        app, app.exec, nothing, spec.terminal, appRootPath(app.name), TRY(appFilter(app))};
+    LaunchRequest request{app,
+                          app.exec,
+                          nothing,
+                          spec.terminal,
+                          appRootPath(app.name),
+                          TRY(appFilter(app)),
+                          spec.selinuxProcess,
+                          serviceVariables(spec, app)};
     plans.push_back(TRY(inContext(planLaunch(root, std::move(request)), "app " + app.name.text())));
   }
   return plans;
@@ -53,13 +59,27 @@ Result<void> adjustOomScore(const AppName& app, pid_t pid, std::int32_t score) {
   return inContext(std::move(written), "oom_score_adj");
 }
 
+// The pod's streams, or the app's own where it has some, and its sockets.
+Streams streamsOf(const ipc::PodSpec& spec, std::size_t index, Streams streams) {
+  const ipc::AppSpec& app = spec.apps[index];
+  const ipc::Stage1Descriptors descriptors{spec};
+  int own = descriptors.stream(index);
+  if (app.ownInput) streams.input = own++;
+  if (app.ownOutput) streams.output = own++;
+  if (app.ownErrors) streams.error = own++;
+  for (std::size_t i = 0; i < app.sockets.size(); ++i)
+    streams.sockets.push_back(descriptors.socket(index) + static_cast<int>(i));
+  return streams;
+}
+
 Result<std::vector<SupervisedApp>> startApps(const ipc::PodSpec& spec,
                                              const std::vector<LaunchPlan>& plans,
-                                             const Streams& streams) {
+                                             const Streams& streams,
+                                             std::vector<Fd> notifySockets) {
   std::vector<SupervisedApp> apps;
   for (std::size_t index = 0; index < plans.size(); ++index) {
     const ipc::AppSpec& app = spec.apps[index];
-    const StartedApp started = TRY(startApp(plans[index], streams));
+    const StartedApp started = TRY(startApp(plans[index], streamsOf(spec, index, streams)));
     if (started.failure) {
       Fd root = TRY(sys::openPath(plans[index].rootPath, O_PATH | O_DIRECTORY));
       return fail(
@@ -69,7 +89,7 @@ Result<std::vector<SupervisedApp>> startApps(const ipc::PodSpec& spec,
       TRY(inContext(adjustOomScore(app.name, started.pid, *app.oomScoreAdjust),
                     "app " + app.name.text()));
     }
-    apps.push_back({app.name, started.pid, std::nullopt});
+    apps.push_back({app.name, started.pid, std::nullopt, std::move(notifySockets[index])});
   }
   return apps;
 }
@@ -85,7 +105,7 @@ Result<Setup> setUp(Leash& leash) {
   TRY(setHostName(hostNameOf(spec)));
   if (spec.network == ipc::Network::Loopback) TRY(bringLoopbackUp());
 
-  PodTree tree = TRY(PodTree::make());
+  PodTree tree = TRY(PodTree::make(spec.selinuxMount));
   TRY(tree.attach(spec));
   TRY(tree.keepFilters(spec));
   // After the last look at the host's /dev, /proc and /sys; before the first thing that an image
@@ -106,10 +126,12 @@ Result<Setup> setUp(Leash& leash) {
     const int terminal = tree.terminal().get();
     streams = {terminal, terminal, terminal, true};
   }
-  setup.apps = TRY(startApps(spec, plans, streams));
-  // PID 1 keeps no end of the apps' streams: their reader must see the end when the apps have
-  // ended.
+  setup.apps = TRY(startApps(spec, plans, streams, tree.takeNotifySockets()));
+  // PID 1 keeps no end of the apps' streams, whose reader must see the end when the apps have ended,
+  // and none of their sockets.
   for (int fd = ipc::kStdinFd; fd <= ipc::kStderrFd; ++fd) ::close(fd);
+  const ipc::Stage1Descriptors descriptors{spec};
+  for (int fd = descriptors.socket(0); fd < descriptors.end(); ++fd) ::close(fd);
   return setup;
 }
 

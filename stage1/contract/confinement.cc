@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "sandbox/exec_label.h"
 #include "sandbox/policies/pod.bpf.h"
 #include "sandbox/seccomp.h"
 #include "stage1/contract/weaken.h"
@@ -91,6 +92,20 @@ bool isInsideRoot() {
   return ::syscall(SYS_getcwd, path, sizeof path) > 0 && path[0] == '/';
 }
 
+// Not in the name "/proc", which an image could have made a link, but in what is a procfs (P04).
+bool setLabel(const char* label) {
+  open_how how{};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const auto proc = static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, "/proc", &how, sizeof how));
+  if (proc < 0) return false;
+  const bool good = sandbox::setExecLabel(proc, label);
+  const int number = errno;
+  ::close(proc);
+  errno = number;
+  return good;
+}
+
 bool installFilters(const Confinement& confinement, StartFailure& failure) {
   if constexpr (!kFilterApps) return true;
   failure.step = StartStep::Filter;
@@ -138,6 +153,10 @@ bool apply(const Confinement& confinement, StartFailure& failure) {
   if (!enterDirectory(confinement.workingDirectory.c_str())) return false;
   at(StartStep::WorkingDirectoryOutside);
   if (!isInsideRoot()) return errno = EPERM, false;
+
+  // What the next exec becomes, by name: the policy has no transition that would do it alone.
+  at(StartStep::Label);
+  if (!confinement.label.empty() && !setLabel(confinement.label.c_str())) return false;
 
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, so here it comes before the capabilities go;
   // it lets capset by.

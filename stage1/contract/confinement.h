@@ -29,6 +29,7 @@ enum class StartStep : std::uint16_t {
   ParentDeath,
   WorkingDirectory,
   WorkingDirectoryOutside,  // R07: it is not below the app's root
+  Label,
   Capabilities,
   VerifyCapabilities,
   NoNewPrivileges,
@@ -51,11 +52,12 @@ struct Confinement {
   bool noNewPrivileges = true;  // false only together with uid 0 and without an extra filter
   std::vector<sock_filter> extraFilter;  // empty: none
   std::string workingDirectory;          // absolute
+  std::string label;                     // of the program, for SELinux; "": it is off
 };
 
-// Confines this process for good; its root directory must be the app's.  False with `failure` set:
-// the process must end.  The caller needs CAP_SETUID, SETGID, SETPCAP and (without no_new_privs)
-// SYS_ADMIN in the pod's user namespace. async-signal-safe
+// Confines this process for good; its root directory must be the app's, with our /proc.  False with
+// `failure` set: the process must end.  The caller needs CAP_SETUID, SETGID, SETPCAP and (without
+// no_new_privs) SYS_ADMIN in the pod's user namespace. async-signal-safe
 bool applyConfinement(const Confinement& confinement, StartFailure& failure) noexcept;
 
 }  // namespace airlock::stage1

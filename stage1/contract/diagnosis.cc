@@ -47,6 +47,8 @@ const char* nameOf(StartStep step) {
     case StartStep::WorkingDirectory:
     case StartStep::WorkingDirectoryOutside:
       return "enter its working directory";
+    case StartStep::Label:
+      return "set its SELinux label";
     case StartStep::Capabilities:
       return "give up capabilities";
     case StartStep::VerifyCapabilities:
@@ -170,7 +172,8 @@ Error explainFailure(FdRef root, const LaunchPlan& plan, const StartFailure& fai
     return Error::fromErrno(failure.number, "the working directory " + quoted(directory))
         .withCode("E_CWD");
   }
-  return Error::fromErrno(failure.number, nameOf(failure.step));
+  Error error = Error::fromErrno(failure.number, nameOf(failure.step));
+  return failure.step == StartStep::Label ? std::move(error).withCode("E_SELINUX") : error;
 }
 
 }  // namespace airlock::stage1

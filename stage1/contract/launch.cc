@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stage1/contract/launch.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -9,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +18,9 @@
 #include <new>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/syscall.h"
+#include "sandbox/exec_label.h"
 #include "stage1/contract/image_accounts.h"
 
 namespace airlock::stage1 {
@@ -65,6 +69,7 @@ Result<Confinement> planConfinement(FdRef root, LaunchRequest& request, const Im
   // Only a root app may gain rights by exec, as in rkt; with a further filter there would be no one
   // left to install it.
   result.noNewPrivileges = app.noNewPrivileges || result.uid != 0 || !result.extraFilter.empty();
+  result.label = std::move(request.label);
   result.workingDirectory = app.workingDirectory.empty() ? "/" : app.workingDirectory;
   return result;
 }
@@ -122,6 +127,7 @@ Result<LaunchPlan> planLaunch(FdRef root, LaunchRequest request) {
                           user.home.starts_with('/') ? user.home : "/root", request.terminal);
   set(environment, "AC_APP_NAME", request.app.name.text());
   set(environment, "container", "airlock");
+  for (const auto& [name, value] : request.service.values) set(environment, name, value);
 
   LaunchPlan plan;
   plan.rootPath = std::move(request.rootPath);
@@ -129,6 +135,10 @@ Result<LaunchPlan> planLaunch(FdRef root, LaunchRequest request) {
   plan.arguments = request.exec;
   plan.confinement = TRY(planConfinement(root, request, user));
   if (!plan.program.contains('/')) plan.searchPath = *find(environment, "PATH");
+  plan.ownPid = std::move(request.service.ownPid);
+  std::erase_if(environment, [&](const auto& variable) {
+    return std::ranges::find(plan.ownPid, variable.first) != plan.ownPid.end();
+  });
   plan.candidates =
       programCandidates(plan.program, plan.confinement.workingDirectory, plan.searchPath);
   for (const auto& [name, value] : environment) plan.environment.push_back(name + "=" + value);
@@ -144,7 +154,11 @@ struct Child {
   std::vector<char*> argv;
   std::vector<char*> envp;
   std::vector<char*> candidates;
+  std::vector<char*> pidPlaces;  // in envp, with room for the pid's digits
 };
+
+constexpr int kParkingPlace = 512;   // above every number of the contract
+constexpr std::size_t kPidDigits = 12;  // of a 32 bit number, and its end
 
 // async-signal-safe from here to the end of the namespace
 
@@ -155,7 +169,7 @@ bool enterRoot(const char* path) {
 }
 
 void resetSignals() {
-  struct sigaction standard{};
+  struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
   for (int number = 1; number < 65; ++number) ::sigaction(number, &standard, nullptr);
   sigset_t none;
@@ -175,6 +189,30 @@ bool takeStreams(const Streams& streams, uid_t uid, StartFailure& failure) {
   failure.step = StartStep::Terminal;
   // The app's user owns its terminal: it may open /dev/console and /dev/pts/0 by name.
   return ::ioctl(0, TIOCSCTTY, 0) == 0 && ::fchown(0, uid, static_cast<gid_t>(-1)) == 0;
+}
+
+// Leaves the program its streams and, from 3 on, its sockets: nothing that leads elsewhere.
+bool takeDescriptors(const std::vector<int>& sockets) {
+  // Their numbers may be among those that they get.
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    if (::dup3(sockets[i], kParkingPlace + static_cast<int>(i), O_CLOEXEC) < 0) return false;
+  }
+  int next = 3;
+  for (std::size_t i = 0; i < sockets.size(); ++i, ++next) {
+    if (::dup2(kParkingPlace + static_cast<int>(i), next) < 0) return false;
+  }
+  return ::syscall(SYS_close_range, next, ~0U, 0) == 0;
+}
+
+void writeOwnPid(const std::vector<char*>& places) {
+  for (char* place : places) {
+    char digits[kPidDigits];
+    std::size_t count = 0;
+    for (unsigned left = static_cast<unsigned>(::getpid()); left != 0; left /= 10)
+      digits[count++] = static_cast<char>('0' + left % 10);
+    while (count != 0) *place++ = digits[--count];
+    *place = 0;
+  }
 }
 
 void execFirst(const Child& child, StartFailure& failure) {
@@ -209,8 +247,8 @@ struct Report {
   const auto prepare = [&] {
     if (!takeStreams(child.streams, confinement.uid, failure)) return false;
     failure.step = StartStep::Descriptors;
-    // From here on there is no descriptor that leads elsewhere.
-    if (::syscall(SYS_close_range, 3, ~0U, 0) != 0) return false;
+    if (!takeDescriptors(child.streams.sockets)) return false;
+    writeOwnPid(child.pidPlaces);
     failure.step = StartStep::Root;
     return enterRoot(child.plan.rootPath.c_str());
   };
@@ -224,11 +262,44 @@ struct Report {
   ::_exit(127);
 }
 
+// L01: what runs has the label that was asked for.  It was read back before the exec; this is the
+// kernel's word on what came of it, through the pod's procfs that PID 1 has mounted itself.
+Result<void> verifyLabel(const LaunchPlan& plan, pid_t pid) {
+  const std::string& wanted = plan.confinement.label;
+  if (wanted.empty()) return {};
+  const Fd proc = TRY(sandbox::openProc((plan.rootPath + "/proc").c_str()));
+  const std::string before = TRY(sandbox::labelOf(proc, ::getpid()));
+  constexpr int kLabelMilliseconds = 2'000;
+  for (const std::int64_t until = sys::now() + kLabelMilliseconds;;) {
+    const std::string label = TRY(sandbox::labelOf(proc, pid));
+    if (label == wanted) return {};
+    // The clone's wait ends when the old memory is gone, an instant before the new label is there.
+    if (label != before || sys::now() > until) {
+      return refuse(
+          ErrorKind::Failed, "E_SELINUX",
+          "the app has the SELinux label " + quoted(label) + " instead of " + quoted(wanted));
+    }
+    ::sched_yield();
+  }
+}
+
 }  // namespace
 
 Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
-  const Child child{plan, streams, pointers(plan.arguments), pointers(plan.environment),
-                    pointers(plan.candidates)};
+  Child child{plan,
+              streams,
+              pointers(plan.arguments),
+              pointers(plan.environment),
+              pointers(plan.candidates),
+              {}};
+  std::vector<std::string> ownPid;
+  ownPid.reserve(plan.ownPid.size());
+  for (const std::string& name : plan.ownPid) {
+    std::string& variable = ownPid.emplace_back(name + "=");
+    variable.append(kPidDigits, '\0');
+    child.envp.insert(child.envp.begin(), variable.data());
+    child.pidPlaces.push_back(variable.data() + name.size() + 1);
+  }
   void* shared =
       ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return failErrno("share memory with a child");
@@ -244,7 +315,13 @@ Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
   if (pid < 0) return failErrno("clone");
   if (pid == 0) runChild(child, *report);
   StartedApp started{static_cast<pid_t>(pid), std::nullopt};
-  if (report->failed) started.failure = report->failure;
+  if (report->failed) {
+    started.failure = report->failure;
+  } else if (auto verified = verifyLabel(plan, started.pid); !verified) {
+    ::kill(started.pid, SIGKILL);
+    ::waitpid(started.pid, nullptr, 0);
+    return std::unexpected(std::move(verified.error()));
+  }
   return started;
 }
 

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "ipc/pod_spec.h"
 #include "stage1/contract/confinement.h"
+#include "stage1/contract/notify.h"
 
 namespace airlock::stage1 {
 
@@ -27,6 +28,7 @@ struct LaunchPlan {
   std::vector<std::string> candidates;  // what is tried, in order
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
+  std::vector<std::string> ownPid;  // variables that say the pid of the process itself
   Confinement confinement;
 };
 
@@ -37,6 +39,8 @@ struct LaunchRequest {
   bool terminal = false;
   std::string rootPath;
   std::vector<sock_filter> extraFilter;
+  std::string label;  // PodSpec::selinuxProcess
+  ServiceVariables service = {};  // of an app's start; an entered process has none
 };
 
 // `root` is the app's root.  Resolves the user, group and program names with what the image has.
@@ -58,6 +62,7 @@ struct Streams {
   int output;
   int error;
   bool terminal = false;  // all three are one terminal, which becomes the controlling one
+  std::vector<int> sockets = {};  // what the program finds from 3 on
 };
 
 struct StartedApp {
@@ -65,6 +70,7 @@ struct StartedApp {
   std::optional<StartFailure> failure;  // nullopt: the program runs
 };
 // Clones a child with a mount namespace of its own that starts the plan, and waits for its exec.
+// E_SELINUX when the kernel gave it another label than the plan's: then it has been killed.
 Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams);
 
 }  // namespace airlock::stage1

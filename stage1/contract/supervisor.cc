@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/limits.h"
 #include "base/syscall.h"
@@ -25,6 +26,9 @@ namespace airlock::stage1 {
 namespace {
 
 constexpr std::size_t kPage = 4096;
+// Between two notifications of a pod on the leash: what apps say meanwhile is put together, so that
+// no app can fill the leash and keep its holder from hearing of another one.
+constexpr std::int64_t kNotifyMilliseconds = 20;
 
 int codeOf(int waitStatus) {
   return WIFSIGNALED(waitStatus) ? 128 + WTERMSIG(waitStatus) : WEXITSTATUS(waitStatus);
@@ -41,6 +45,8 @@ Result<Fd> openSignals() {
   sigset_t wanted;
   sigemptyset(&wanted);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&wanted, number);
+  // What `machinectl poweroff` sends, and its like for halt and reboot (systemd(1), Signals).
+  for (const int further : {3, 4, 5}) sigaddset(&wanted, SIGRTMIN + further);
   Fd signals = Fd::own(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals.valid()) return failErrno("signalfd");
   return signals;
@@ -52,6 +58,8 @@ int Supervisor::run() {
   if (init_) releaseSetupMemory();
   while (anyRunning()) {
     waitForNews();
+    // Before an end is seen: what an app has said last counts.
+    readNotifications();
     readSignals();
     if (leashOpen_) readLeash();
     if (killAt_ && sys::now() >= *killAt_) kill();
@@ -65,14 +73,19 @@ bool Supervisor::anyRunning() const {
 }
 
 void Supervisor::waitForNews() {
-  pollfd events[] = {{signals_.get(), POLLIN, 0}, {leash_.socket().get(), POLLIN, 0}};
-  int timeout = -1;
-  if (killAt_) {
-    timeout = static_cast<int>(
-        std::clamp<std::int64_t>(*killAt_ - sys::now(), 0, limits::kStopMilliseconds));
+  // Without a holder the leash would be readable for ever.  poll(2) passes over -1.
+  pollfd events[2 + limits::kApps] = {{signals_.get(), POLLIN, 0},
+                                      {leashOpen_ ? leash_.socket().get() : -1, POLLIN, 0}};
+  nfds_t count = 2;
+  for (const SupervisedApp& app : apps_) events[count++] = {app.notify.get(), POLLIN, 0};
+  std::int64_t timeout = -1;
+  for (const auto& until : {killAt_, passOnAt_}) {
+    if (!until) continue;
+    const auto left =
+        std::clamp<std::int64_t>(*until - sys::now(), 0, limits::kStopMilliseconds);
+    timeout = timeout < 0 ? left : std::min(timeout, left);
   }
-  // Without a holder the leash would be readable for ever.
-  static_cast<void>(::poll(events, leashOpen_ ? 2 : 1, timeout));
+  static_cast<void>(::poll(events, count, static_cast<int>(timeout)));
 }
 
 void Supervisor::readSignals() {
@@ -83,7 +96,7 @@ void Supervisor::readSignals() {
       childEnded = true;
     } else if (info.ssi_pid == 0) {
       // A sender outside of the pod has no pid in it.  From inside nobody may stop the pod.
-      stop(stopping_);
+      stop(std::exchange(signalled_, true));
     }
   }
   if (childEnded) reap();
@@ -103,11 +116,35 @@ void Supervisor::readLeash() {
   }
   switch (command.kind) {
     case ipc::LeashCommand::Kind::Stop:
-      stop(stopping_);
+      stop(std::exchange(told_, true));
       return;
     case ipc::LeashCommand::Kind::Signal:
       if (command.signal > 0 && command.signal < 65) signalApps(command.signal);
       return;
+  }
+}
+
+void Supervisor::readNotifications() {
+  passOnAt_.reset();
+  const bool soon = sys::now() < passedOnAt_ + kNotifyMilliseconds;
+  for (SupervisedApp& app : apps_) {
+    if (!app.notify.valid()) continue;
+    receiveNotifications(app.notify, app.pid, app.pending);
+    if (app.pending.said != 0 && !soon) passOn(app);
+    if (app.pending.said != 0) passOnAt_ = sys::now() + kNotifyMilliseconds;
+  }
+}
+
+void Supervisor::passOn(SupervisedApp& app) {
+  if (app.pending.said == 0) return;
+  passedOnAt_ = sys::now();
+  // Not taken: said again later.
+  if (leash_.send({.kind = ipc::LeashEvent::Kind::Notify,
+                   .app = app.name.text(),
+                   .status = 0,
+                   .text = app.pending.status,
+                   .notify = app.pending.said})) {
+    app.pending = {};
   }
 }
 
@@ -126,6 +163,11 @@ void Supervisor::reap() {
 void Supervisor::ended(SupervisedApp& app, int waitStatus) {
   const int code = codeOf(waitStatus);
   app.status = code;
+  if (app.notify.valid()) {
+    receiveNotifications(app.notify, app.pid, app.pending);
+    passOn(app);
+    app.notify.reset();
+  }
   if (statusDir_.valid()) static_cast<void>(writeStatus(statusDir_, app.name, code));
   leash_.send({.kind = ipc::LeashEvent::Kind::AppExited,
                .app = app.name.text(),
@@ -138,6 +180,7 @@ void Supervisor::ended(SupervisedApp& app, int waitStatus) {
 
 void Supervisor::stop(bool hurry) {
   if (hurry) return kill();
+  if (stopping_) return;
   stopping_ = true;
   killAt_ = sys::now() + limits::kStopMilliseconds;
   signalApps(SIGTERM);

@@ -13,6 +13,7 @@
 #include "base/names.h"
 #include "base/result.h"
 #include "stage1/contract/leash.h"
+#include "stage1/contract/notify.h"
 
 namespace airlock::stage1 {
 
@@ -24,6 +25,8 @@ struct SupervisedApp {
   AppName name;
   pid_t pid;
   std::optional<int> status;  // exit code, or 128 + signal, once it has ended
+  Fd notify = {};             // makeNotifySocket() of an app that notifies
+  Notification pending = {};
 };
 
 class Supervisor {
@@ -47,6 +50,8 @@ class Supervisor {
   void waitForNews();
   void readSignals();
   void readLeash();
+  void readNotifications();
+  void passOn(SupervisedApp& app);
   void reap();
   void ended(SupervisedApp& app, int waitStatus);
   void stop(bool hurry);
@@ -60,7 +65,13 @@ class Supervisor {
   bool init_;
   bool leashOpen_ = true;
   bool stopping_ = false;
+  // Each of the two ways to ask: only who asks twice is in a hurry.  systemd stops a unit by a
+  // signal to all of it, and the leash's holder, who gets it too, then tells us the same.
+  bool signalled_ = false;
+  bool told_ = false;
   std::optional<std::int64_t> killAt_;
+  std::optional<std::int64_t> passOnAt_;  // when something is to be passed on
+  std::int64_t passedOnAt_ = 0;
   int result_ = 0;
 };
 

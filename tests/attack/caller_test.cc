@@ -66,6 +66,43 @@ TEST_F(Attack, I04_ACallerWhoSaysNothingIsNotKept) {
   EXPECT_TRUE(connection.process().wait().value().clean());
 }
 
+TEST_F(Attack, R13_ASocketOfTheHostsNetworkIsAGrantWhateverItIsCalled) {
+  const ImageId image = importGood();
+  engine_->policy("20-site.policy", "allow root run net=none\n");
+  const HostState before = engine_->state();
+  const Fd null = sys::openPath("/dev/null", O_RDWR).value();
+  const Fd stream = Fd::own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Fd datagram = Fd::own(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ipc::RunRequest request = runRequest(image, {"/bin/true"});
+  for (const FdRef socket : {stream.ref(), datagram.ref()}) {
+    for (std::size_t place = 0; place < 3; ++place) {
+      std::vector<FdRef> fds(3, null);
+      fds[place] = socket;
+      EXPECT_EQ(engine_->ask(request, fds).code(), "E_DENIED") << "as a standard stream";
+    }
+    request.pod.apps[0].ownErrors = true;
+    EXPECT_EQ(engine_->ask(request, std::vector<FdRef>{null, null, null, socket}).code(), "E_DENIED");
+    request.pod.apps[0].ownErrors = false;
+  }
+  expectUnchanged(before);
+}
+
+TEST_F(Attack, R13_ASocketMustBeTheOneThatIsDeclared) {
+  const ImageId image = importGood();
+  const HostState before = engine_->state();
+  const Fd null = sys::openPath("/dev/null", O_RDWR).value();
+  const Fd deaf = Fd::own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sys::SocketPair local = sys::socketPair().value();
+  ipc::RunRequest request = runRequest(image, {"/bin/true"});
+  request.pod.apps[0].sockets = {{AppName::parse("http").value(), false, 80}};
+  for (const FdRef wrong : {null.ref(), deaf.ref(), local.first.ref()}) {
+    EXPECT_EQ(engine_->ask(request, std::vector<FdRef>{null, null, null, wrong}).code(), "E_FD");
+  }
+  EXPECT_EQ(engine_->ask(request, std::vector<FdRef>(3, null)).code(), "E_FD") << "it is missing";
+  EXPECT_EQ(engine_->ask(request, std::vector<FdRef>(5, null)).code(), "E_FD") << "one too many";
+  expectUnchanged(before);
+}
+
 TEST_F(Attack, I05_DescriptorsThatNobodyAskedFor) {
   const HostState before = engine_->state();
   const Fd null = sys::openPath("/dev/null", O_RDONLY).value();

@@ -142,6 +142,47 @@ TEST_F(Policy, APolicyThatOthersCanWriteAllowsNothing) {
   EXPECT_NE(reply.text().find("10-bad.policy:1"), std::string::npos) << reply.text();
 }
 
+// The guest has the other half: tests/guest/verity_test.cc.
+TEST_F(Policy, C04_RequireContentRefusesATreeWithoutVerity) {
+  if (engine_->images().at(0).verity) GTEST_SKIP() << "the store's file system has fs-verity";
+  engine_->policy("60-content.policy", "require content content=rehash\n");
+  const HostState before = engine_->state();
+  const Reply reply = askAsMember(runRequest(*image_id_, {"/bin/true"}));
+  EXPECT_EQ(reply.code(), "E_REQUIRED") << reply.text();
+  EXPECT_NE(reply.text().find("example.test/tools/busybox"), std::string::npos) << reply.text();
+  expectUnchanged(before);
+}
+
+TEST_F(Policy, C04_RequireContentRehashRefusesAChangedTree) {
+  const ipc::CatalogRecord record = engine_->images().at(0);
+  if (record.verity) GTEST_SKIP() << "the store's file system has fs-verity";
+  engine_->policy("60-content.policy", "require content=rehash\n");
+  Reply started = askAsMember(runRequest(*image_id_, {"/bin/true"}));
+  ASSERT_EQ(started.code(), "") << started.text();
+  RunningPod pod = takePod(started);
+  EXPECT_EQ(exitOf(eventsOf(pod)), 0);
+  must("printf x | dd of=" + engine_->data() + "/store/tree/" + record.tree.text() +
+       " bs=1 seek=5000 conv=notrunc status=none");
+  const HostState before = engine_->state();
+  EXPECT_EQ(askAsMember(runRequest(*image_id_, {"/bin/true"})).code(), "E_CONTENT");
+  expectUnchanged(before);
+}
+
+// A tree for which a digest was recorded is never taken on trust again.
+TEST_F(Policy, C04_ATreeThatHasLostItsVerityIsHashedWithoutBeingAsked) {
+  ipc::CatalogRecord record = engine_->images().at(0);
+  if (record.verity) GTEST_SKIP() << "the store's file system has fs-verity";
+  const std::string tree = engine_->data() + "/store/tree/" + record.tree.text();
+  record.verity = VerityDigest(VerityDigest::Bytes{1});
+  writeFile(engine_->data() + "/store/catalog/" + record.image.text(), ipc::encode(record).value());
+  Reply started = askAsMember(runRequest(*image_id_, {"/bin/true"}));
+  ASSERT_EQ(started.code(), "") << started.text();
+  RunningPod pod = takePod(started);
+  EXPECT_EQ(exitOf(eventsOf(pod)), 0);
+  must("printf x | dd of=" + tree + " bs=1 seek=5000 conv=notrunc status=none");
+  EXPECT_EQ(askAsMember(runRequest(*image_id_, {"/bin/true"})).code(), "E_CONTENT");
+}
+
 TEST_F(Policy, TheSharedSecretOfASocketIsTheKernelsWord) {
   // I07: whoever passes a connection on passes the identity on that it was made with, and no more.
   Connection stranger = engine_->connectAs({4245, 4245, {}});

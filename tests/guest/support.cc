@@ -27,16 +27,16 @@ bool Guest::hasSystemd() { return exists("/run/systemd/system"); }
 
 void Guest::SetUpTestSuite() {
   if (signer_) return;  // another suite of this program has done it
-  signer_ = std::make_unique<Signer>();
-  const Scratch scratch;
-  writeFile(scratch / "key.asc", signer_->publicKey());
-  done(Who::Root, "airlock trust --skip-fingerprint-review --root " + scratch.path() + "/key.asc");
+  must("cp -r /tests/fixture /run/fixture");
+  signer_ = std::make_unique<Signer>(Signer::Options{.home = "/run/fixture/gnupg"});
+  done(Who::Root, "airlock trust --skip-fingerprint-review --root /run/fixture/key.asc");
   writeFile("/etc/airlock/policy.d/10-guest.policy", "measure mode=require pcr=15\n");
   if (!hasSystemd()) listen();
-  import({});
+  done(Who::Root, "airlock fetch /run/fixture/busybox.aci");
 }
 
 void Guest::TearDown() {
+  if (must("ls /var/lib/airlock/pods/*").find("-") == std::string::npos) return;  // no pod's UUID
   done(Who::Root,
        "for pod in $(airlock list --full --no-legend | awk '$4 == \"running\" {print $1}' | sort "
        "-u); do "

@@ -105,6 +105,16 @@ TEST_F(Crash, AtEveryStepOfACollection) {
   }
 }
 
+TEST_F(Crash, L03_ThePairOfAPodThatIsGoneIsGivenBack) {
+  // As on a host with SELinux, where a start had registered it.
+  const std::string registry = engine_->data() + "/mcs";
+  must("mkdir -m 0700 " + registry + "; echo -n " + PodId::random().text() + " > " + registry +
+       "/c3,c4");
+  const Reply collected = gc();
+  EXPECT_EQ(collected.code(), "") << collected.text();
+  EXPECT_EQ(must("ls " + registry), "");
+}
+
 TEST_F(Crash, EveryFaultPointIsUsedHere) {
   const auto all = pointsThatBegin("");
   std::size_t used = 0;

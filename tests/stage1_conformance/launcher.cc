@@ -266,6 +266,7 @@ Stage1 startPod(PodRequest request) {
   for (const ImageRoot& root : request.roots) descriptors.push_back(root.mount().get());
   for (const Fd& volume : request.volumes) descriptors.push_back(volume.get());
   for (const Sealed& filter : filters) descriptors.push_back(filter.fd().get());
+  for (const Fd& other : request.others) descriptors.push_back(other.get());
 
   clone_args arguments{};
   arguments.flags = kPodNamespaces;

@@ -52,6 +52,7 @@ struct PodRequest {
   std::vector<ImageRoot> roots;      // one for each app
   std::vector<Fd> volumes;           // one for each volume
   std::vector<std::string> filters;  // BPF of each app with hasExtraFilter
+  std::vector<Fd> others;            // each app's sockets, then each app's own streams
   std::vector<std::pair<std::string, std::string>> hostEnvironment;  // which must not arrive
 };
 // One app "app" that runs `script` in a shell as the pod's root with the default capabilities.

@@ -104,6 +104,29 @@ TEST_F(Lifecycle, TermFromOutsideStopsThePod) {
   EXPECT_EQ(pod.code, 5);
 }
 
+// machinectl poweroff, and what it sends for halt and reboot.
+TEST_F(Lifecycle, TheSignalsOfMachinedStopThePod) {
+  for (const int further : {3, 4, 5}) {
+    Stage1 pod = startPod(shellPod("trap 'exit 5' TERM; echo up; while :; do sleep 0.05; done"));
+    EXPECT_EQ(pod.readLine(), "up");
+    ::kill(pod.pid(), SIGRTMIN + further);
+    pod.finish();
+    EXPECT_EQ(pod.code, 5);
+  }
+}
+
+// systemd signals PID 1 and the leash's holder, which tells PID 1 the same: an app still has its
+// ten seconds.
+TEST_F(Lifecycle, ASignalAndAStopAreOneWish) {
+  Stage1 pod = startPod(
+      shellPod("trap 'sleep 1; exit 5' TERM; echo up; while :; do sleep 0.05; done"));
+  EXPECT_EQ(pod.readLine(), "up");
+  ::kill(pod.pid(), SIGTERM);
+  pod.command({.kind = ipc::LeashCommand::Kind::Stop, .signal = 0});
+  pod.finish();
+  EXPECT_EQ(pod.code, 5);
+}
+
 TEST_F(Lifecycle, TheEndOfTheLeashStopsThePod) {
   Stage1 pod = startPod(shellPod("trap 'exit 6' TERM; echo up; while :; do sleep 0.05; done"));
   EXPECT_EQ(pod.readLine(), "up");

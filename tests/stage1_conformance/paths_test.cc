@@ -113,6 +113,13 @@ TEST_F(Paths, P02_P04_ALinkInPlaceOfAKernelViewIsRefused) {
   }
 }
 
+TEST_F(Paths, P04_L01_WhatCannotBeLabelledDoesNotStart) {
+  // A label that no policy knows, and that a kernel without SELinux cannot take.
+  PodRequest request = shellPod("echo ran");
+  request.spec.selinuxProcess = "system_u:system_r:airlock_no_such_t:s0:c1,c2";
+  EXPECT_THAT(failureOf(std::move(request)), HasSubstr("set its SELinux label"));
+}
+
 TEST_F(Paths, P04_NoVolumeCoversAKernelView) {
   for (const char* target : {"/proc", "/proc/self", "/proc/sys/kernel", "/sys", "/sys/fs/cgroup",
                              "/dev", "/dev/pts", "/", "/link/self", "/etc/../proc"}) {

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -114,6 +115,77 @@ void watch() {
   std::puts("done");
 }
 
+// One datagram to a notify socket; "|" in `text` stands for a line's end.  With descriptor 1 when
+// `withDescriptor`.
+void notify(const char* path, std::string text, bool withDescriptor) {
+  if (path == nullptr) return tell("notify", (errno = ENXIO, -1));
+  for (char& c : text) c = c == '|' ? '\n' : c;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  iovec part{text.data(), text.size()};
+  msghdr message{};
+  message.msg_name = &address;
+  message.msg_namelen = sizeof address;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  if (withDescriptor) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    const int fd = 1;
+    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  }
+  const int sender = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  tell("notify", ::sendmsg(sender, &message, 0));
+  std::fflush(stdout);
+}
+
+// Says in another process's name: what only CAP_SYS_ADMIN may.
+void forge(const char* path, int pid) {
+  char text[] = "READY=1";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  iovec part{text, sizeof text - 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))] = {};
+  msghdr message{};
+  message.msg_name = &address;
+  message.msg_namelen = sizeof address;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_len = CMSG_LEN(sizeof(ucred));
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_CREDENTIALS;
+  const ucred other{pid, ::getuid(), ::getgid()};
+  std::memcpy(CMSG_DATA(header), &other, sizeof other);
+  const int sender = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  tell("forge", ::sendmsg(sender, &message, 0));
+  std::fflush(stdout);
+}
+
+// The protocol of sd_listen_fds(3): what came, then one connection on the first is answered.
+void serve() {
+  const char* pid = std::getenv("LISTEN_PID");
+  const char* count = std::getenv("LISTEN_FDS");
+  const char* names = std::getenv("LISTEN_FDNAMES");
+  std::printf("%s %s %s\n", pid != nullptr && std::atoi(pid) == ::getpid() ? "mine" : "foreign",
+              count == nullptr ? "-" : count, names == nullptr ? "-" : names);
+  std::fflush(stdout);
+  const int connection = ::accept(3, nullptr, nullptr);
+  tell("accept", connection);
+  std::fflush(stdout);
+  constexpr char greeting[] = "from the pod\n";
+  if (::write(connection, greeting, sizeof greeting - 1) < 0) std::puts("not written");
+}
+
 void ignoreTerm() {
   ::signal(SIGTERM, SIG_IGN);
   std::puts("ignoring");
@@ -130,5 +202,27 @@ int main(int argc, char** argv) {
   if (what == "first") firstProcess();
   if (what == "watch") watch();
   if (what == "ignore-term") ignoreTerm();
+  if (what == "serve") serve();
+  const char* socket = std::getenv("NOTIFY_SOCKET");
+  if (what == "notify" && argc > 2) {
+    notify(socket, argv[2], false);
+    ::pause();
+  }
+  if (what == "notify-last" && argc > 2) notify(socket, argv[2], false);
+  // To the socket of the process PID, found in its root.
+  if (what == "notify-other" && argc > 2)
+    notify(("/proc/" + std::string(argv[2]) + "/root/dev/notify").c_str(), "READY=1", false);
+  if (what == "notify-badly") {
+    notify(socket, "READY=1", true);
+    notify(socket, "READY=1|" + std::string(8192, 'x'), false);
+    if (::fork() == 0) {
+      notify(socket, "READY=1", false);
+      ::_exit(0);
+    }
+    notify(socket, "MAINPID=1|STATUS=last", false);
+    ::pause();
+  }
+  if (what == "forge" && argc > 2)
+    forge(("/proc/" + std::string(argv[2]) + "/root/dev/notify").c_str(), std::atoi(argv[2]));
   return 0;
 }

@@ -10,10 +10,13 @@ namespace airlock::test {
 
 Signer::Signer() : Signer(Options{}) {}
 
-Signer::Signer(const Options& options) : fakedTime_(options.created) {
-  ::chmod(home_.path().c_str(), 0700);
-  gpg("--passphrase '' --quick-gen-key 'Test Signer <signer@example.test>' ed25519 sign " +
-      options.expires);
+Signer::Signer(const Options& options)
+    : home_(options.home.empty() ? scratch_.path() : options.home), fakedTime_(options.created) {
+  ::chmod(home_.c_str(), 0700);
+  if (options.home.empty()) {
+    gpg("--passphrase '' --quick-gen-key 'Test Signer <signer@example.test>' ed25519 sign " +
+        options.expires);
+  }
   for (const std::string& line : lines(gpg("--list-keys --with-colons"))) {
     if (line.starts_with("fpr:") && fingerprint_.empty())
       fingerprint_ = line.substr(line.find_first_not_of(':', 4));
@@ -22,11 +25,11 @@ Signer::Signer(const Options& options) : fakedTime_(options.created) {
   std::ranges::transform(fingerprint_, fingerprint_.begin(), ::tolower);
 }
 
-Signer::~Signer() { shell("GNUPGHOME=" + home_.path() + " gpgconf --kill all"); }
+Signer::~Signer() { shell("GNUPGHOME=" + home_ + " gpgconf --kill all"); }
 
 std::string Signer::gpg(const std::string& arguments) const {
   const std::string faked = fakedTime_.empty() ? "" : "--faked-system-time " + fakedTime_ + " ";
-  return must("GNUPGHOME=" + home_.path() + " gpg -q --batch --yes --no-tty " + faked + arguments);
+  return must("GNUPGHOME=" + home_ + " gpg -q --batch --yes --no-tty " + faked + arguments);
 }
 
 std::string Signer::publicKey() const { return gpg("--armor --export"); }
@@ -37,9 +40,9 @@ std::string Signer::sign(const std::string& file, const std::string& options) co
 }
 
 void Signer::revoke() {
-  must("cd " + home_.path() +
+  must("cd " + home_ +
        "; sed 's/^:-----BEGIN/-----BEGIN/' openpgp-revocs.d/*.rev > revocation.asc");
-  gpg("--import " + home_.path() + "/revocation.asc");
+  gpg("--import " + home_ + "/revocation.asc");
 }
 
 std::string makeImage(const std::string& path, const ImageOptions& options) {

@@ -15,11 +15,13 @@ class Signer {
     std::string created;  // "20200101T000000": as gpg's --faked-system-time; empty: now
     std::string expires = "never";
     bool revoked = false;  // after everything that is to be signed has been signed: see revoke()
+    std::string home;      // of a signer made before; empty: a new key
   };
   Signer();
   explicit Signer(const Options& options);
   ~Signer();
 
+  const std::string& home() const { return home_; }
   const std::string& fingerprint() const { return fingerprint_; }  // 40 hex digits, lower case
   std::string publicKey() const;                                   // armored
   // Writes FILE.asc beside the file and returns its path; `options` are gpg's.
@@ -28,7 +30,8 @@ class Signer {
 
  private:
   std::string gpg(const std::string& arguments) const;
-  Scratch home_;
+  Scratch scratch_;
+  std::string home_;
   std::string fakedTime_;
   std::string fingerprint_;
 };

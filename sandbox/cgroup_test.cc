@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/cgroup.h"
+
+#include <gtest/gtest.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/process.h"
+
+namespace airlock::sandbox {
+namespace {
+
+// A group of this test's own below the one that it runs in.
+class CgroupTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto hierarchy = openCgroupHierarchy();
+    if (!hierarchy) GTEST_SKIP() << "no cgroup v2 hierarchy is mounted";
+    const auto above = cgroupOf(::getpid());
+    ASSERT_TRUE(above) << above.error().text();
+    const Component name = Component::parse("airlock-unit-" + std::to_string(::getpid())).value();
+    auto parent = openCgroup(*hierarchy, *above);
+    ASSERT_TRUE(parent) << parent.error().text();
+    path_ = cgroupPath(*above, name);
+    auto made = makeCgroup(*parent, name);
+    if (!made) GTEST_SKIP() << "no group can be made here: " << made.error().text();
+    group_ = *std::move(made);
+  }
+  void TearDown() override {
+    if (group_.valid()) static_cast<void>(removeCgroup(path_));
+  }
+
+  Fd below(FdRef parent, const char* name) {
+    auto made = makeCgroup(parent, Component::parse(name).value());
+    EXPECT_TRUE(made) << made.error().text();
+    return made ? *std::move(made) : Fd();
+  }
+
+  // A process that waits for its end in `dir`, ignoring what can be ignored.
+  static pid_t processIn(FdRef dir) {
+    clone_args arguments{};
+    arguments.flags = CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(dir.get());
+    arguments.exit_signal = SIGCHLD;
+    const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0) {
+      ::signal(SIGTERM, SIG_IGN);
+      for (;;) ::pause();
+    }
+    return static_cast<pid_t>(pid);
+  }
+
+  std::string path_;
+  Fd group_;
+};
+
+TEST_F(CgroupTest, AProcessIsInItFromItsFirstInstruction) {
+  const pid_t pid = processIn(group_);
+  ASSERT_GT(pid, 0);
+  const auto path = cgroupOf(pid);
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  ASSERT_TRUE(path) << path.error().text();
+  EXPECT_EQ(*path, path_);
+}
+
+TEST_F(CgroupTest, K24_KillEndsEverythingInItAndBelowIt) {
+  const Fd inner = below(group_, "inner");
+  const pid_t outerPid = processIn(group_);
+  const pid_t innerPid = processIn(inner);
+  ASSERT_GT(outerPid, 0);
+  ASSERT_GT(innerPid, 0);
+  const auto killed = killCgroup(path_);
+  if (!killed) {
+    ::kill(outerPid, SIGKILL);
+    ::kill(innerPid, SIGKILL);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(outerPid, &status, 0), outerPid);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  EXPECT_EQ(::waitpid(innerPid, &status, 0), innerPid);
+  EXPECT_TRUE(killed) << killed.error().text();
+}
+
+TEST_F(CgroupTest, IsRemovedWithAllBelowItAndWhatRunsInIt) {
+  const Fd inner = below(group_, "a");
+  const Fd innermost = below(inner, "b");
+  const Fd other = below(group_, "c");
+  const pid_t pid = processIn(innermost);
+  ASSERT_GT(pid, 0);
+  const auto removed = removeCgroup(path_);
+  EXPECT_TRUE(removed) << removed.error().text();
+  int status = 0;
+  EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_FALSE(findCgroup(path_).value().has_value());
+}
+
+TEST_F(CgroupTest, RemovingOneThatIsNotThereIsFine) {
+  EXPECT_TRUE(removeCgroup(path_ + "/none"));
+  EXPECT_TRUE(removeCgroup(""));
+  EXPECT_TRUE(findCgroup(path_).value().has_value());
+}
+
+TEST_F(CgroupTest, APathNeverLeadsOutOfTheHierarchy) {
+  EXPECT_FALSE(findCgroup("../etc").value_or(std::nullopt).has_value());
+  EXPECT_FALSE(removeCgroup(path_ + "/../.."));
+  EXPECT_TRUE(findCgroup(path_).value().has_value());
+}
+
+TEST_F(CgroupTest, ALimitThatCannotBeSetIsSaidNotToHold) {
+  const Fd inner = below(group_, "leaf");  // nothing is handed on to it
+  const auto done = limitCgroup(inner, {.memoryBytes = 1 << 26, .cpuMillis = 500});
+  ASSERT_EQ(done.size(), 2U);
+  EXPECT_EQ(done[0].name, "memory");
+  EXPECT_FALSE(done[0].enforced);
+  EXPECT_TRUE(done[0].detail.starts_with("no memory.max here: ")) << done[0].detail;
+  EXPECT_FALSE(done[1].enforced);
+}
+
+TEST(Cgroup, NumbersAreReadByTheirWholeKey) {
+  constexpr const char* events = "low 0\noom 3\noom_kill 12\noom_group_kill x\nlast 7";
+  EXPECT_EQ(cgroupNumber(events, "oom"), 3U);
+  EXPECT_EQ(cgroupNumber(events, "oom_kill"), 12U);
+  EXPECT_EQ(cgroupNumber(events, "oom_group_kill"), std::nullopt);
+  EXPECT_EQ(cgroupNumber(events, "last"), 7U);
+  EXPECT_EQ(cgroupNumber(events, "kill"), std::nullopt);
+  EXPECT_EQ(cgroupNumber("", "oom"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace airlock::sandbox
