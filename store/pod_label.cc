@@ -156,7 +156,10 @@ Result<void> checkVolumes(const PodLabel& label, const ipc::PodSpec& spec,
   auto source = sources.begin();
   for (const ipc::VolumeSpec& volume : spec.volumes) {
     if (volume.kind != ipc::VolumeKind::Host || source == sources.end()) continue;
-    TRY(checkVolume(label, *source++, volume.name.text(), volume.readOnly));
+    const FdRef each = *source++;
+    // Its journal is shown where no app is.
+    if (volume.name.text() == spec.journal) continue;
+    TRY(checkVolume(label, each, volume.name.text(), volume.readOnly));
   }
   return {};
 }

@@ -138,9 +138,8 @@ Result<std::string> contentOf(const ipc::CatalogRecord& record, FdRef tree, bool
 }
 
 ipc::Layer contentLayer(std::span<const ipc::ImageFacts> images) {
-  const auto weaker = std::ranges::find_if(images, [](const ipc::ImageFacts& image) {
-    return !image.content.starts_with("verity:");
-  });
+  const auto weaker = std::ranges::find_if(
+      images, [](const ipc::ImageFacts& image) { return !image.content.starts_with("verity:"); });
   if (weaker == images.end())
     return {"content", true, "fs-verity: each page is verified when it is read"};
   return {"content", false,

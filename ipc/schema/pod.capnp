@@ -8,7 +8,8 @@ using Types = import "types.capnp";
 # Everything stage1 needs to know about a pod.  Written by the CLI inside a RunRequest (hostile: checked against policy)
 # and again by the helper into the sealed memfd that stage1 gets as fd 5, at most 4 MiB.  Same pod, same bytes: the
 # helper's copy is hashed and measured.  Checked: counts, unique names of apps and volumes, each mount names a volume,
-# absolute targets, a terminal only with a single app and without own streams, the journal's volume.  A violation is E_REQUEST and nothing of the pod exists.
+# absolute targets, a terminal only with a single app and without own streams, the journal's volume, the number of
+# sockets.  A violation is E_REQUEST and nothing of the pod exists.
 struct PodSpec {
   id @0 :Data;                # 16 bytes; ignored in a RunRequest, set by the helper
   hostname @1 :Text;          # "" means airlock-<UUID>; else at most 64 letters, digits, '-' and '.'
@@ -18,7 +19,7 @@ struct PodSpec {
   volumes @5 :List(VolumeSpec);
   selinuxProcess @6 :Text;    # label of every process of the payload; set by the helper, "" where SELinux is off
   selinuxMount @7 :Text;      # label of what the pod writes; likewise
-  pidsMax @8 :UInt32;
+  hasCgroups @8 :Bool;        # each app's cgroup comes as a descriptor; set by the helper
   watchdogMicroseconds @9 :UInt64;  # what apps with `notify` find as WATCHDOG_USEC; 0: nobody watches
   journal @10 :Text;          # the read-only Host volume that holds this pod's journal; "": none
 }
@@ -48,7 +49,7 @@ struct AppSpec {
   hasOomScoreAdjust @16 :Bool;
   oomScoreAdjust @17 :Int32;  # -1000 to 1000; 0 when hasOomScoreAdjust is false
   hasExtraFilter @18 :Bool;   # its sealed BPF program comes as a descriptor
-  pidsMax @19 :UInt32;
+  pidsMax @19 :UInt32;        # processes and threads; 0: as many as the pod may have
   notify @20 :Bool;           # it gets a NOTIFY_SOCKET
   sockets @21 :List(SocketSpec);  # at most 16 in a pod; each comes as a descriptor
   ownInput @22 :Bool;         # these streams are not the pod's: each comes as a descriptor
@@ -110,6 +111,7 @@ struct LeashEvent {
     appExited @4;
     podExited @5;
     notify @6;                # what an app has said by sd_notify(3)
+    oomKilled @7;             # before appExited; why in `text`
   }
 }
 # holder -> stage1.  No descriptors.  A malformed command is treated as `stop`.
