@@ -42,6 +42,8 @@ Result<PodLabel> takeLabel(FdRef top, const PodId& pod, const LabelPolicy& polic
 // Gives back the pair in the label that the pod's record has; "" is fine.
 Result<void> releaseLabel(FdRef top, const PodId& pod, const std::string& process);
 
+// Of the images of every pod; "" where SELinux is off.
+std::string imageLabel(const LabelPolicy& policy);
 // stage1's label in the pod whose processes have this one.
 std::string stage1LabelOf(const std::string& process);
 // "airlock_pod_t" of "system_u:system_r:airlock_pod_t:s0:c1,c2".
