@@ -12,9 +12,11 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/terminal.h"
+#include "cli/text_output.h"
 #include "ipc/pod_spec.h"
 
 namespace airlock::cli {
@@ -124,6 +126,7 @@ class Holder {
     while (leashOpen_) TRY(serve());
     const bool ended = TRY(sys::pidfdWait(attachment_.process, kEndMilliseconds));
     relay_.close();
+    for (const std::string& text : notes_) inform(text);  // now that no terminal is in raw mode
     const std::optional<ExitStatusOfChild> reaped = ended ? reap() : std::nullopt;
     if (failure_) return refuse(ErrorKind::Failed, "E_STAGE1", *failure_);
     if (exited_) return Ending{*exited_, escaped_, told_};
@@ -206,6 +209,12 @@ class Holder {
         return {};
       case ipc::LeashEvent::Kind::AppExited:
         return {};
+      case ipc::LeashEvent::Kind::OomKilled:
+        if (notes_.size() < limits::kApps) {
+          notes_.push_back("app \"" + printable(event->app) +
+                           "\" was killed: " + printable(event->text));
+        }
+        return {};
       case ipc::LeashEvent::Kind::Failed:
         failure_ = printable(event->text);
         return {};
@@ -243,6 +252,7 @@ class Holder {
   bool told_ = false;
   std::optional<int> exited_;
   std::optional<std::string> failure_;
+  std::vector<std::string> notes_;  // for the caller, at the end
 };
 
 }  // namespace

@@ -98,6 +98,7 @@ constexpr Command kCommands[] = {
      "--memory=\"\"\tlimit, such as 64M\n"
      "--cpu=\"\"\tlimit, such as 500m\n"
      "--cpu-shares=\"\"\tweight beside other pods\n"
+     "--pids-limit=\"\"\tmost processes and threads\n"
      "--oom-score-adj=\"\"\tfor the kernel when memory runs out\n"
      "--signature=\"\"\tdetached signature of the image before it\n",
      run},

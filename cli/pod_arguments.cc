@@ -425,6 +425,10 @@ class Reader {
       app.isolators.push_back(image::cpuSharesIsolator(TRY(parseNumber<std::int64_t>(value))));
       return checkLast(app);
     });
+    appValue("pids-limit", [](App& app, const std::string& value) -> Result<void> {
+      app.isolators.push_back(image::pidsLimitIsolator(TRY(parseNumber<std::int64_t>(value))));
+      return checkLast(app);
+    });
     appValue("oom-score-adj", [](App& app, const std::string& value) -> Result<void> {
       app.isolators.push_back(image::oomScoreAdjIsolator(TRY(parseNumber<std::int64_t>(value))));
       return checkLast(app);

@@ -45,6 +45,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "memory limit of 16 bytes too low. Try a reasonable value, such as --memory=16M"},
         Refusal{{"a", "--memory=much"}, "for --memory"}, Refusal{{"a", "--cpu=-1"}, "--cpu"},
         Refusal{{"a", "--cpu-shares=1"}, "--cpu-shares"},
+        Refusal{{"a", "--pids-limit=0"}, "--pids-limit"},
         Refusal{{"a", "--oom-score-adj=1001"}, "--oom-score-adj"},
         Refusal{{"a", "--caps-retain=CAP_KILL", "--caps-remove=CAP_CHOWN"},
                 "cannot use both --caps-retain and --caps-remove on the same image"},

@@ -327,6 +327,7 @@ class Builder {
     started.cpuMillis = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(millis, std::numeric_limits<std::uint32_t>::max()));
     started.cpuShares = isolators.cpuShares.value_or(0);
+    started.pidsMax = isolators.pidsLimit.value_or(0);
     started.oomScoreAdjust = isolators.oomScoreAdj;
     if (isolators.seccomp) {
       auto filter =

@@ -133,7 +133,7 @@ TEST(PodRequest, IsolatorFlagsReplaceTheImages) {
   ASSERT_TRUE(own) << own.error().text();
   EXPECT_EQ(own->request.pod.apps[0].memoryBytes, 1'000'000'000U);
   EXPECT_EQ(own->request.pod.apps[0].capabilities, image::kDefaultCapabilities & ~(1U << 5));
-  const auto pod = build({"i", "--memory=16M", "--cpu=500m", "--cpu-shares=100",
+  const auto pod = build({"i", "--memory=16M", "--cpu=500m", "--cpu-shares=100", "--pids-limit=50",
                           "--oom-score-adj=-5", "--caps-retain=CAP_NET_ADMIN"},
                          {image});
   ASSERT_TRUE(pod) << pod.error().text();
@@ -141,6 +141,7 @@ TEST(PodRequest, IsolatorFlagsReplaceTheImages) {
   EXPECT_EQ(app.memoryBytes, 16'000'000U);
   EXPECT_EQ(app.cpuMillis, 500U);
   EXPECT_EQ(app.cpuShares, 100U);
+  EXPECT_EQ(app.pidsMax, 50U);
   EXPECT_EQ(app.oomScoreAdjust, -5);
   EXPECT_EQ(app.capabilities, 1U << 12);
 }
@@ -206,7 +207,7 @@ TEST(PodRequest, HostVolumesAreOpenedForReading) {
       build({"--volume=t,kind=host,source=/tmp", "--mount=volume=t,target=/t", "i"}, {plain()});
   ASSERT_TRUE(pod) << pod.error().text();
   ASSERT_EQ(pod->volumes.size(), 1U);
-  struct stat info{};
+  struct stat info {};
   ASSERT_EQ(::fstat(pod->volumes[0].get(), &info), 0);
   EXPECT_TRUE(S_ISDIR(info.st_mode));
   EXPECT_FALSE(build({"--volume=t,kind=host,source=/nonexistent", "i"}, {plain()}));

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/go_format.h"
+#include "sandbox/cgroup.h"
 #include "store/layout.h"
 
 namespace airlock::cli {
@@ -70,6 +71,7 @@ Json appJson(const PodView& view, const ipc::PodApp& app) {
     json["finished_at"] = at->second;
   }
   if (status) json["exit_code"] = *status;
+  if (std::ranges::find(pod.oomKilled, name) != pod.oomKilled.end()) json["oom_killed"] = true;
   json["image_id"] = app.image.text();
   if (!view.manifest) return json;
   const auto runtime = std::ranges::find(view.manifest->apps, app.name, &image::RuntimeApp::name);
@@ -121,6 +123,22 @@ std::string protectionLines(const store::Pod& pod, std::span<const ipc::CatalogR
   return text + "rule=" + printable(pod.record.rule) + "\n";
 }
 
+PodUsage usageOf(const std::string& cgroup) {
+  PodUsage usage;
+  const auto group = sandbox::findCgroup(cgroup);
+  if (!group || !*group) return usage;
+  const auto number = [&](const char* file, std::string_view key) {
+    // A file with one number is read as a line of its own key.
+    const auto text = sandbox::readCgroup(**group, file);
+    if (!text) return std::optional<std::uint64_t>();
+    return sandbox::cgroupNumber(key.empty() ? "is " + *text : *text, key.empty() ? "is" : key);
+  };
+  usage.memoryBytes = number("memory.current", "");
+  usage.cpuMicroseconds = number("cpu.stat", "usage_usec");
+  usage.processes = number("pids.current", "");
+  return usage;
+}
+
 std::vector<std::string> listRow(const PodView& view, std::size_t index, bool full,
                                  std::int64_t now) {
   const store::Pod& pod = view.pod;
@@ -155,7 +173,8 @@ Result<std::string> readPodManifest(const store::Pod& pod) {
 }
 
 PodView viewOf(store::Pod pod) {
-  PodView view{.pod = std::move(pod), .manifest = std::nullopt, .finishedAt = {}};
+  PodView view{.pod = std::move(pod), .manifest = std::nullopt, .finishedAt = {}, .usage = {}};
+  if (view.pod.state == PodState::Running) view.usage = usageOf(view.pod.record.cgroup);
   // The kernel stamps files with the time of its last tick: a start must not seem to precede the
   // pod's creation.
   if (view.pod.startedAt != 0) {
@@ -207,7 +226,14 @@ std::string statusLines(const PodView& view, std::span<const ipc::CatalogRecord>
   if (ended) {
     for (const auto& [app, status] : pod.statuses)
       text += "app-" + app + "=" + std::to_string(status) + "\n";
+    for (const std::string& app : pod.oomKilled) text += "oom-killed=" + app + "\n";
   }
+  const auto used = [&](const char* key, const std::optional<std::uint64_t>& number) {
+    if (number) text += std::string(key) + "=" + std::to_string(*number) + "\n";
+  };
+  used("memory-bytes", view.usage.memoryBytes);
+  used("cpu-usec", view.usage.cpuMicroseconds);
+  used("processes", view.usage.processes);
   return text + protectionLines(pod, images);
 }
 
@@ -235,6 +261,11 @@ Json statusJson(const PodView& view, std::span<const ipc::CatalogRecord> images)
   const store::Pod& pod = view.pod;
   Json json = podJson(view);
   if (pod.pid) json["pid"] = *pod.pid;
+  Json usage = Json::object();
+  if (view.usage.memoryBytes) usage["memory_bytes"] = *view.usage.memoryBytes;
+  if (view.usage.cpuMicroseconds) usage["cpu_usec"] = *view.usage.cpuMicroseconds;
+  if (view.usage.processes) usage["processes"] = *view.usage.processes;
+  if (!usage.empty()) json["usage"] = std::move(usage);
   Json layers = Json::array();
   for (const ipc::Layer& layer : pod.record.layers) {
     layers.push_back(

@@ -17,10 +17,18 @@
 
 namespace airlock::cli {
 
+// What a running pod uses, as far as its cgroup tells: a number per controller that counts there.
+struct PodUsage {
+  std::optional<std::uint64_t> memoryBytes;
+  std::optional<std::uint64_t> cpuMicroseconds;
+  std::optional<std::uint64_t> processes;  // threads count too
+};
+
 struct PodView {
   store::Pod pod;
   std::optional<image::PodManifest> manifest;      // nullopt: cannot be read
   std::map<std::string, std::int64_t> finishedAt;  // app -> nanoseconds since 1970
+  PodUsage usage;                                  // only of a running pod
 };
 // Reads what belongs to the pod; what cannot be read is left out.
 PodView viewOf(store::Pod pod);

@@ -23,6 +23,7 @@ constexpr std::string_view kSeccompRemove = "os/linux/seccomp-remove-set";
 constexpr std::string_view kNoNewPrivileges = "os/linux/no-new-privileges";
 constexpr std::string_view kOomScoreAdj = "os/linux/oom-score-adj";
 constexpr std::string_view kCpuShares = "os/linux/cpu-shares";
+constexpr std::string_view kPidsLimit = "os/linux/pids-limit";
 constexpr std::string_view kSelinux = "os/linux/selinux-context";
 constexpr std::string_view kSysctl = "os/unix/sysctl";
 
@@ -231,6 +232,8 @@ Result<void> decodeKnown(std::string_view name, const Json& json, Decoding& into
     app.oomScoreAdj = static_cast<std::int32_t>(TRY(readInteger(name, json, -1000, 1000)));
   } else if (name == kCpuShares) {
     app.cpuShares = static_cast<std::uint32_t>(TRY(readInteger(name, json, 2, 262144)));
+  } else if (name == kPidsLimit) {
+    app.pidsLimit = static_cast<std::uint32_t>(TRY(readInteger(name, json, 1, 4194304)));
   } else if (name == kSelinux) {
     return decodeSelinux(json, into);
   } else if (name == kSysctl) {
@@ -285,7 +288,7 @@ Isolator make(std::string_view name, const Json& value) {
 }  // namespace
 
 bool isKnownIsolator(std::string_view name) {
-  constexpr std::array<std::string_view, 14> known = {kMemory,
+  constexpr std::array<std::string_view, 15> known = {kMemory,
                                                       kCpu,
                                                       "resource/block-bandwidth",
                                                       "resource/block-iops",
@@ -297,6 +300,7 @@ bool isKnownIsolator(std::string_view name) {
                                                       kNoNewPrivileges,
                                                       kOomScoreAdj,
                                                       kCpuShares,
+                                                      kPidsLimit,
                                                       kSelinux,
                                                       kSysctl};
   return std::ranges::find(known, name) != known.end();
@@ -336,6 +340,7 @@ Isolator cpuIsolator(const Quantity& limit) {
   return make(kCpu, Json{{"request", limit.text()}, {"limit", limit.text()}});
 }
 Isolator cpuSharesIsolator(std::int64_t shares) { return make(kCpuShares, Json(shares)); }
+Isolator pidsLimitIsolator(std::int64_t most) { return make(kPidsLimit, Json(most)); }
 Isolator oomScoreAdjIsolator(std::int64_t score) { return make(kOomScoreAdj, Json(score)); }
 Isolator noNewPrivilegesIsolator(bool on) { return make(kNoNewPrivileges, Json(on)); }
 

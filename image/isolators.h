@@ -60,6 +60,7 @@ struct AppIsolators {
   std::optional<std::uint64_t> cpuMillicores;
   std::optional<std::uint64_t> cpuRequestMillicores;
   std::optional<std::uint32_t> cpuShares;              // 2..262144
+  std::optional<std::uint32_t> pidsLimit;              // processes and threads; Airlock's own
   std::optional<std::int32_t> oomScoreAdj;             // -1000..1000
   CapabilityMask capabilities = kDefaultCapabilities;  // the bounding set
   bool noNewPrivileges = false;
@@ -86,6 +87,7 @@ Result<void> checkIsolators(std::span<const Isolator> isolators);
 Isolator memoryIsolator(const Quantity& limit);
 Isolator cpuIsolator(const Quantity& limit);  // in cores: "500m"
 Isolator cpuSharesIsolator(std::int64_t shares);
+Isolator pidsLimitIsolator(std::int64_t most);
 Isolator oomScoreAdjIsolator(std::int64_t score);
 Isolator noNewPrivilegesIsolator(bool on);
 Isolator capabilitiesRetainIsolator(const std::vector<std::string>& names);

@@ -50,6 +50,8 @@ TEST(Isolators, BadValuesAreRefused) {
       {isolator("os/linux/cpu-shares", "1"), "not in the range"},
       {isolator("os/linux/cpu-shares", "262145"), "not in the range"},
       {isolator("os/linux/cpu-shares", "2.5"), "whole number"},
+      {isolator("os/linux/pids-limit", "0"), "not in the range"},
+      {isolator("os/linux/pids-limit", R"({"limit":5})"), "whole number"},
       {isolator("os/linux/oom-score-adj", "1001"), "not in the range"},
       {isolator("os/linux/no-new-privileges", "1"), "true or false"},
       {isolator("os/linux/capabilities-retain-set", R"({"set":[]})"), "set must be non-empty"},

@@ -21,6 +21,8 @@ WireEvent toWire(LeashEvent::Kind kind) {
       return WireEvent::POD_EXITED;
     case LeashEvent::Kind::Notify:
       return WireEvent::NOTIFY;
+    case LeashEvent::Kind::OomKilled:
+      return WireEvent::OOM_KILLED;
   }
   return WireEvent::UNSET;
 }
@@ -40,6 +42,8 @@ Result<LeashEvent::Kind> fromWire(WireEvent kind) {
       return LeashEvent::Kind::PodExited;
     case WireEvent::NOTIFY:
       return LeashEvent::Kind::Notify;
+    case WireEvent::OOM_KILLED:
+      return LeashEvent::Kind::OomKilled;
   }
   return badValue("leash event", "is of an unknown kind");
 }

@@ -97,6 +97,7 @@ Result<AppSpec> readApp(wire::AppSpec::Reader from) {
               .cpuShares = from.getCpuShares(),
               .oomScoreAdjust = TRY(readOomScore(from)),
               .hasExtraFilter = from.getHasExtraFilter(),
+              .pidsMax = from.getPidsMax(),
               .notify = from.getNotify(),
               .sockets = TRY(readList(from.getSockets(), limits::kActivatedSockets, "sockets",
                                       readSocket)),
@@ -134,6 +135,7 @@ void writeApp(wire::AppSpec::Builder to, const AppSpec& app) {
   to.setHasOomScoreAdjust(app.oomScoreAdjust.has_value());
   to.setOomScoreAdjust(app.oomScoreAdjust.value_or(0));
   to.setHasExtraFilter(app.hasExtraFilter);
+  to.setPidsMax(app.pidsMax);
   to.setNotify(app.notify);
   writeList(to.initSockets(count(app.sockets)), app.sockets,
             [](wire::SocketSpec::Builder builder, const SocketSpec& socket) {
@@ -254,7 +256,8 @@ Result<PodSpec> readPodSpec(wire::PodSpec::Reader from) {
                .selinuxProcess = TRY(readText(from.getSelinuxProcess(), "process label")),
                .selinuxMount = TRY(readText(from.getSelinuxMount(), "mount label")),
                .watchdogMicroseconds = from.getWatchdogMicroseconds(),
-               .journal = TRY(readText(from.getJournal(), "journal"))};
+               .journal = TRY(readText(from.getJournal(), "journal")),
+               .hasCgroups = from.getHasCgroups()};
   TRY(checkWhole(spec));
   return spec;
 }
@@ -265,6 +268,7 @@ void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec) {
   to.setTerminal(spec.terminal);
   writeList(to.initApps(count(spec.apps)), spec.apps, writeApp);
   writeList(to.initVolumes(count(spec.volumes)), spec.volumes, writeVolume);
+  to.setHasCgroups(spec.hasCgroups);
   to.setSelinuxProcess(text(spec.selinuxProcess));
   to.setSelinuxMount(text(spec.selinuxMount));
   to.setWatchdogMicroseconds(spec.watchdogMicroseconds);
@@ -326,6 +330,9 @@ int Stage1Descriptors::stream(std::size_t app) const {
   }
   return number;
 }
-int Stage1Descriptors::end() const { return stream(spec.apps.size()); }
+int Stage1Descriptors::cgroup(std::size_t app) const {
+  return stream(spec.apps.size()) + static_cast<int>(app);
+}
+int Stage1Descriptors::end() const { return cgroup(spec.hasCgroups ? spec.apps.size() : 0); }
 
 }  // namespace airlock::ipc

@@ -70,6 +70,7 @@ struct AppSpec {
   std::uint32_t cpuShares = 0;
   std::optional<std::int32_t> oomScoreAdjust;
   bool hasExtraFilter = false;  // a further seccomp program, installed on top of the default one
+  std::uint32_t pidsMax = 0;    // processes and threads; 0: as many as the pod may have
   bool notify = false;          // it gets a NOTIFY_SOCKET
   std::vector<SocketSpec> sockets;  // limits::kActivatedSockets in a pod
   bool ownInput = false;            // a stream that is not the pod's
@@ -90,6 +91,7 @@ struct PodSpec {
   std::string selinuxMount;    // label of what they write; likewise
   std::uint64_t watchdogMicroseconds = 0;  // for apps with `notify`; 0: nobody watches
   std::string journal;  // the read-only Host volume that holds this pod's journal; "": none
+  bool hasCgroups = false;  // each app's cgroup comes as a descriptor; set by the helper
   bool operator==(const PodSpec&) const = default;
 };
 
@@ -124,13 +126,15 @@ inline constexpr int kStderrFd = 9;
 inline constexpr int kFirstMountFd = 10;
 // From kFirstMountFd on: the root of each app, then each volume in order (Host: a detached mount of
 // it; Empty: its directory below the pod, a detached mount too), then a sealed BPF program for each
-// app with hasExtraFilter, then for each app its sockets, then for each app its own streams.
+// app with hasExtraFilter, then for each app its sockets, then for each app its own streams, then
+// with hasCgroups the cgroup of each app, a detached mount.
 struct Stage1Descriptors {
   int root(std::size_t app) const { return kFirstMountFd + static_cast<int>(app); }
   int volume(std::size_t index) const;
   int filter(std::size_t app) const;  // only for an app with hasExtraFilter
   int socket(std::size_t app) const;  // the first of its sockets
   int stream(std::size_t app) const;  // the first of its own streams: input, output, errors
+  int cgroup(std::size_t app) const;  // only with hasCgroups
   int end() const;                    // one past the last
   const PodSpec& spec;
 };
@@ -146,6 +150,7 @@ struct LeashEvent {
     Terminal,   // one descriptor: the master side of the pod's terminal
     AppExited,  // `app` ended with `status`
     PodExited,  // the last message: the pod ends with `status`
+    OomKilled,  // before AppExited: the kernel ended `app` for want of memory; `text` says whose
     Notify,     // what `app` has said by sd_notify(3): `notify`, and `text` with kNotifyStatus
   };
   Kind kind = Kind::Ready;

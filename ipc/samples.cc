@@ -110,8 +110,8 @@ void addPod(std::vector<Sample>& list) {
   add(list, "PodSpec", samplePodSpec(), decodePodSpec);
   add(list, "EnterSpec", sampleEnterSpec(), decodeEnterSpec);
   using Kind = LeashEvent::Kind;
-  for (const Kind kind :
-       {Kind::Ready, Kind::Failed, Kind::Terminal, Kind::AppExited, Kind::PodExited}) {
+  for (const Kind kind : {Kind::Ready, Kind::Failed, Kind::Terminal, Kind::AppExited,
+                          Kind::PodExited, Kind::OomKilled}) {
     add(list, "LeashEvent",
         LeashEvent{.kind = kind, .app = "web", .status = 137, .text = "exec: ENOENT"},
         decodeLeashEvent);
@@ -318,7 +318,8 @@ PodSpec samplePodSpec() {
               .cpuMillis = 500,
               .cpuShares = 2,
               .oomScoreAdjust = -17,
-              .hasExtraFilter = true};
+              .hasExtraFilter = true,
+              .pidsMax = 100};
   AppSpec side = web;
   side.name = appName("side-car");
   side.oomScoreAdjust.reset();

@@ -7,7 +7,7 @@
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
 #include "priv-helper/server.h"
-#include "sandbox/cgroup.h"
+#include "sandbox/pod_cgroup.h"
 #include "store/pod_file.h"
 #include "store/pod_label.h"
 
@@ -38,7 +38,7 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
   const Sealed sealedEnter = TRY(Sealed::make("airlock-enter-spec", enterBytes));
   sys::SocketPair leash = TRY(sys::socketPair());
-  const auto cgroup = TRY(sandbox::findCgroup(pod.record.cgroup));
+  const auto cgroup = TRY(sandbox::openAppCgroup(pod.record.cgroup, request.enter.app));
   Fd entered = TRY(execInside(process, spec.network == ipc::Network::Host,
                               cgroup ? std::optional(cgroup->ref()) : std::nullopt,
                               store::stage1LabelOf(spec.selinuxProcess), stage1,

@@ -80,10 +80,6 @@ void becomePodRoot(int control) {
 
   if (!label.set()) giveUp(control, "set its SELinux label");
   becomePodRoot(control);
-  // Here, not in clone3: a namespace made there would have the helper's cgroup as its root, not the
-  // pod's.
-  if (std::strcmp(entryPoint, "run") == 0 && ::unshare(CLONE_NEWCGROUP) != 0)
-    giveUp(control, "cgroup namespace");
   resetSignals();
   ::umask(022);
   if (::setsid() < 0 && errno != EPERM) giveUp(control, "setsid");
@@ -129,7 +125,7 @@ bool sendWith(int socket, void* bytes, std::size_t size, const int* fds, std::si
 [[noreturn]] void joinAndExec(int target, bool hostNetwork, int control, int handback,
                               const sandbox::ExecLabel& label) {
   const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-                     CLONE_NEWCGROUP | (hostNetwork ? 0 : CLONE_NEWNET);
+                     (hostNetwork ? 0 : CLONE_NEWNET);
   if (::setns(target, spaces) != 0) giveUp(control, "join the pod's namespaces");
   clone_args plain{};
   plain.exit_signal = SIGCHLD;
@@ -207,6 +203,10 @@ Result<WaitingPod> WaitingPod::clone(const Options& options) {
       CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   if (!options.hostNetwork) arguments.flags |= CLONE_NEWNET;
+  if (options.cgroup) {
+    arguments.flags |= CLONE_INTO_CGROUP;  // R16: in its cgroup before its first instruction
+    arguments.cgroup = static_cast<std::uint64_t>(options.cgroup->get());
+  }
   // With CLONE_PARENT the signal must be 0; the kernel then takes ours, SIGCHLD (clone(2)).
   if (options.childOfCaller) {
     arguments.flags |= CLONE_PARENT;

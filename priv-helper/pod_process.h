@@ -21,6 +21,7 @@ class WaitingPod {
     const std::string& label;  // of stage1; "": SELinux is off
     store::UidRange range;
     bool hostNetwork;
+    std::optional<FdRef> cgroup;
     bool childOfCaller;  // CLONE_PARENT: the caller started us, and reaps it
   };
   static Result<WaitingPod> clone(const Options& options);

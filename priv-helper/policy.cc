@@ -27,7 +27,7 @@ constexpr VerbName kVerbs[] = {{Verb::Fetch, "fetch"},          {Verb::Run, "run
                                {Verb::Remove, "remove"},        {Verb::CollectGarbage, "gc"},
                                {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"}};
 constexpr std::string_view kLayers[] = {"measurement", "content", "content=rehash", "selinux",
-                                          "cgroup"};
+                                        "cgroup"};
 
 std::vector<std::string_view> words(std::string_view line) {
   std::vector<std::string_view> result;
@@ -181,6 +181,11 @@ Result<void> parseLine(std::string_view text, const std::string& where, Policy& 
     return parseRule(line, policy, Rule{.where = where, .text = std::string(text)});
   }
   if (line[0] == "measure") return parseMeasure(line, policy);
+  if (line[0] == "limit" && line.size() == 2 && line[1].starts_with("pids=")) {
+    policy.pidsMax = TRY(number(line[1].substr(5)));
+    if (policy.pidsMax == 0) return fail(ErrorKind::Invalid, "pids= takes 1 or more");
+    return {};
+  }
   if (line[0] == "selinux") return policy.labels.read(std::span(line).subspan(1));
   if (line[0] == "require" && line.size() > 1) {
     for (std::size_t i = 1; i < line.size(); ++i) {
@@ -192,7 +197,7 @@ Result<void> parseLine(std::string_view text, const std::string& where, Policy& 
     return {};
   }
   return fail(ErrorKind::Invalid,
-              "a line begins with allow, deny, require LAYER, measure or selinux");
+              "a line begins with allow, deny, require LAYER, limit, measure or selinux");
 }
 
 }  // namespace

@@ -53,9 +53,10 @@ struct Policy {
   ipc::MeasureMode measureMode = ipc::MeasureMode::Log;
   unsigned pcr = 15;
   store::LabelPolicy labels;
-  std::string softwareTpm;  // socket of a swtpm; empty: the device, where there is one
-  ContentDigest digest;     // over all files, in their order
-  std::string summary;      // every line in force, for the measurement log
+  std::uint32_t pidsMax = 4096;  // processes and threads of a pod
+  std::string softwareTpm;       // socket of a swtpm; empty: the device, where there is one
+  ContentDigest digest;          // over all files, in their order
+  std::string summary;           // every line in force, for the measurement log
   bool demands(std::string_view layer) const;
 };
 

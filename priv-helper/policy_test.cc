@@ -31,6 +31,7 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
       "deny anyone *\n"
       "require measurement content\n"
       "measure mode=require pcr=14 software-tpm=/run/tpm\n"
+      "limit pids=100\n"
       "selinux types=container range=c8.c15\n");
   ASSERT_EQ(policy.rules.size(), 2U);
   const Rule& rule = policy.rules[0];
@@ -55,6 +56,8 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
   EXPECT_EQ(policy.measureMode, ipc::MeasureMode::Require);
   EXPECT_EQ(policy.pcr, 14U);
   EXPECT_EQ(policy.softwareTpm, "/run/tpm");
+  EXPECT_EQ(policy.pidsMax, 100U);
+  EXPECT_EQ(Policy().pidsMax, 4096U);
   EXPECT_TRUE(policy.labels.containerTypes);
   EXPECT_EQ(policy.labels.range.last, 15U);
 }
@@ -89,6 +92,12 @@ TEST(PolicyFile, WhatIsNotUnderstoodRefusesTheWholeFile) {
                            "measure pcr=99999999999",
                            "measure software-tpm=relative",
                            "measure mode",
+                           "limit",
+                           "limit pids=",
+                           "limit pids=0",
+                           "limit pids=max",
+                           "limit memory=5",
+                           "limit pids=1 pids=2",
                            "selinux types=svirt",
                            "selinux range=c1",
                            "selinux colour=blue",

@@ -39,7 +39,9 @@ Result<Answer> stop(Server& server, ipc::StopRequest request, ipc::FdTable fds) 
                   "pod \"" + request.pod.text() + "\" is already stopped");
   }
   const Fd process = TRY(store::openPodProcess(pod));
-  TRY(sys::pidfdSignal(process, request.force ? SIGKILL : SIGTERM));
+  // K24: all at once, where there is cgroup v2; else by the death of PID 1.
+  if (!request.force || !sandbox::killCgroup(pod.record.cgroup))
+    TRY(sys::pidfdSignal(process, request.force ? SIGKILL : SIGTERM));
   // Also over when the lock is free: a process that had entered, dead and not reaped by whoever
   // inherited it, keeps PID 1 of the pod from ending for ever (pid_namespaces(7)).
   bool ended = false;

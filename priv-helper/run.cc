@@ -14,13 +14,11 @@
 #include "base/sealed.h"
 #include "base/syscall.h"
 #include "ipc/inet_socket.h"
-#include "priv-helper/cgroup.h"
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
 #include "priv-helper/root_fs.h"
 #include "priv-helper/server.h"
 #include "priv-helper/systemd.h"
-#include "sandbox/cgroup.h"
 #include "sandbox/rlimits.h"
 #include "store/host_layers.h"
 #include "store/pod_file.h"
@@ -36,8 +34,8 @@ struct Received {
   std::vector<Fd> streams;
   std::vector<Fd> volumes;
   std::vector<Sealed> filters;
-  std::vector<Fd> others;      // sockets, then streams of single apps
-  bool hostSockets = false;    // any of all of these is a socket of the host's network
+  std::vector<Fd> others;    // sockets, then streams of single apps
+  bool hostSockets = false;  // any of all of these is a socket of the host's network
 };
 
 Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
@@ -144,15 +142,6 @@ Result<void> requireLayers(const Policy& policy, const std::vector<ipc::Layer>& 
   return {};
 }
 
-// A limit that was asked for and is not in force, where policy requires cgroups.
-Result<void> requireLimits(const Policy& policy, const std::vector<ipc::Layer>& limits) {
-  const auto missing = std::ranges::find(limits, false, &ipc::Layer::enforced);
-  if (!policy.demands("cgroup") || missing == limits.end()) return {};
-  return refuse(ErrorKind::Unsupported, "E_REQUIRED",
-                "policy requires cgroup, and a limit does not hold here: " + missing->detail,
-                "Start it from a cgroup whose controllers are delegated, or without the limit");
-}
-
 const char* networkName(ipc::Network network) {
   return network == ipc::Network::Host ? "host" : "none";
 }
@@ -185,6 +174,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
             .embryo = TRY(server.pods.create())};
   undo.pod = undo.embryo->id;
   spec.id = undo.pod;
+  spec.hasCgroups = sandbox::openCgroupHierarchy().has_value();
   const FdRef podDir = undo.embryo->dir;
   fault("run-embryo");
   undo.range = TRY(store::takeUidRange(server.store.top(), spec.id));
@@ -210,12 +200,12 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                     .firstUid = range.first,
                     .network = networkName(spec.network),
                     .selinux = store::typeOf(spec.selinuxProcess)};
-  std::vector<ipc::Layer> layers = store::hostLayers(server.policy.labels);
+  std::vector<ipc::Layer> layers =
+      store::hostLayersFor(server.policy.labels, server.peer.pid, server.peer.uid);
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
     const bool rehash = server.policy.demands("content=rehash");
-    facts.push_back(
-        imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
+    facts.push_back(imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
   layers.push_back(store::contentLayer(facts));
@@ -231,21 +221,25 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   fault("run-measured");
   // From here on the log says "pod"; if it does not come to that, it must also say "abort".
   auto start = [&]() -> Result<Answer> {
-    // 4. the pod's namespaces, with its users; it waits, and comes into its cgroup.
+    // 4. the pod's namespaces, with its users; it waits in its cgroup.  Where no systemd wants to
+    // see it first, it begins there: to be moved would cost it a grace period of the kernel's.
+    Place at;
+    std::optional<sandbox::PodCgroup> cgroup;
+    const auto group = [&](std::optional<pid_t> leader) -> Result<void> {
+      at = TRY(findPlace(server, spec.id, leader));
+      cgroup = TRY(makeCgroup(server, at, podDir, spec, range.first, undo.cgroup, layers));
+      return {};
+    };
+    const bool systemd = ::access(store::kSystemdRuns, F_OK) == 0;
+    if (!systemd) TRY(group(std::nullopt));
     WaitingPod waiting =
         TRY(WaitingPod::clone({.label = undo.label.stage1,
                                .range = range,
                                .hostNetwork = spec.network == ipc::Network::Host,
+                               .cgroup = cgroup ? std::optional(cgroup->init.ref()) : std::nullopt,
                                .childOfCaller = server.peerIsParent}));
     TRY(sandbox::takeLimitsOf(server.peer.pid, waiting.pid()));
-    const Place where = TRY(findPlace(server, spec.id, waiting.pid()));
-    auto cgroup = TRY(makeCgroup(where.parent, podDir, spec));
-    if (cgroup) {
-      undo.cgroup = cgroup->path;
-      TRY(sandbox::writeCgroup(cgroup->dir, "cgroup.procs", std::to_string(waiting.pid())));
-      layers.insert(layers.end(), cgroup->layers.begin(), cgroup->layers.end());
-      TRY(requireLimits(server.policy, cgroup->layers));
-    }
+    if (systemd) TRY(group(waiting.pid()));
     const Fd podIds =
         TRY(sys::openPath("/proc/" + std::to_string(waiting.pid()) + "/ns/user", O_RDONLY));
     fault("run-cloned");
@@ -253,17 +247,17 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     // 5. its files: the images under what it writes, and volumes, all detached.
     const Fd scratch = TRY(makeScratch(server.store));
     const ipc::Stage1Descriptors numbers{spec};
-    const store::PodPlace place{podDir, range, undo.label};
+    const store::PodPlace files{podDir, range, undo.label};
     std::vector<std::pair<int, Fd>> mounts;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       mounts.emplace_back(numbers.root(i),
-                          TRY(makeAppRoot(scratch, i, trees[i], podIds, place, spec.apps[i].name)));
+                          TRY(makeAppRoot(scratch, i, trees[i], podIds, files, spec.apps[i].name)));
     }
     std::size_t nextVolume = 0;
     for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
       const ipc::VolumeSpec& volume = spec.volumes[i];
       if (volume.kind == ipc::VolumeKind::Empty) {
-        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(place, volume)));
+        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(files, volume)));
       } else {
         const FdRef source = received.volumes[nextVolume];
         mounts.emplace_back(numbers.volume(i),
@@ -275,7 +269,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     fault("run-mounted");
 
     // 6. what the pod and its readers find in its directory.
-    const Fd status = TRY(store::makeStatusDirectory(place));
+    const Fd status = TRY(store::makeStatusDirectory(files));
     ipc::PodRecord record{.pod = spec.id,
                           .ownerUid = server.peer.uid,
                           .firstUid = range.first,
@@ -287,8 +281,8 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                           .rule = authorised.rule(),
                           .cgroup = undo.cgroup,
                           .selinux = spec.selinuxProcess,
-                          .machine = where.machine,
-                          .unit = where.unit};
+                          .machine = at.machine,
+                          .unit = at.unit};
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       record.apps.push_back(
           {spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});
@@ -323,6 +317,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       if (spec.apps[i].hasExtraFilter)
         descriptors.emplace_back(numbers.filter(i), received.filters[nextFilter++].fd());
+      if (cgroup) descriptors.emplace_back(numbers.cgroup(i), cgroup->apps[i]);
     }
     for (std::size_t i = 0; i < received.others.size(); ++i)
       descriptors.emplace_back(numbers.socket(0) + static_cast<int>(i), received.others[i]);

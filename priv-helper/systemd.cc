@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "priv-helper/systemd.h"
 
-#include <unistd.h>
+#include <fcntl.h>
 
 #include "base/syscall.h"
 #include "ipc/one_job.h"
 #include "ipc/systemd_messages.h"
-#include "sandbox/cgroup.h"
+#include "store/layout.h"
 
 namespace airlock::helper {
 
@@ -28,23 +28,56 @@ Result<ipc::Arranged> arrange(const ipc::SystemdJob& job) {
 
 }  // namespace
 
-Result<Place> findPlace(const Server& server, const PodId& pod, pid_t leader) {
-  Place place;
-  if (::access(store::kSystemdRuns, F_OK) == 0) {
-    auto arranged = arrange({pod, static_cast<unsigned>(leader),
-                             static_cast<unsigned>(server.peer.pid)});
+Result<Place> findPlace(const Server& server, const PodId& pod, std::optional<pid_t> leader) {
+  Place place{.parent = {}, .leader = leader, .own = false, .unit = {}, .machine = {}};
+  if (leader) {
+    auto arranged =
+        arrange({pod, static_cast<unsigned>(*leader), static_cast<unsigned>(server.peer.pid)});
     if (!arranged) arranged = ipc::Arranged{{}, {}, arranged.error().text()};
     place.unit = arranged->unit;
     place.machine = arranged->machine.empty() ? "none: " + arranged->why : arranged->machine;
   }
   // Where it is, the kernel says.
-  place.parent = TRY(sandbox::cgroupOf(leader));
-  if (!place.parent.ends_with("airlock-" + pod.text() + ".scope"))
-    place.parent = TRY(sandbox::cgroupOf(server.peer.pid));
+  place.parent = TRY(sandbox::cgroupOf(leader.value_or(server.peer.pid)));
+  place.own = leader && place.parent.ends_with("airlock-" + pod.text() + ".scope");
+  if (!place.own) place.parent = TRY(sandbox::cgroupOf(server.peer.pid));
   // Alive after all this: then the number was not another process's (I07).
   if (server.peer.pidfd)
     TRY(inContext(sys::pidfdSignal(*server.peer.pidfd, 0), "the caller has gone"));
   return place;
+}
+
+Result<std::optional<sandbox::PodCgroup>> makeCgroup(const Server& server, const Place& place,
+                                                     FdRef podDir, const ipc::PodSpec& spec,
+                                                     uid_t podRoot, std::string& path,
+                                                     std::vector<ipc::Layer>& layers) {
+  const auto hierarchy = sandbox::openCgroupHierarchy();
+  if (!hierarchy) return std::optional<sandbox::PodCgroup>();
+  // A scope that was made for the pod is ours, whoever asked for the pod.
+  const auto above =
+      TRY(sandbox::findCgroupPlace(*hierarchy, place.parent, place.own ? 0 : server.peer.uid));
+  const Component name = store::name("airlock-" + spec.id.text());
+  path = sandbox::cgroupPath(above.path, name);
+  // Noted before it is there: a start that dies without a record leaves nothing unknown.
+  const Fd note = TRY(sys::openBeneath(podDir, store::name("cgroup"), O_WRONLY | O_CREAT, 0600));
+  TRY(sys::writeAll(note, path));
+  sandbox::PodGroups wanted{.name = name,
+                            .whole = {.pidsMax = server.policy.pidsMax},
+                            .apps = {},
+                            .owner = podRoot,
+                            .leader = place.leader};
+  for (const ipc::AppSpec& app : spec.apps)
+    wanted.apps.push_back({app.name, {app.memoryBytes, app.cpuMillis, app.cpuShares, app.pidsMax}});
+  auto made = TRY(sandbox::makePodCgroup(*hierarchy, above, wanted));
+  for (const sandbox::CgroupLimit& limit : made.limits) {
+    const std::string why = limit.enforced || above.obstacle.empty() ? "" : ": " + above.obstacle;
+    layers.push_back({limit.name, limit.enforced, limit.detail + why});
+    if (limit.enforced || !server.policy.demands("cgroup")) continue;
+    return refuse(ErrorKind::Unsupported, "E_REQUIRED",
+                  "policy requires cgroup, and a limit does not hold here: " + layers.back().detail,
+                  "Start it from a cgroup whose controllers are delegated");
+  }
+  return std::optional(std::move(made));
 }
 
 }  // namespace airlock::helper

@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/limits.h"
@@ -19,12 +20,23 @@ namespace {
 constexpr int kEmptyMilliseconds = 5'000;  // killed processes are on their way out that long
 constexpr int kMostLevels = 8;             // we make two below a pod's own
 
+constexpr const char* kControllers[] = {"cpu", "memory", "pids"};
+
 CgroupLimit limit(FdRef dir, const char* name, const char* file, const std::string& value) {
   const auto done = writeCgroup(dir, file, value);
   return {.name = name,
           .enforced = done.has_value(),
-          .detail = done ? "cgroup v2 " + std::string(file) + "=" + value
+          .detail = done ? std::string(file) + "=" + value
                          : "no " + std::string(file) + " here: " + done.error().message()};
+}
+
+bool hasWord(std::string_view words, std::string_view word) {
+  while (!words.empty()) {
+    const std::string_view each = words.substr(0, words.find_first_of(" \n"));
+    if (each == word) return true;
+    words.remove_prefix(std::min(words.size(), each.size() + 1));
+  }
+  return false;
 }
 
 Result<Component> component(const char* constant) { return Component::parse(constant); }
@@ -122,14 +134,50 @@ std::optional<std::uint64_t> cgroupNumber(std::string_view content, std::string_
 
 std::vector<CgroupLimit> limitCgroup(FdRef dir, const CgroupLimits& limits) {
   std::vector<CgroupLimit> done;
-  if (limits.memoryBytes != 0)
+  if (limits.memoryBytes != 0) {
     done.push_back(limit(dir, "memory", "memory.max", std::to_string(limits.memoryBytes)));
+    // All of an app or nothing of it, and no way out into swap.  Not there on kernels without swap.
+    static_cast<void>(writeCgroup(dir, "memory.swap.max", "0"));
+    static_cast<void>(writeCgroup(dir, "memory.oom.group", "1"));
+  }
   if (limits.cpuMillis != 0) {
-    // Of a period of 100 ms, in microseconds (cgroup-v2.rst, cpu.max).
-    const std::uint64_t quota = std::uint64_t{limits.cpuMillis} * 100;
+    // Of a period of 100 ms, in microseconds; the kernel takes no less than 1 ms (cpu.max).
+    const std::uint64_t quota =
+        std::max<std::uint64_t>(std::uint64_t{limits.cpuMillis} * 100, 1000);
     done.push_back(limit(dir, "cpu", "cpu.max", std::to_string(quota) + " 100000"));
   }
+  if (limits.cpuShares != 0) {
+    // 2 to 262144 onto 1 to 10000, as systemd and runc do it.
+    const std::uint64_t shares = std::clamp<std::uint64_t>(limits.cpuShares, 2, 262144);
+    const std::uint64_t weight = 1 + (shares - 2) * 9999 / 262142;
+    done.push_back(limit(dir, "cpu", "cpu.weight", std::to_string(weight)));
+  }
+  if (limits.pidsMax != 0)
+    done.push_back(limit(dir, "pids", "pids.max", std::to_string(limits.pidsMax)));
   return done;
+}
+
+Result<std::string> usefulControllers(FdRef dir) {
+  const std::string offered = TRY(readCgroup(dir, "cgroup.controllers"));
+  std::string useful;
+  for (const char* controller : kControllers) {
+    if (hasWord(offered, controller))
+      useful += (useful.empty() ? "" : " ") + std::string(controller);
+  }
+  return useful;
+}
+
+Result<void> handOnControllers(FdRef dir) {
+  const std::string useful = TRY(usefulControllers(dir));
+  const std::string handedOn = TRY(readCgroup(dir, "cgroup.subtree_control"));
+  // One by one: a single one that the kernel refuses would take the others with it.
+  Result<void> result;
+  for (const char* controller : kControllers) {
+    if (!hasWord(useful, controller) || hasWord(handedOn, controller)) continue;
+    auto done = writeCgroup(dir, "cgroup.subtree_control", "+" + std::string(controller));
+    if (!done) result = std::move(done);
+  }
+  return result;
 }
 
 Result<std::optional<Fd>> findCgroup(const std::string& path) {

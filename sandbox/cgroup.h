@@ -38,15 +38,23 @@ std::optional<std::uint64_t> cgroupNumber(std::string_view content, std::string_
 struct CgroupLimits {
   std::uint64_t memoryBytes = 0;  // each 0: no limit
   std::uint32_t cpuMillis = 0;    // thousandths of a processor
-  bool any() const { return memoryBytes != 0 || cpuMillis != 0; }
+  std::uint32_t cpuShares = 0;    // 2 to 262144, as cgroup v1 had them; 1024 is everyone's
+  std::uint32_t pidsMax = 0;      // processes and threads
 };
 struct CgroupLimit {
-  std::string name;  // "memory", "cpu"
+  std::string name;  // "memory", "cpu", "pids"
   bool enforced = false;
-  std::string detail;
+  std::string detail;  // "memory.max=67108864", or why not
 };
 // Sets each limit that is asked for, and says of each whether it holds.
 std::vector<CgroupLimit> limitCgroup(FdRef dir, const CgroupLimits& limits);
+
+// The controllers that limits need, of those that `dir` can hand on to groups below it:
+// "cpu memory pids" at most.
+Result<std::string> usefulControllers(FdRef dir);
+// Hands them on.  Busy (EBUSY) while processes are in `dir` itself: then only its children may have
+// limits ("no internal processes", cgroups(7)).
+Result<void> handOnControllers(FdRef dir);
 
 // By a path below the hierarchy, as a pod's record has it; "" is none, and nothing is done.
 // nullopt: there is none, or no hierarchy.

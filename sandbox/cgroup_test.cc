@@ -2,60 +2,13 @@
 #include "sandbox/cgroup.h"
 
 #include <gtest/gtest.h>
-#include <linux/sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/process.h"
+#include "sandbox/cgroup_for_test.h"
 
 namespace airlock::sandbox {
 namespace {
-
-// A group of this test's own below the one that it runs in.
-class CgroupTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    auto hierarchy = openCgroupHierarchy();
-    if (!hierarchy) GTEST_SKIP() << "no cgroup v2 hierarchy is mounted";
-    const auto above = cgroupOf(::getpid());
-    ASSERT_TRUE(above) << above.error().text();
-    const Component name = Component::parse("airlock-unit-" + std::to_string(::getpid())).value();
-    auto parent = openCgroup(*hierarchy, *above);
-    ASSERT_TRUE(parent) << parent.error().text();
-    path_ = cgroupPath(*above, name);
-    auto made = makeCgroup(*parent, name);
-    if (!made) GTEST_SKIP() << "no group can be made here: " << made.error().text();
-    group_ = *std::move(made);
-  }
-  void TearDown() override {
-    if (group_.valid()) static_cast<void>(removeCgroup(path_));
-  }
-
-  Fd below(FdRef parent, const char* name) {
-    auto made = makeCgroup(parent, Component::parse(name).value());
-    EXPECT_TRUE(made) << made.error().text();
-    return made ? *std::move(made) : Fd();
-  }
-
-  // A process that waits for its end in `dir`, ignoring what can be ignored.
-  static pid_t processIn(FdRef dir) {
-    clone_args arguments{};
-    arguments.flags = CLONE_INTO_CGROUP;
-    arguments.cgroup = static_cast<std::uint64_t>(dir.get());
-    arguments.exit_signal = SIGCHLD;
-    const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid == 0) {
-      ::signal(SIGTERM, SIG_IGN);
-      for (;;) ::pause();
-    }
-    return static_cast<pid_t>(pid);
-  }
-
-  std::string path_;
-  Fd group_;
-};
 
 TEST_F(CgroupTest, AProcessIsInItFromItsFirstInstruction) {
   const pid_t pid = processIn(group_);
@@ -119,6 +72,23 @@ TEST_F(CgroupTest, ALimitThatCannotBeSetIsSaidNotToHold) {
   EXPECT_FALSE(done[0].enforced);
   EXPECT_TRUE(done[0].detail.starts_with("no memory.max here: ")) << done[0].detail;
   EXPECT_FALSE(done[1].enforced);
+}
+
+TEST_F(CgroupTest, K16_LimitsHoldWhereTheControllersAreHandedOn) {
+  if (usefulControllers(group_).value_or("") != "cpu memory pids")
+    GTEST_SKIP() << "the v2 hierarchy has no cpu, memory and pids controllers here";
+  ASSERT_TRUE(handOnControllers(group_));
+  const Fd inner = below(group_, "leaf");
+  const auto done = limitCgroup(
+      inner, {.memoryBytes = 1 << 26, .cpuMillis = 500, .cpuShares = 1024, .pidsMax = 7});
+  ASSERT_EQ(done.size(), 4U);
+  for (const CgroupLimit& limit : done) EXPECT_TRUE(limit.enforced) << limit.detail;
+  EXPECT_EQ(readCgroup(inner, "memory.max").value(), "67108864\n");
+  EXPECT_EQ(readCgroup(inner, "memory.swap.max").value_or("0\n"), "0\n");
+  EXPECT_EQ(readCgroup(inner, "memory.oom.group").value(), "1\n");
+  EXPECT_EQ(readCgroup(inner, "cpu.max").value(), "50000 100000\n");
+  EXPECT_EQ(readCgroup(inner, "cpu.weight").value(), "39\n");
+  EXPECT_EQ(readCgroup(inner, "pids.max").value(), "7\n");
 }
 
 TEST(Cgroup, NumbersAreReadByTheirWholeKey) {

@@ -11,6 +11,9 @@
 
 #include "base/limits.h"
 #include "base/syscall.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/cgroup_place.h"
+#include "store/layout.h"
 
 namespace airlock::store {
 
@@ -27,20 +30,39 @@ ipc::Layer landlock() {
 }
 
 ipc::Layer cgroup() {
-  for (const char* path : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-    struct statfs info;
-    if (::statfs(path, &info) != 0 || info.f_type != CGROUP2_SUPER_MAGIC) continue;
-    std::string controllers;
-    if (auto file = sys::openPath(std::string(path) + "/cgroup.controllers", O_RDONLY)) {
-      controllers = sys::readAll(*file, limits::kTextBytes).value_or("");
-      if (controllers.ends_with('\n')) controllers.pop_back();
-    }
-    if (controllers.empty())
-      return {"cgroup", false,
-              "a v2 hierarchy without controllers: pods are grouped, limits are not enforced"};
-    return {"cgroup", true, "v2 with " + controllers};
-  }
-  return {"cgroup", false, "no cgroup v2 hierarchy: limits are not enforced"};
+  const auto hierarchy = sandbox::openCgroupHierarchy();
+  if (!hierarchy) return {"cgroup", false, "no cgroup v2 hierarchy: limits are not enforced"};
+  const auto controllers = sandbox::usefulControllers(*hierarchy);
+  if (!controllers) return {"cgroup", false, controllers.error().message()};
+  if (controllers->empty())
+    return {"cgroup", false,
+            "a v2 hierarchy without controllers: pods are grouped, limits are not enforced"};
+  return {"cgroup", true, "v2 with " + *controllers};
+}
+
+// As airlock-systemd decides it (systemd/arrange.cc): in a login session, say.
+bool getsOwnScope(const std::string& path) {
+  if (::access(kSystemdRuns, F_OK) != 0) return false;
+  const std::string unit = path.substr(path.rfind('/') + 1);
+  return (unit.starts_with("session-") && unit.ends_with(".scope")) || unit == "init.scope" ||
+         unit.ends_with(".slice");
+}
+
+std::string numberIn(const char* path) {
+  const auto file = sys::openPath(path, O_RDONLY);
+  std::string text = file ? sys::readAll(*file, limits::kTextBytes).value_or("") : "";
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+ipc::Layer namespaces() {
+  if (::access("/proc/self/ns/user", F_OK) != 0 ||
+      numberIn("/proc/sys/user/max_user_namespaces") == "0")
+    return {"namespaces", false, "no user namespaces can be made: pods cannot run"};
+  const bool forRoot = numberIn("/proc/sys/kernel/unprivileged_userns_clone") == "0";
+  return {"namespaces", true,
+          std::string("user, pid, mount, ipc, uts, net and cgroup") +
+              (forRoot ? "; users cannot make them, so not verify into a store of their own" : "")};
 }
 
 }  // namespace
@@ -51,11 +73,33 @@ std::vector<ipc::Layer> hostLayers(const LabelPolicy& labels) {
   layers.push_back({"seccomp", seccomp,
                     seccomp ? "filters compiled into the programs" : "the kernel has no seccomp"});
   layers.push_back(landlock());
-  const bool userns = ::access("/proc/self/ns/user", F_OK) == 0;
-  layers.push_back({"namespaces", userns,
-                    userns ? "user, pid, mount, ipc, uts, net and cgroup" : "no user namespaces"});
+  layers.push_back(namespaces());
   layers.push_back(cgroup());
   layers.push_back(selinuxLayer(labels));
+  return layers;
+}
+
+ipc::Layer cgroupLayerFor(pid_t caller, uid_t uid) {
+  ipc::Layer host = cgroup();
+  if (!host.enforced) return host;
+  const auto place = [&]() -> Result<sandbox::CgroupPlace> {
+    const auto hierarchy = sandbox::openCgroupHierarchy();
+    if (!hierarchy) return fail(ErrorKind::Missing, "no cgroup v2 hierarchy");
+    return sandbox::findCgroupPlace(*hierarchy, TRY(sandbox::cgroupOf(caller)), uid);
+  }();
+  if (!place) return {"cgroup", false, place.error().message()};
+  if (!place->divisible && getsOwnScope(place->path))
+    return {"cgroup", true, host.detail + ", in a scope that systemd makes for each pod"};
+  if (!place->obstacle.empty())
+    return {"cgroup", false, "v2, but limits do not hold where you are: " + place->obstacle};
+  return {"cgroup", true, "v2 with " + place->controllers + ", for pods below /" + place->path};
+}
+
+std::vector<ipc::Layer> hostLayersFor(const LabelPolicy& labels, pid_t caller, uid_t uid) {
+  std::vector<ipc::Layer> layers = hostLayers(labels);
+  for (ipc::Layer& layer : layers) {
+    if (layer.name == "cgroup") layer = cgroupLayerFor(caller, uid);
+  }
   return layers;
 }
 

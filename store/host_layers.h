@@ -3,6 +3,8 @@
 // shows them (airlock doctor).
 #pragma once
 
+#include <sys/types.h>
+
 #include <vector>
 
 #include "ipc/helper_messages.h"
@@ -13,5 +15,8 @@ namespace airlock::store {
 // Layers that do not depend on a pod: seccomp, landlock, user namespaces, idmapped mounts, cgroup
 // v2, SELinux, EROFS.
 std::vector<ipc::Layer> hostLayers(const LabelPolicy& labels);
+// The same for the pods of one caller: whether limits hold depends on the cgroup it is in.
+std::vector<ipc::Layer> hostLayersFor(const LabelPolicy& labels, pid_t caller, uid_t uid);
+ipc::Layer cgroupLayerFor(pid_t caller, uid_t uid);
 
 }  // namespace airlock::store

@@ -29,18 +29,22 @@ std::optional<Number> parseNumber(std::string_view text) {
 
 // The status directory belongs to the pod's root: what is in it is the pod's word, and read as
 // such.
-std::vector<std::pair<std::string, int>> readStatuses(FdRef podDir, const ipc::PodRecord& record) {
-  std::vector<std::pair<std::string, int>> statuses;
+void readStatuses(FdRef podDir, Pod& pod) {
+  constexpr std::string_view kOomKilled = " oom-killed";
   auto dir = sys::openBeneath(podDir, name("status"), O_RDONLY | O_DIRECTORY);
-  if (!dir) return statuses;
-  for (const ipc::PodApp& app : record.apps) {
-    auto text = sys::readFile(*dir, name(app.name.text()), 16);
-    if (!text || text->empty()) continue;
-    if (const auto status = parseNumber<int>(std::string_view(*text).substr(0, text->size() - 1))) {
-      if (*status >= 0 && *status <= 255) statuses.emplace_back(app.name.text(), *status);
-    }
+  if (!dir) return;
+  for (const ipc::PodApp& app : pod.record.apps) {
+    const auto content = sys::readFile(*dir, name(app.name.text()), 16);
+    if (!content || content->empty()) continue;
+    std::string_view text(*content);
+    text.remove_suffix(1);
+    const bool oomKilled = text.ends_with(kOomKilled);
+    if (oomKilled) text.remove_suffix(kOomKilled.size());
+    const auto status = parseNumber<int>(text);
+    if (!status || *status < 0 || *status > 255) continue;
+    pod.statuses.emplace_back(app.name.text(), *status);
+    if (oomKilled) pod.oomKilled.push_back(app.name.text());
   }
-  return statuses;
 }
 
 }  // namespace
@@ -120,7 +124,7 @@ Result<std::optional<Pod>> PodDirectory::read(std::string_view folder,
     const std::string text = TRY(sys::readAll(*pidFile, 64));
     if (alive) pod.pid = parseNumber<pid_t>(std::string_view(text).substr(0, text.find(' ')));
   }
-  pod.statuses = readStatuses(*dir, pod.record);
+  readStatuses(*dir, pod);
   pod.dir = *std::move(dir);
   return std::optional(std::move(pod));
 }

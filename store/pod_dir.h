@@ -25,6 +25,7 @@ struct Pod {
   std::optional<pid_t> pid;    // of the pod's PID 1, as the starter saw it; only while running
   // (app, exit status) of the apps that have ended
   std::vector<std::pair<std::string, int>> statuses;
+  std::vector<std::string> oomKilled;  // those of them that the kernel ended for want of memory
   Fd dir;
 };
 

@@ -76,9 +76,15 @@ TEST_F(PodDirTest, StatusFilesAreReadAsThePodsWord) {
   Fd status = sys::ensureDirectory(embryo.dir, name("status"), 0755).value();
   ASSERT_TRUE(sys::replaceFile(status, name("web"), "7\n", 0644));
   EXPECT_EQ(pods.find(embryo.id).value().statuses.at(0).second, 7);
-  for (const char* odd : {"", "99999\n", "-1\n", "x\n", "7", "11111111111111111111111111\n"}) {
+  EXPECT_TRUE(pods.find(embryo.id).value().oomKilled.empty());
+  ASSERT_TRUE(sys::replaceFile(status, name("web"), "137 oom-killed\n", 0644));
+  EXPECT_EQ(pods.find(embryo.id).value().statuses.at(0).second, 137);
+  EXPECT_EQ(pods.find(embryo.id).value().oomKilled, std::vector<std::string>{"web"});
+  for (const char* odd : {"", "99999\n", "-1\n", "x\n", "7", "11111111111111111111111111\n",
+                          " oom-killed\n", "7oom-killed\n", "999 oom-killed\n"}) {
     ASSERT_TRUE(sys::replaceFile(status, name("web"), odd, 0644));
     const auto pod = pods.find(embryo.id).value();
+    EXPECT_TRUE(pod.oomKilled.empty()) << odd;
     EXPECT_TRUE(pod.statuses.empty() || pod.statuses[0].second <= 255) << odd;
   }
   ASSERT_EQ(::unlinkat(status.get(), "web", 0), 0);

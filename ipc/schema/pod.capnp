@@ -19,7 +19,7 @@ struct PodSpec {
   volumes @5 :List(VolumeSpec);
   selinuxProcess @6 :Text;    # label of every process of the payload; set by the helper, "" where SELinux is off
   selinuxMount @7 :Text;      # label of what the pod writes; likewise
-  pidsMax @8 :UInt32;
+  hasCgroups @8 :Bool;        # each app's cgroup comes as a descriptor; set by the helper
   watchdogMicroseconds @9 :UInt64;  # what apps with `notify` find as WATCHDOG_USEC; 0: nobody watches
   journal @10 :Text;          # the read-only Host volume that holds this pod's journal; "": none
 }
@@ -49,7 +49,7 @@ struct AppSpec {
   hasOomScoreAdjust @16 :Bool;
   oomScoreAdjust @17 :Int32;  # -1000 to 1000; 0 when hasOomScoreAdjust is false
   hasExtraFilter @18 :Bool;   # its sealed BPF program comes as a descriptor
-  pidsMax @19 :UInt32;
+  pidsMax @19 :UInt32;        # processes and threads; 0: as many as the pod may have
   notify @20 :Bool;           # it gets a NOTIFY_SOCKET
   sockets @21 :List(SocketSpec);  # at most 16 in a pod; each comes as a descriptor
   ownInput @22 :Bool;         # these streams are not the pod's: each comes as a descriptor
@@ -111,6 +111,7 @@ struct LeashEvent {
     appExited @4;
     podExited @5;
     notify @6;                # what an app has said by sd_notify(3)
+    oomKilled @7;             # before appExited; why in `text`
   }
 }
 # holder -> stage1.  No descriptors.  A malformed command is treated as `stop`.

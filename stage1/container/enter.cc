@@ -67,7 +67,7 @@ Result<int> enter(Leash& leash) {
   const LaunchPlan plan = TRY(planLaunch(root, std::move(request)));
   Fd terminal;
   const Streams streams = TRY(openStreams(leash, root, wanted, terminal));
-  const StartedApp started = TRY(startApp(plan, streams));
+  const StartedApp started = TRY(startApp(plan, streams, std::nullopt));
   if (started.failure) {
     return fail(explainFailure(root, plan, *started.failure).in("app " + app.name.text()));
   }
@@ -75,7 +75,7 @@ Result<int> enter(Leash& leash) {
   for (int fd = ipc::kStdinFd; fd <= ipc::kStderrFd; ++fd) ::close(fd);
   leash.send({});
   std::vector<SupervisedApp> apps;
-  apps.push_back({app.name, started.pid, std::nullopt});
+  apps.push_back({.name = app.name, .pid = started.pid, .status = std::nullopt});
   TRY(giveUpSetupRights());
   return Supervisor(std::move(leash), std::move(signals), Fd(), std::move(apps), false).run();
 }

@@ -12,6 +12,7 @@
 #include "sandbox/credentials.h"
 #include "stage1/container/host_name.h"
 #include "stage1/container/pod_tree.h"
+#include "stage1/contract/app_memory.h"
 #include "stage1/contract/diagnosis.h"
 #include "stage1/contract/launch.h"
 #include "stage1/contract/leash.h"
@@ -77,9 +78,15 @@ Result<std::vector<SupervisedApp>> startApps(const ipc::PodSpec& spec,
                                              const Streams& streams,
                                              std::vector<Fd> notifySockets) {
   std::vector<SupervisedApp> apps;
+  const ipc::Stage1Descriptors numbers{spec};
   for (std::size_t index = 0; index < plans.size(); ++index) {
     const ipc::AppSpec& app = spec.apps[index];
-    const StartedApp started = TRY(startApp(plans[index], streamsOf(spec, index, streams)));
+    Fd cgroup;  // closed again with the end of the round: nothing of it is left in PID 1
+    if (spec.hasCgroups) cgroup = Fd::own(numbers.cgroup(index));
+    AppMemory memory = TRY(AppMemory::watch(cgroup, app.memoryBytes));
+    const StartedApp started =
+        TRY(startApp(plans[index], streamsOf(spec, index, streams),
+                     spec.hasCgroups ? std::optional(cgroup.ref()) : std::nullopt));
     if (started.failure) {
       Fd root = TRY(sys::openPath(plans[index].rootPath, O_PATH | O_DIRECTORY));
       return fail(
@@ -89,7 +96,11 @@ Result<std::vector<SupervisedApp>> startApps(const ipc::PodSpec& spec,
       TRY(inContext(adjustOomScore(app.name, started.pid, *app.oomScoreAdjust),
                     "app " + app.name.text()));
     }
-    apps.push_back({app.name, started.pid, std::nullopt, std::move(notifySockets[index])});
+    apps.push_back({.name = app.name,
+                    .pid = started.pid,
+                    .status = std::nullopt,
+                    .memory = std::move(memory),
+                    .notify = std::move(notifySockets[index])});
   }
   return apps;
 }

@@ -15,6 +15,7 @@ namespace airlock::stage1 {
 
 // Where a start ended: what the child tells its parent.
 enum class StartStep : std::uint16_t {
+  CgroupNamespace,
   Root,
   Session,
   Streams,

@@ -20,6 +20,8 @@ constexpr unsigned kProgramHeaders = 64;
 
 const char* nameOf(StartStep step) {
   switch (step) {
+    case StartStep::CgroupNamespace:
+      return "make a cgroup namespace";
     case StartStep::Root:
       return "enter its root";
     case StartStep::Session:

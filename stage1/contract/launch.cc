@@ -245,6 +245,9 @@ struct Report {
   StartFailure failure;
   resetSignals();
   const auto prepare = [&] {
+    // Here, not in clone3: one made there would have the parent's cgroup as its root.
+    failure.step = StartStep::CgroupNamespace;
+    if (::unshare(CLONE_NEWCGROUP) != 0) return false;
     if (!takeStreams(child.streams, confinement.uid, failure)) return false;
     failure.step = StartStep::Descriptors;
     if (!takeDescriptors(child.streams.sockets)) return false;
@@ -285,7 +288,8 @@ Result<void> verifyLabel(const LaunchPlan& plan, pid_t pid) {
 
 }  // namespace
 
-Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
+Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
+                            std::optional<FdRef> cgroup) {
   Child child{plan,
               streams,
               pointers(plan.arguments),
@@ -311,6 +315,10 @@ Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams) {
   // the same.
   arguments.flags = CLONE_NEWNS | CLONE_VFORK;
   arguments.exit_signal = SIGCHLD;
+  if (cgroup) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(cgroup->get());
+  }
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return failErrno("clone");
   if (pid == 0) runChild(child, *report);

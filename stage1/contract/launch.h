@@ -69,8 +69,11 @@ struct StartedApp {
   pid_t pid;
   std::optional<StartFailure> failure;  // nullopt: the program runs
 };
-// Clones a child with a mount namespace of its own that starts the plan, and waits for its exec.
-// E_SELINUX when the kernel gave it another label than the plan's: then it has been killed.
-Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams);
+// Clones a child with a mount and a cgroup namespace of its own that starts the plan, and waits for
+// its exec.  `cgroup`: the app's, which the child is in from its first instruction (R16); nullopt:
+// this process's own.  E_SELINUX when the kernel gave it another label than the plan's: then it has
+// been killed.
+Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
+                            std::optional<FdRef> cgroup);
 
 }  // namespace airlock::stage1

@@ -9,7 +9,7 @@
 
 namespace airlock::stage1 {
 
-Result<void> writeStatus(FdRef statusDir, const AppName& app, int code) {
+Result<void> writeStatus(FdRef statusDir, const AppName& app, int code, bool oomKilled) {
   const std::string temporary =
       "." + app.text().substr(0, 200);  // an app's name never begins with a dot
   static_cast<void>(::unlinkat(statusDir.get(), temporary.c_str(), 0));
@@ -17,7 +17,7 @@ Result<void> writeStatus(FdRef statusDir, const AppName& app, int code) {
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!file.valid()) return failErrno("status of " + app.text());
   if (::fchmod(file.get(), 0644) != 0) return failErrno("status of " + app.text());
-  TRY(sys::writeAll(file, std::to_string(code) + "\n"));
+  TRY(sys::writeAll(file, std::to_string(code) + (oomKilled ? " oom-killed\n" : "\n")));
   if (::renameat(statusDir.get(), temporary.c_str(), statusDir.get(), app.text().c_str()) != 0) {
     return failErrno("status of " + app.text());
   }

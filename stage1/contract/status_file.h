@@ -8,8 +8,9 @@
 
 namespace airlock::stage1 {
 
-// Writes "<code>\n" as the file `app` of `statusDir`, all at once: a reader sees nothing or the
-// whole number. Not synced: the directory lives as long as the pod's run state does.
-Result<void> writeStatus(FdRef statusDir, const AppName& app, int code);
+// Writes "<code>\n", or "<code> oom-killed\n", as the file `app` of `statusDir`, all at once: a
+// reader sees nothing or the whole. Not synced: the directory lives as long as the pod's run state
+// does.
+Result<void> writeStatus(FdRef statusDir, const AppName& app, int code, bool oomKilled);
 
 }  // namespace airlock::stage1

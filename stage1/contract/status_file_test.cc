@@ -19,10 +19,10 @@ TEST(StatusFile, IsReplacedAsAWholeAndLeavesNothingElse) {
   Fd directory = sys::openPath(path, O_RDONLY | O_DIRECTORY).value();
   const AppName app = AppName::parse("app").value();
   ::symlinkat("/etc/passwd", directory.get(), ".app");
-  ASSERT_TRUE(writeStatus(directory, app, 0));
-  ASSERT_TRUE(writeStatus(directory, app, 137));
+  ASSERT_TRUE(writeStatus(directory, app, 0, false));
+  ASSERT_TRUE(writeStatus(directory, app, 137, true));
   const Component name = Component::parse("app").value();
-  EXPECT_EQ(sys::readFile(directory, name, 64).value(), "137\n");
+  EXPECT_EQ(sys::readFile(directory, name, 64).value(), "137 oom-killed\n");
   EXPECT_EQ(sys::list(directory).value(), std::vector<std::string>{"app"});
   Fd file = sys::openBeneath(directory, name, O_RDONLY).value();
   EXPECT_EQ(sys::status(file)->st_mode & 07777U, 0644U);

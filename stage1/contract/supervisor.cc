@@ -168,7 +168,15 @@ void Supervisor::ended(SupervisedApp& app, int waitStatus) {
     passOn(app);
     app.notify.reset();
   }
-  if (statusDir_.valid()) static_cast<void>(writeStatus(statusDir_, app.name, code));
+  // A SIGKILL of ours is none of the kernel's.
+  const bool ranOut = code == 128 + SIGKILL && !killed_ && app.memory.ranOut();
+  if (statusDir_.valid()) static_cast<void>(writeStatus(statusDir_, app.name, code, ranOut));
+  if (ranOut) {
+    leash_.send({.kind = ipc::LeashEvent::Kind::OomKilled,
+                 .app = app.name.text(),
+                 .status = code,
+                 .text = app.memory.reason()});
+  }
   leash_.send({.kind = ipc::LeashEvent::Kind::AppExited,
                .app = app.name.text(),
                .status = code,
@@ -189,6 +197,7 @@ void Supervisor::stop(bool hurry) {
 
 void Supervisor::kill() {
   killAt_.reset();
+  killed_ = true;
   // Everything that the apps have started too: PID 1 is not in its own reach.  (kill(2))
   if (init_) static_cast<void>(::kill(-1, SIGKILL));
   signalApps(SIGKILL);

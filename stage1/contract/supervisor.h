@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "stage1/contract/app_memory.h"
 #include "stage1/contract/leash.h"
 #include "stage1/contract/notify.h"
 
@@ -25,6 +26,7 @@ struct SupervisedApp {
   AppName name;
   pid_t pid;
   std::optional<int> status;  // exit code, or 128 + signal, once it has ended
+  AppMemory memory = {};
   Fd notify = {};             // makeNotifySocket() of an app that notifies
   Notification pending = {};
 };
@@ -65,6 +67,7 @@ class Supervisor {
   bool init_;
   bool leashOpen_ = true;
   bool stopping_ = false;
+  bool killed_ = false;
   // Each of the two ways to ask: only who asks twice is in a hurry.  systemd stops a unit by a
   // signal to all of it, and the leash's holder, who gets it too, then tells us the same.
   bool signalled_ = false;

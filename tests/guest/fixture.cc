@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes, on the machine that boots the guest and at its speed, what every group starts with:
 //   GUEST_FIXTURE=DIRECTORY guest_fixture      a signer (gnupg/, key.asc), its busybox.aci and
-//   busybox.aci.asc
+//   busybox.aci.asc, and the static program that tests run in pods, probe
 // A test program, since what it is made with reports to one.
 #include <gtest/gtest.h>
 
@@ -15,6 +15,7 @@ TEST(Fixture, IsMade) {
   const Signer signer;
   writeFile(directory + "/key.asc", signer.publicKey());
   signer.sign(makeImage(directory + "/busybox.aci"));
+  must("cp " AIRLOCK_BINARY_DIR "/tests/stage1_probe " + directory + "/probe");
   must("GNUPGHOME=" + signer.home() + " gpgconf --kill all; cp -a " + signer.home() + " " +
        directory + "/gnupg");
 }

@@ -38,7 +38,7 @@ void Guest::SetUpTestSuite() {
 void Guest::TearDown() {
   if (must("ls /var/lib/airlock/pods/*").find("-") == std::string::npos) return;  // no pod's UUID
   done(Who::Root,
-       "for pod in $(airlock list --full --no-legend | awk '$4 == \"running\" {print $1}' | sort "
+       "for pod in $(airlock list --full --no-legend | awk '$5 == \"running\" {print $1}' | sort "
        "-u); do "
        "airlock stop --force $pod >/dev/null; done; airlock gc --grace-period=0s >/dev/null");
 }

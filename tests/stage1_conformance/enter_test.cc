@@ -36,7 +36,7 @@ constexpr char kDescribe[] =
     "cat /proc/self/cgroup /proc/self/limits /proc/self/oom_score_adj /proc/self/personality; pwd; "
     "env | grep -v '^_='; "
     "cut -d' ' -f4- /proc/self/mountinfo; "
-    "for n in user pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done; hostname; echo END";
+    "for n in user pid net ipc uts; do readlink /proc/self/ns/$n; done; hostname; echo END";
 
 std::string readDescription(Stage1& stage1) {
   std::string text;

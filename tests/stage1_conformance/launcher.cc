@@ -31,7 +31,7 @@ namespace airlock::conformance {
 namespace {
 
 constexpr std::uint64_t kPodNamespaces =
-    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
 template <class T>
 T need(Result<T> result) {
@@ -245,6 +245,29 @@ PodRequest shellPod(const std::string& script) {
   return request;
 }
 
+PodGroupOfTest::~PodGroupOfTest() { static_cast<void>(sandbox::removeCgroup(path)); }
+
+std::optional<std::string> giveCgroups(PodRequest& request) {
+  const auto hierarchy = sandbox::openCgroupHierarchy();
+  if (!hierarchy) return "no cgroup v2 hierarchy is mounted";
+  const auto place = sandbox::findCgroupPlace(*hierarchy, need(sandbox::cgroupOf(::getpid())), 0);
+  if (!place) return place.error().text();
+  const Component name = need(Component::parse("airlock-" + request.spec.id.text()));
+  sandbox::PodGroups wanted{
+      .name = name, .whole = {}, .apps = {}, .owner = kHostBase, .leader = std::nullopt};
+  for (const ipc::AppSpec& app : request.spec.apps)
+    wanted.apps.push_back({app.name, {app.memoryBytes, app.cpuMillis, app.cpuShares, app.pidsMax}});
+  auto made = sandbox::makePodCgroup(*hierarchy, *place, wanted);
+  const std::string path = sandbox::cgroupPath(place->path, name);
+  if (!made) {
+    static_cast<void>(sandbox::removeCgroup(path));
+    return made.error().text();
+  }
+  request.spec.hasCgroups = true;
+  request.cgroup = std::make_shared<PodGroupOfTest>(path, *std::move(made));
+  return std::nullopt;
+}
+
 Stage1 startPod(PodRequest request) {
   Stage1 stage1;
   sys::SocketPair leash = need(sys::socketPair());
@@ -267,9 +290,16 @@ Stage1 startPod(PodRequest request) {
   for (const Fd& volume : request.volumes) descriptors.push_back(volume.get());
   for (const Sealed& filter : filters) descriptors.push_back(filter.fd().get());
   for (const Fd& other : request.others) descriptors.push_back(other.get());
+  if (request.cgroup) {
+    for (const Fd& group : request.cgroup->made.apps) descriptors.push_back(group.get());
+  }
 
   clone_args arguments{};
   arguments.flags = kPodNamespaces;
+  if (request.cgroup) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(request.cgroup->made.init.get());
+  }
   if (request.spec.network == ipc::Network::Loopback) arguments.flags |= CLONE_NEWNET;
   arguments.exit_signal = SIGCHLD;
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
@@ -285,6 +315,7 @@ Stage1 startPod(PodRequest request) {
     become(program.get(), descriptors, "run", environment);
   }
   stage1.pid_ = static_cast<pid_t>(pid);
+  stage1.cgroup_ = request.cgroup;
   writeMap(stage1.pid_, "uid_map");
   writeMap(stage1.pid_, "gid_map");
   check(::write(go.writeEnd.get(), "", 1) == 1, "start the child");
@@ -349,7 +380,8 @@ Stage1::Stage1(Stage1&& other) noexcept
       output_(std::move(other.output_)),
       errors_(std::move(other.errors_)),
       statusDir_(std::move(other.statusDir_)),
-      spec_(std::move(other.spec_)) {}
+      spec_(std::move(other.spec_)),
+      cgroup_(std::move(other.cgroup_)) {}
 
 Stage1::~Stage1() {
   if (pid_ <= 0) return;

@@ -8,12 +8,14 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "ipc/pod_spec.h"
+#include "sandbox/pod_cgroup.h"
 
 namespace airlock::conformance {
 
@@ -47,6 +49,18 @@ class ImageRoot {
 // An empty file system to lend as a volume or to keep statuses in.
 Fd emptyMount();
 
+// The cgroups of a pod below the test's own, removed with the last who has them.
+class PodGroupOfTest {
+ public:
+  PodGroupOfTest(std::string where, sandbox::PodCgroup groups)
+      : path(std::move(where)), made(std::move(groups)) {}
+  PodGroupOfTest(const PodGroupOfTest&) = delete;
+  PodGroupOfTest& operator=(const PodGroupOfTest&) = delete;
+  ~PodGroupOfTest();
+  const std::string path;  // below the hierarchy
+  const sandbox::PodCgroup made;
+};
+
 struct PodRequest {
   ipc::PodSpec spec;
   std::vector<ImageRoot> roots;      // one for each app
@@ -54,11 +68,14 @@ struct PodRequest {
   std::vector<std::string> filters;  // BPF of each app with hasExtraFilter
   std::vector<Fd> others;            // each app's sockets, then each app's own streams
   std::vector<std::pair<std::string, std::string>> hostEnvironment;  // which must not arrive
+  std::shared_ptr<PodGroupOfTest> cgroup;                            // giveCgroups()
 };
 // One app "app" that runs `script` in a shell as the pod's root with the default capabilities.
 PodRequest shellPod(const std::string& script);
 ipc::AppSpec shellApp(const std::string& name, const std::string& script);
 std::uint64_t defaultCapabilities();
+// Cgroups for the pod and its apps, with the apps' limits; the reason why there can be none, else.
+std::optional<std::string> giveCgroups(PodRequest& request);
 
 // A started stage1, `run` or `enter`.  Destroying it kills what is left.
 class Stage1 {
@@ -103,6 +120,7 @@ class Stage1 {
   Fd errors_;
   Fd statusDir_;
   std::string spec_;
+  std::shared_ptr<PodGroupOfTest> cgroup_;
 };
 
 Stage1 startPod(PodRequest request);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <linux/netlink.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -193,6 +194,25 @@ void ignoreTerm() {
   for (;;) ::pause();
 }
 
+// As many as a pod may have: more is told by a smaller number.
+void threads(unsigned wanted) {
+  pthread_attr_t small;
+  ::pthread_attr_init(&small);
+  ::pthread_attr_setstacksize(&small, 16 * 1024);
+  ::signal(SIGTERM, SIG_IGN);
+  unsigned made = 1;
+  for (; made < wanted; ++made) {
+    pthread_t thread;
+    const auto wait = [](void*) -> void* {
+      for (;;) ::pause();
+    };
+    if (::pthread_create(&thread, &small, wait, nullptr) != 0) break;
+  }
+  std::printf("%u threads\n", made);
+  std::fflush(stdout);
+  for (;;) ::pause();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -203,6 +223,7 @@ int main(int argc, char** argv) {
   if (what == "watch") watch();
   if (what == "ignore-term") ignoreTerm();
   if (what == "serve") serve();
+  if (what == "threads" && argc > 2) threads(static_cast<unsigned>(std::atoi(argv[2])));
   const char* socket = std::getenv("NOTIFY_SOCKET");
   if (what == "notify" && argc > 2) {
     notify(socket, argv[2], false);
