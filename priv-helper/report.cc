@@ -21,7 +21,8 @@ Result<Answer> report(Server& server, ipc::ReportRequest, ipc::FdTable fds) {
   if (server.policy.demands("measurement")) reported.measureMode = "require";
   const Fd trees = TRY(server.store.folder("tree"));
   reported.layers.push_back(store::tryVerity(trees));
-  std::ranges::move(store::tryMounts(trees), std::back_inserter(reported.layers));
+  std::ranges::move(store::tryMounts(trees, store::imageLabel(server.policy.labels)),
+                    std::back_inserter(reported.layers));
   Answer answer{ipc::Done{}, {}};
   auto reading = readRegister(server);
   if (reading) {

@@ -60,13 +60,13 @@ ipc::Layer tryVerity(FdRef folder) {
   return {"fs-verity", false, "the store's file system, or this kernel, does not have it"};
 }
 
-std::vector<ipc::Layer> tryMounts(FdRef folder) {
+std::vector<ipc::Layer> tryMounts(FdRef folder, const std::string& label) {
   std::vector<ipc::Layer> layers;
   const auto add = [&](const char* name, const Result<void>& done, const std::string& how) {
     layers.push_back({name, done.has_value(), done ? how : done.error().message()});
   };
   const auto mounted = [&]() -> Result<MountedTree> {
-    return mountTree(TRY(imageFile(folder)), "");
+    return mountTree(TRY(imageFile(folder)), label);
   }();
   const bool loop = mounted && mounted->byLoopDevice;
   add("erofs", mounted ? Result<void>() : std::unexpected(mounted.error()),

@@ -14,8 +14,9 @@ namespace airlock::store {
 
 // "fs-verity": enabled on a file of its own in this folder, and asked for its digest.
 ipc::Layer tryVerity(FdRef folder);
-// "erofs" and "idmapped mounts", with an empty image; "overlay".  Needs the right to mount.
-std::vector<ipc::Layer> tryMounts(FdRef folder);
+// "erofs" and "idmapped mounts", with an empty image that is labelled as images are; "overlay".
+// Needs the right to mount.
+std::vector<ipc::Layer> tryMounts(FdRef folder, const std::string& label);
 
 // "required: NAME": whether a start now would find that NAME, of a `require` line of the policy,
 // holds.

@@ -47,7 +47,7 @@ TEST_F(HostTrialsTest, MountsAreWhatMountCanDo) {
     GTEST_SKIP() << "needs mkfs.erofs (package erofs-utils)";
   const bool mounts = shell("mount -t erofs -o loop,ro image empty && umount empty");
   shell("rm -r image empty");
-  const std::vector<ipc::Layer> layers = tryMounts(folder_);
+  const std::vector<ipc::Layer> layers = tryMounts(folder_, "");
   EXPECT_TRUE(isEmpty());
   const auto holds = [&](const char* name) {
     const auto found = std::ranges::find(layers, name, &ipc::Layer::name);
@@ -64,7 +64,7 @@ TEST_F(HostTrialsTest, MountsAreWhatMountCanDo) {
 
 TEST_F(HostTrialsTest, WithoutTheRightToMountTheReasonIsTold) {
   if (::geteuid() == 0) GTEST_SKIP() << "only for users";
-  for (const ipc::Layer& layer : tryMounts(folder_)) {
+  for (const ipc::Layer& layer : tryMounts(folder_, "")) {
     EXPECT_FALSE(layer.enforced) << layer.name;
     EXPECT_FALSE(layer.detail.empty()) << layer.name;
   }

@@ -130,7 +130,9 @@ Result<std::string> contentOf(const ipc::CatalogRecord& record, FdRef tree, bool
   if (measured && record.verity && !other) return "verity:" + record.verity->text();
   if (!other) {
     if (!rehash && !record.verity) return std::string("store-trust");
-    if (TreeDigest(TRY(blake2bOfFile(tree))) == record.tree) return std::string("rehash");
+    const auto digest =
+        TRY(inContext(blake2bOfFile(tree), "the stored tree of " + record.name.text()));
+    if (TreeDigest(digest) == record.tree) return std::string("rehash");
   }
   return refuse(ErrorKind::Denied, "E_CONTENT",
                 "the stored tree of " + record.name.text() + " is not the one that was imported",
