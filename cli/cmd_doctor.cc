@@ -63,7 +63,7 @@ Finding helper(const Options& options) {
 Finding programs() {
   std::string missing;
   for (const char* name : {"airlock-helper", "airlock-fetch", "airlock-verify", "airlock-measure",
-                           "airlock-stage1-container"}) {
+                           "airlock-stage1-container", "airlock-systemd"}) {
     if (!openSibling(name)) missing += (missing.empty() ? "" : ", ") + std::string(name);
   }
   if (missing.empty()) return {"programs", true, "all of them are installed", ""};

@@ -71,7 +71,7 @@ void Guest::import(const ImageOptions& options) {
 }
 
 std::vector<std::string> Guest::denials() {
-  std::vector<std::string> found = lines(must("dmesg"));
+  std::vector<std::string> found = lines(must("busybox dmesg"));
   std::erase_if(found, [](const std::string& line) {
     return !line.contains("avc:") || !line.contains("denied") || !line.contains("airlock_");
   });
