@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-512, BLAKE2b-512 and fs-verity digests with a type for what they name.  Anyone may use it; libsodium
-// computes.
+// SHA-512, BLAKE2b-512 and fs-verity digests with a type for what they name.  Anyone may use it;
+// libsodium computes.
 #pragma once
 
 #include <array>

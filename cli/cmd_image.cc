@@ -250,8 +250,8 @@ Result<int> imageVerify(const Options& options, const std::vector<std::string>& 
     document.push_back(verdictOn(*record, *found, holds));
     if (options.json) continue;
     const std::string name = printable(displayName(record->name, record->labels));
-    const std::string shown = "\"" + (operand == record->image.text() ? name : printable(operand)) +
-                              "\"";
+    const std::string shown =
+        "\"" + (operand == record->image.text() ? name : printable(operand)) + "\"";
     if (holds) {
       out("successfully verified checksum for image: " + shown + " (\"" + record->image.text() +
           "\")\n");

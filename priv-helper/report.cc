@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
+
 #include "priv-helper/measure.h"
 #include "priv-helper/server.h"
 #include "store/host_layers.h"
+#include "store/host_trials.h"
 
 namespace airlock::helper {
 
@@ -15,6 +19,10 @@ Result<Answer> report(Server& server, ipc::ReportRequest, ipc::FdTable fds) {
                          : server.policy.measureMode == ipc::MeasureMode::Log   ? "log"
                                                                                 : "off";
   if (server.policy.demands("measurement")) reported.measureMode = "require";
+  const Fd trees = TRY(server.store.folder("tree"));
+  reported.layers.push_back(store::tryVerity(trees));
+  std::ranges::move(store::tryMounts(trees, store::imageLabel(server.policy.labels)),
+                    std::back_inserter(reported.layers));
   Answer answer{ipc::Done{}, {}};
   auto reading = readRegister(server);
   if (reading) {
@@ -26,8 +34,7 @@ Result<Answer> report(Server& server, ipc::ReportRequest, ipc::FdTable fds) {
   }
   if (reported.tpm.empty()) reported.tpm = "none";
   for (const std::string& layer : server.policy.required) {
-    reported.layers.push_back(
-        {"required: " + layer, true, "by policy: a start without it is refused"});
+    reported.layers.push_back(store::requirement(layer, reported.layers));
   }
   if (auto log = TRY(openLog(server))) {
     reported.hasLog = true;

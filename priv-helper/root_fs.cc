@@ -2,10 +2,8 @@
 #include "priv-helper/root_fs.h"
 
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <linux/mount.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -13,52 +11,13 @@
 #include "base/process.h"
 #include "base/syscall.h"
 #include "store/layout.h"
+#include "store/tree_mount.h"
 
 namespace airlock::helper {
 
 namespace {
 
 std::string procPath(FdRef fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
-
-// A read-only loop device over the file, gone when its last user is: for kernels before 6.12, whose
-// EROFS takes block devices only.
-Result<Fd> loopDevice(FdRef file) {
-  const Fd control = TRY(sys::openPath("/dev/loop-control", O_RDWR));
-  for (int tries = 0; tries < 16; ++tries) {
-    const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
-    if (number < 0) return failErrno("find a free loop device");
-    Fd device = TRY(sys::openPath("/dev/loop" + std::to_string(number), O_RDONLY));
-    loop_config config{};
-    config.fd = static_cast<__u32>(file.get());
-    config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
-    if (::ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) return device;
-    if (errno != EBUSY) return failErrno("set up a loop device");  // EBUSY: somebody was faster
-  }
-  return fail(ErrorKind::Busy, "no loop device is free");
-}
-
-Result<Fd> mountErofs(const std::string& source, const std::string& label) {
-  const Fd fs = TRY(sys::fsopen("erofs"));
-  TRY(sys::fsconfigString(fs, "source", source));
-  if (!label.empty()) TRY(sys::fsconfigString(fs, "context", label));
-  TRY(sys::fsconfigFlag(fs, "ro"));
-  TRY(sys::fsconfigCreate(fs));
-  return sys::fsmount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
-}
-
-Result<Fd> mountTree(FdRef tree, FdRef podIds, const std::string& label) {
-  auto mounted = mountErofs(procPath(tree), label);
-  if (!mounted && mounted.error().number() == ENOTBLK) {
-    const Fd device = TRY(loopDevice(tree));
-    mounted = mountErofs(procPath(device), label);
-  }
-  Fd mount = TRY(inContext(std::move(mounted), "mount the image"));
-  mount_attr shift{};
-  shift.attr_set = MOUNT_ATTR_IDMAP;
-  shift.userns_fd = static_cast<__u64>(podIds.get());
-  TRY(inContext(sys::mountSetattr(mount, 0, shift), "shift the image's ids"));
-  return mount;
-}
 
 Result<Fd> mappingNamespace(const VolumeOwner& owner, store::UidRange range) {
   if (owner.uid == 0) return makeUserNamespace({0, 0, range.first, limits::kPodUids});
@@ -80,7 +39,8 @@ Result<Fd> makeScratch(const store::Store& store) {
 Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds,
                        const store::PodPlace& place, const AppName& app) {
   const Component slot = store::name(std::to_string(index));
-  const Fd layer = TRY(mountTree(tree, podIds, place.label.image));
+  const Fd layer = TRY(store::mountTree(tree, place.label.image)).mount;
+  TRY(inContext(store::shiftIds(layer, podIds), "shift the image's ids"));
   TRY(sys::makeDirectory(scratch, slot, 0700));
   TRY(sys::moveMount(layer, scratch, slot.c_str()));
 

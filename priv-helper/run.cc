@@ -247,17 +247,17 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     // 5. its files: the images under what it writes, and volumes, all detached.
     const Fd scratch = TRY(makeScratch(server.store));
     const ipc::Stage1Descriptors numbers{spec};
-    const store::PodPlace place{podDir, range, undo.label};
+    const store::PodPlace files{podDir, range, undo.label};
     std::vector<std::pair<int, Fd>> mounts;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       mounts.emplace_back(numbers.root(i),
-                          TRY(makeAppRoot(scratch, i, trees[i], podIds, place, spec.apps[i].name)));
+                          TRY(makeAppRoot(scratch, i, trees[i], podIds, files, spec.apps[i].name)));
     }
     std::size_t nextVolume = 0;
     for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
       const ipc::VolumeSpec& volume = spec.volumes[i];
       if (volume.kind == ipc::VolumeKind::Empty) {
-        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(place, volume)));
+        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(files, volume)));
       } else {
         const FdRef source = received.volumes[nextVolume];
         mounts.emplace_back(numbers.volume(i),
@@ -269,7 +269,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     fault("run-mounted");
 
     // 6. what the pod and its readers find in its directory.
-    const Fd status = TRY(store::makeStatusDirectory(place));
+    const Fd status = TRY(store::makeStatusDirectory(files));
     ipc::PodRecord record{.pod = spec.id,
                           .ownerUid = server.peer.uid,
                           .firstUid = range.first,

@@ -48,6 +48,23 @@ bool getsOwnScope(const std::string& path) {
          unit.ends_with(".slice");
 }
 
+std::string numberIn(const char* path) {
+  const auto file = sys::openPath(path, O_RDONLY);
+  std::string text = file ? sys::readAll(*file, limits::kTextBytes).value_or("") : "";
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+ipc::Layer namespaces() {
+  if (::access("/proc/self/ns/user", F_OK) != 0 ||
+      numberIn("/proc/sys/user/max_user_namespaces") == "0")
+    return {"namespaces", false, "no user namespaces can be made: pods cannot run"};
+  const bool forRoot = numberIn("/proc/sys/kernel/unprivileged_userns_clone") == "0";
+  return {"namespaces", true,
+          std::string("user, pid, mount, ipc, uts, net and cgroup") +
+              (forRoot ? "; users cannot make them, so not verify into a store of their own" : "")};
+}
+
 }  // namespace
 
 std::vector<ipc::Layer> hostLayers(const LabelPolicy& labels) {
@@ -56,9 +73,7 @@ std::vector<ipc::Layer> hostLayers(const LabelPolicy& labels) {
   layers.push_back({"seccomp", seccomp,
                     seccomp ? "filters compiled into the programs" : "the kernel has no seccomp"});
   layers.push_back(landlock());
-  const bool userns = ::access("/proc/self/ns/user", F_OK) == 0;
-  layers.push_back({"namespaces", userns,
-                    userns ? "user, pid, mount, ipc, uts, net and cgroup" : "no user namespaces"});
+  layers.push_back(namespaces());
   layers.push_back(cgroup());
   layers.push_back(selinuxLayer(labels));
   return layers;

@@ -118,13 +118,17 @@ Result<PodLabel> takeLabel(FdRef top, const PodId& pod, const LabelPolicy& polic
   label.process = processLabel(types.process, pair.level());
   label.stage1 = stage1LabelOf(label.process);
   label.files = fileLabel(types.files, pair.level());
-  label.image = fileLabel(types.image, "s0");
+  label.image = imageLabel(policy);
   return label;
 }
 
 Result<void> releaseLabel(FdRef top, const PodId& pod, const std::string& process) {
   const auto pair = CategoryPair::ofLevel(levelOf(process));
   return pair ? releaseCategories(top, pod, *pair) : Result<void>();
+}
+
+std::string imageLabel(const LabelPolicy& policy) {
+  return isOff() ? "" : fileLabel(typesOf(policy).image, "s0");
 }
 
 std::string stage1LabelOf(const std::string& process) {
@@ -152,11 +156,14 @@ Result<void> checkVolume(const PodLabel& label, FdRef source, const std::string&
 
 Result<void> checkVolumes(const PodLabel& label, const ipc::PodSpec& spec,
                           std::span<const Fd> sources) {
-  if (label.process.empty()) return {};
+  if (sandbox::selinuxMode() != sandbox::SelinuxMode::Enforcing) return {};
   auto source = sources.begin();
   for (const ipc::VolumeSpec& volume : spec.volumes) {
     if (volume.kind != ipc::VolumeKind::Host || source == sources.end()) continue;
-    TRY(checkVolume(label, *source++, volume.name.text(), volume.readOnly));
+    const FdRef each = *source++;
+    // Its journal is shown where no app is.
+    if (volume.name.text() == spec.journal) continue;
+    TRY(checkVolume(label, each, volume.name.text(), volume.readOnly));
   }
   return {};
 }
@@ -167,8 +174,8 @@ ipc::Layer selinuxLayer(const LabelPolicy& policy) {
     return {"selinux", false, "SELinux is not enabled on this host"};
   if (const auto missing = missingType(policy)) {
     return {"selinux", false,
-            "SELinux is enabled, but its policy has no type " + missing->type +
-                ", so no pod starts: install the package " + missing->package};
+            "SELinux is enabled, but its policy has no type " + missing->type + " of the package " +
+                missing->package + ": no pod starts"};
   }
   if (mode == sandbox::SelinuxMode::Permissive)
     return {"selinux", false, "permissive: pods are labelled, and nothing is denied to them"};

@@ -42,14 +42,16 @@ Result<PodLabel> takeLabel(FdRef top, const PodId& pod, const LabelPolicy& polic
 // Gives back the pair in the label that the pod's record has; "" is fine.
 Result<void> releaseLabel(FdRef top, const PodId& pod, const std::string& process);
 
+// Of the images of every pod; "" where SELinux is off.
+std::string imageLabel(const LabelPolicy& policy);
 // stage1's label in the pod whose processes have this one.
 std::string stage1LabelOf(const std::string& process);
 // "airlock_pod_t" of "system_u:system_r:airlock_pod_t:s0:c1,c2".
 std::string typeOf(const std::string& label);
 
-// E_SELINUX when the pod could not use a host volume with the label that it has; `sources` are
-// those of the spec's host volumes, in order.  Nothing of the host is ever labelled anew (L08): the
-// refusal says how to.
+// E_SELINUX when SELinux enforces and would deny the pod a host volume with the label that it has;
+// `sources` are those of the spec's host volumes, in order.  Nothing of the host is ever labelled
+// anew (L08): the refusal says how to.
 Result<void> checkVolumes(const PodLabel& label, const ipc::PodSpec& spec,
                           std::span<const Fd> sources);
 

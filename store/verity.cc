@@ -130,7 +130,9 @@ Result<std::string> contentOf(const ipc::CatalogRecord& record, FdRef tree, bool
   if (measured && record.verity && !other) return "verity:" + record.verity->text();
   if (!other) {
     if (!rehash && !record.verity) return std::string("store-trust");
-    if (TreeDigest(TRY(blake2bOfFile(tree))) == record.tree) return std::string("rehash");
+    const auto digest =
+        TRY(inContext(blake2bOfFile(tree), "the stored tree of " + record.name.text()));
+    if (TreeDigest(digest) == record.tree) return std::string("rehash");
   }
   return refuse(ErrorKind::Denied, "E_CONTENT",
                 "the stored tree of " + record.name.text() + " is not the one that was imported",
@@ -138,9 +140,8 @@ Result<std::string> contentOf(const ipc::CatalogRecord& record, FdRef tree, bool
 }
 
 ipc::Layer contentLayer(std::span<const ipc::ImageFacts> images) {
-  const auto weaker = std::ranges::find_if(images, [](const ipc::ImageFacts& image) {
-    return !image.content.starts_with("verity:");
-  });
+  const auto weaker = std::ranges::find_if(
+      images, [](const ipc::ImageFacts& image) { return !image.content.starts_with("verity:"); });
   if (weaker == images.end())
     return {"content", true, "fs-verity: each page is verified when it is read"};
   return {"content", false,

@@ -122,7 +122,8 @@ TEST_F(VerityTest, TheLayerContentHoldsForVerityAlone) {
   const ipc::Layer weaker = contentLayer(all.first(2));
   EXPECT_FALSE(weaker.enforced);
   EXPECT_TRUE(weaker.detail.starts_with("example.test/b: the whole tree")) << weaker.detail;
-  EXPECT_TRUE(contentLayer(all.subspan(2)).detail.starts_with("example.test/c: verified at import"));
+  EXPECT_TRUE(
+      contentLayer(all.subspan(2)).detail.starts_with("example.test/c: verified at import"));
 }
 
 }  // namespace

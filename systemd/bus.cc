@@ -66,11 +66,24 @@ Result<Bus> Bus::over(Fd connection, int milliseconds) {
   if (const int made = sd_bus_new(&raw); made < 0) return failBus(made, "make a bus object");
   Bus bus(raw, sys::now() + milliseconds);
   const int number = connection.release();  // its owner from here on
-  if (const int set = sd_bus_set_fd(raw, number, number); set < 0) return failBus(set, "use the bus");
+  if (const int set = sd_bus_set_fd(raw, number, number); set < 0)
+    return failBus(set, "use the bus");
   if (const int set = sd_bus_set_bus_client(raw, 1); set < 0) return failBus(set, "use the bus");
   if (const int started = sd_bus_start(raw); started < 0)
     return failBus(started, "talk to the system bus");
+  // Here, not in the first call: sd-bus would give a bus that is silent a minute and a half.
+  while (sd_bus_is_ready(raw) == 0) TRY(bus.turn());
   return bus;
+}
+
+Result<void> Bus::turn() {
+  const int worked = sd_bus_process(bus_.get(), nullptr);
+  if (worked < 0) return failBus(worked, "talk to the system bus");
+  if (worked > 0) return {};
+  if (sys::now() >= deadline_) return fail(ErrorKind::Failed, "the system bus takes too long");
+  const int waited = sd_bus_wait(bus_.get(), microsecondsLeft());
+  if (waited < 0 && waited != -EINTR) return failBus(waited, "wait for the system bus");
+  return {};
 }
 
 std::uint64_t Bus::microsecondsLeft() const {
@@ -80,8 +93,8 @@ std::uint64_t Bus::microsecondsLeft() const {
 
 Result<Message> Bus::makeCall(const Target& target, const char* method) {
   sd_bus_message* raw = nullptr;
-  const int made = sd_bus_message_new_method_call(
-      bus_.get(), &raw, target.service, target.object.c_str(), target.interface, method);
+  const int made = sd_bus_message_new_method_call(bus_.get(), &raw, target.service,
+                                                  target.object.c_str(), target.interface, method);
   if (made < 0) return failBus(made, std::string("make a call of ") + method);
   return Message(raw);
 }
@@ -130,12 +143,7 @@ Result<std::string> Bus::waitForJob(const std::string& job) {
   for (;;) {
     const auto over = std::ranges::find(*finished_, job, &Finished::job);
     if (over != finished_->end()) return over->result;
-    const int worked = sd_bus_process(bus_.get(), nullptr);
-    if (worked < 0) return failBus(worked, "hear of systemd's job");
-    if (worked > 0) continue;
-    if (sys::now() >= deadline_) return fail(ErrorKind::Failed, "systemd's job takes too long");
-    const int waited = sd_bus_wait(bus_.get(), microsecondsLeft());
-    if (waited < 0 && waited != -EINTR) return failBus(waited, "wait for systemd's job");
+    TRY(turn());
   }
 }
 

@@ -56,6 +56,7 @@ class Bus {
   Bus(sd_bus* bus, std::int64_t deadline)
       : bus_(bus), finished_(std::make_unique<std::vector<Finished>>()), deadline_(deadline) {}
   std::uint64_t microsecondsLeft() const;
+  Result<void> turn();  // works on what has come, or waits for more
   static int jobRemoved(sd_bus_message* message, void* finished, sd_bus_error* error);
 
   std::unique_ptr<sd_bus, Deleter> bus_;

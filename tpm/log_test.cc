@@ -21,8 +21,9 @@ using testing::HasSubstr;
 const Banks kTwoBanks{{kSha256, Bytes(32)}, {kSha384, Bytes(48)}};
 
 // A log as the measuring process writes it, element by element.
-std::vector<std::string> goodLog() {
-  const ipc::MeasureJob job = test::podJob();
+std::vector<std::string> goodLog(const std::string& selinux = "") {
+  ipc::MeasureJob job = test::podJob();
+  std::get<ipc::PodFacts>(*job.event).selinux = selinux;
   EngineContext context{.mode = ipc::MeasureMode::Require, .anchor = "hardware"};
   const std::vector<Event> events{
       engineEvent(job.engine, context), policyEvent(job.engine), trustEvent(job.engine),
@@ -117,6 +118,17 @@ TEST(Replay, AcceptsWhatWeWrite) {
   EXPECT_THAT(summarize(replay->records[3].event), HasSubstr("example.com/app sha512-aaaa"));
   EXPECT_THAT(summarize(replay->records[4].event), HasSubstr(" app=sha512-aaaa"));
   EXPECT_TRUE(matches(*replay, bankTexts(replay->chain.values)));
+}
+
+TEST(Replay, APodMayHaveASelinuxTypeAndNothingElseThatIsNew) {
+  EXPECT_TRUE(replayText(joined(goodLog("airlock_pod_t"))));
+  const auto refused = [](const std::string& more) {
+    Event pod = jobEvent(*test::podJob().event);
+    pod.payload = replaced(pod.payload, "\"spec\":", more + "\"spec\":");
+    expectRefused(encodeRecord({0, 15, digests(kTwoBanks, preimage(pod)), pod}), more);
+  };
+  refused("\"selinux\":7,");
+  refused("\"selinus\":\"airlock_pod_t\",");
 }
 
 TEST(Replay, M07_ComparesEveryBankAndNoOther) {

@@ -22,6 +22,7 @@ using Kind = Json::value_t;
 struct Field {
   std::string_view name;
   Kind kind;
+  bool optional = false;  // logs from before it was there are still good
 };
 struct Shape {
   std::string_view type;
@@ -51,6 +52,7 @@ constexpr Field kPod[]{{"apps", Kind::array},
                        {"manifest", Kind::string},
                        {"network", Kind::string},
                        {"pod", Kind::string},
+                       {"selinux", Kind::string, true},
                        {"spec", Kind::string},
                        {"stage1", Kind::string},
                        {"stage1_digest", Kind::string},
@@ -72,13 +74,16 @@ constexpr std::array<Shape, 8> kShapes{{{"engine", kEngine},
                                         {"cap", kCap}}};
 
 Result<void> checkShape(const Json& object, std::span<const Field> fields, std::string_view what) {
-  bool exact = object.is_object() && object.size() == fields.size();
+  bool exact = object.is_object();
+  std::size_t known = 0;
   for (const Field& field : fields) {
     if (!exact) break;
     const auto found = object.find(field.name);
-    exact = found != object.end() && found->type() == field.kind;
+    const bool there = found != object.end();
+    exact = there ? found->type() == field.kind : field.optional;
+    known += there ? 1 : 0;
   }
-  if (exact) return {};
+  if (exact && object.size() == known) return {};
   return damaged(std::string(what) + " does not have exactly the fields that it must have");
 }
 

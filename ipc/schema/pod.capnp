@@ -8,7 +8,8 @@ using Types = import "types.capnp";
 # Everything stage1 needs to know about a pod.  Written by the CLI inside a RunRequest (hostile: checked against policy)
 # and again by the helper into the sealed memfd that stage1 gets as fd 5, at most 4 MiB.  Same pod, same bytes: the
 # helper's copy is hashed and measured.  Checked: counts, unique names of apps and volumes, each mount names a volume,
-# absolute targets, a terminal only with a single app and without own streams, the journal's volume.  A violation is E_REQUEST and nothing of the pod exists.
+# absolute targets, a terminal only with a single app and without own streams, the journal's volume, the number of
+# sockets.  A violation is E_REQUEST and nothing of the pod exists.
 struct PodSpec {
   id @0 :Data;                # 16 bytes; ignored in a RunRequest, set by the helper
   hostname @1 :Text;          # "" means airlock-<UUID>; else at most 64 letters, digits, '-' and '.'

@@ -20,11 +20,13 @@ TEST_F(InstalledPackages, AreWholeAndConfigured) {
 TEST_F(InstalledPackages, ProgramsAreRootsAndStage1IsNotToBeRead) {
   EXPECT_EQ(done(Who::Root,
                  "cd /usr/libexec/airlock && stat -c '%U:%G %a %n' airlock-fetch airlock-helper "
-                 "airlock-measure airlock-stage1-container airlock-verify /usr/bin/airlock"),
+                 "airlock-measure airlock-stage1-container airlock-systemd airlock-verify "
+                 "/usr/bin/airlock"),
             "root:root 755 airlock-fetch\n"
             "root:root 755 airlock-helper\n"
             "root:root 755 airlock-measure\n"
             "root:root 711 airlock-stage1-container\n"
+            "root:root 755 airlock-systemd\n"
             "root:root 755 airlock-verify\n"
             "root:root 755 /usr/bin/airlock\n");
   EXPECT_NE(as(Who::Alice, "cat /usr/libexec/airlock/airlock-stage1-container >/dev/null").code, 0);
@@ -60,11 +62,11 @@ TEST(PurgedPackages, EndThePodsAndLeaveNothing) {
        " -- -c 'sleep 1000' </dev/null >/run/results/purged-pod.log 2>&1 & "
        "for i in $(seq 200); do airlock list --no-legend | grep -q running && exit 0; sleep 0.1; "
        "done; exit 1");
-  ASSERT_NE(must("pgrep -f 'sleep 1000' || true"), "");
+  ASSERT_NE(must("pgrep -f '[s]leep 1000' || true"), "");
   const Outcome purge = shell(std::string("dpkg --purge ") + kEach);
   ASSERT_EQ(purge.code, 0) << purge.out << purge.err;
 
-  EXPECT_EQ(must("pgrep -fl 'sleep 1000|airlock-' || true"), "") << "processes";
+  EXPECT_EQ(must("pgrep -fa '[s]leep 1000|[a]irlock-' || true"), "") << "processes";
   EXPECT_EQ(must("find / -xdev -path /var/log -prune -o -path /tests -prune -o "
                  "'(' -name '*airlock*' -o -nouser -o -nogroup ')' -print"),
             "");

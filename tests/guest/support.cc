@@ -15,6 +15,7 @@ constexpr const char* kListener = "/run/guest-listener.pid";
 // As an init script starts a service: detached, with nothing of the test's open.
 void listen() {
   must(
+      "touch /run/results/helper.log; chcon -t var_log_t /run/results/helper.log; "  // a service's log
       "setsid /usr/libexec/airlock/airlock-helper --listen </dev/null >/run/results/helper.log "
       "2>&1 & echo $! >" +
       std::string(kListener));
@@ -38,7 +39,7 @@ void Guest::SetUpTestSuite() {
 void Guest::TearDown() {
   if (must("ls /var/lib/airlock/pods/*").find("-") == std::string::npos) return;  // no pod's UUID
   done(Who::Root,
-       "for pod in $(airlock list --full --no-legend | awk '$4 == \"running\" {print $1}' | sort "
+       "for pod in $(airlock list --full --no-legend | awk '$5 == \"running\" {print $1}' | sort "
        "-u); do "
        "airlock stop --force $pod >/dev/null; done; airlock gc --grace-period=0s >/dev/null");
 }
@@ -71,7 +72,7 @@ void Guest::import(const ImageOptions& options) {
 }
 
 std::vector<std::string> Guest::denials() {
-  std::vector<std::string> found = lines(must("dmesg"));
+  std::vector<std::string> found = lines(must("busybox dmesg"));
   std::erase_if(found, [](const std::string& line) {
     return !line.contains("avc:") || !line.contains("denied") || !line.contains("airlock_");
   });
