@@ -12,7 +12,7 @@
 namespace airlock::test {
 
 struct Question {
-  std::string name;  // of the rule: a boolean of selinux-policy/weakened.cil, or "categories"
+  std::string name;  // of the rule: a boolean of selinux-policy/tests/weakened.cil, or "categories"
   std::function<Answers()> ask;
   std::vector<std::string> denied;  // these of the answers
 };
