@@ -15,7 +15,8 @@ constexpr const char* kListener = "/run/guest-listener.pid";
 // As an init script starts a service: detached, with nothing of the test's open.
 void listen() {
   must(
-      "touch /run/results/helper.log; chcon -t var_log_t /run/results/helper.log; "  // a service's log
+      "touch /run/results/helper.log; chcon -t var_log_t /run/results/helper.log; "  // a service's
+                                                                                     // log
       "setsid /usr/libexec/airlock/airlock-helper --listen </dev/null >/run/results/helper.log "
       "2>&1 & echo $! >" +
       std::string(kListener));
