@@ -133,11 +133,9 @@ TEST_F(Cgroup, StatusTellsWhatAPodUses) {
 }
 
 TEST_F(Cgroup, K24_TenThousandThreadsEndAtOnce) {
-  import({.name = "example.test/tools/threads",
-          .version = "1",
-          .prepare = "cp /tests/fixture/probe rootfs/bin/probe"});
+  done(Who::Root, "airlock fetch /run/fixture/probe.aci");
   writeFile("/etc/airlock/policy.d/11-threads.policy", "limit pids=12000\n");
-  const Started pod = start("example.test/tools/threads:1", "--exec=/bin/probe -- threads 10000",
+  const Started pod = start("example.test/tools/probe:1", "--exec=/bin/probe -- threads 10000",
                             "sysctl -qw kernel.threads-max=40000; ulimit -p unlimited;");
   bool made = false;
   for (int i = 0; i < 9 && !made; ++i)

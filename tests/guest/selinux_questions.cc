@@ -25,13 +25,9 @@ std::vector<Question> selinuxQuestions(pid_t peer, const std::string& file) {
   const std::string key = "/etc/airlock/trustedkeys/root.d/" +
                           lines(must("ls /etc/airlock/trustedkeys/root.d")).front();
   const std::string process = std::to_string(peer);
-  const Steps others = {"read:" + file,
-                        "write:" + file,
-                        "create:" + file + ".new",
-                        "stat:" + file,
-                        "signal:" + process,
-                        "trace:" + process,
-                        "read:/proc/" + process + "/environ"};
+  const Steps others = {
+      "read:" + file,      "write:" + file,    "create:" + file + ".new",           "stat:" + file,
+      "signal:" + process, "trace:" + process, "read:/proc/" + process + "/environ"};
   return {
       {"categories", [=] { return pod(others); }, others},
       one("pod_tpm", "readwrite:/dev/tpmrm0", pod),
@@ -39,7 +35,11 @@ std::vector<Question> selinuxQuestions(pid_t peer, const std::string& file) {
       one("pod_store", "read:/var/lib/airlock/VERSION", pod),
       one("pod_log", std::string("read:") + kLog, pod),
       one("pod_helper", "start:helper", pod),
-      {"verify_socket", [] { return asVerify({"tcp", "udp"}); }, {"tcp", "udp"}},
+      {"verify_socket",
+       [] {
+         return asVerify({"tcp", "udp"});
+       },
+       {"tcp", "udp"}},
       one("verify_helper", "start:helper", asVerify),
       one("fetch_keys", "read:" + key, asFetch),
       one("fetch_helper", "start:helper", asFetch),

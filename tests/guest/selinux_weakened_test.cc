@@ -45,7 +45,8 @@ TEST_F(SelinuxWeakened, WithoutCategoriesAPodReachesAnother) {
 
 TEST_F(SelinuxWeakened, WithoutCategoriesASharedVolumeIsShared) {
   load(variant("without-categories"));
-  must("mkdir -p /srv/shared; chmod 777 /srv/shared; chcon -t airlock_pod_file_t -l s0 /srv/shared");
+  must(
+      "mkdir -p /srv/shared; chmod 777 /srv/shared; chcon -t airlock_pod_file_t -l s0 /srv/shared");
   const std::string run =
       std::string("airlock run ") + kGuestImage +
       " --volume=v,kind=host,source=/srv/shared --mount=volume=v,target=/mnt -- -c ";
@@ -67,8 +68,9 @@ TEST_F(SelinuxWeakened, EachOtherDenialIsTheWorkOfItsRule) {
       EXPECT_TRUE(after[step] == "ok" || (after[step].empty() && step.starts_with("start:")))
           << step << ": " << after[step];
     set(question.name, false);
-    must("rm -f /run/airlock/measure/new; [ -e /run/airlock/measure/other ] || "
-         "echo x >/run/airlock/measure/other");
+    must(
+        "rm -f /run/airlock/measure/new; [ -e /run/airlock/measure/other ] || "
+        "echo x >/run/airlock/measure/other");
   }
 }
 
