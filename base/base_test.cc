@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <cstddef>
+#include <filesystem>
 
 #include "base/digest.h"
 #include "base/log.h"
@@ -15,6 +24,46 @@
 
 namespace airlock {
 namespace {
+
+// systemd's RestrictSUIDSGID= does this, and so DynamicUser=.
+TEST(Paths, OpeningBeneathFollowsNoLinkWithoutOpenat2) {
+  char directory[] = "/tmp/airlock-beneath-XXXXXX";
+  ASSERT_NE(::mkdtemp(directory), nullptr);
+  const std::string top = directory;
+  ASSERT_EQ(::mkdir((top + "/real").c_str(), 0755), 0);
+  ASSERT_EQ(::symlink("real", (top + "/link").c_str()), 0);
+  ASSERT_EQ(::symlink("/etc/passwd", (top + "/real/out").c_str()), 0);
+  ::close(::open((top + "/real/file").c_str(), O_CREAT | O_WRONLY, 0644));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program{std::size(code), code};
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) ::_exit(1);
+    const Fd dir = sys::openPath(top, O_RDONLY | O_DIRECTORY).value();
+    const auto open = [&](const char* path, int flags) {
+      return sys::openBeneath(dir, BeneathPath::parse(path).value(), flags);
+    };
+    if (!open("real/file", O_RDONLY)) ::_exit(2);
+    if (!open("real", O_RDONLY | O_DIRECTORY)) ::_exit(3);
+    const auto refused = [](const Result<Fd>& result) {
+      return !result && (result.error().number() == ELOOP || result.error().number() == ENOTDIR);
+    };
+    if (!refused(open("link/file", O_RDONLY))) ::_exit(4);
+    if (!refused(open("real/out", O_RDONLY))) ::_exit(5);
+    if (!refused(open("real/out", O_PATH))) ::_exit(6);
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0) << WEXITSTATUS(status);
+  std::filesystem::remove_all(top);
+}
 
 TEST(Digest, KnownAnswers) {
   // FIPS 180-4 example "abc"; BLAKE2 reference "abc".

@@ -50,15 +50,45 @@ Result<Fd> openat2(FdRef dir, const char* path, int flags, mode_t mode, std::uin
   return owned(fd, std::string("open ") + path);
 }
 
+// As openat2 with kBeneath does it, a component at a time: none of them is "..", and no link is
+// followed.
+Result<Fd> walkBeneath(FdRef dir, std::string_view path, int flags, mode_t mode) {
+  Fd at;
+  for (;;) {
+    const auto slash = path.find('/');
+    const bool last = slash == path.npos;
+    const std::string name(path.substr(0, slash));
+    const int how = O_NOFOLLOW | O_CLOEXEC | (last ? flags : O_PATH | O_DIRECTORY);
+    const int from = at.valid() ? at.get() : dir.get();
+    Fd next =
+        TRY(owned(retry([&] { return ::openat(from, name.c_str(), how, mode); }), "open " + name));
+    if (last) {
+      const bool link = (flags & O_PATH) != 0 && S_ISLNK(TRY(status(next)).st_mode);
+      if (link) return fail(Error::fromErrno(ELOOP, "open " + name));
+      return next;
+    }
+    at = std::move(next);
+    path.remove_prefix(slash + 1);
+  }
+}
+
+Result<Fd> beneath(FdRef dir, const std::string& path, int flags, mode_t mode) {
+  auto opened = openat2(dir, path.c_str(), flags, mode, kBeneath);
+  // Under systemd's RestrictSUIDSGID=, and so under DynamicUser=, there is no openat2: its filter
+  // cannot see the flags.
+  if (!opened && opened.error().number() == ENOSYS) return walkBeneath(dir, path, flags, mode);
+  return opened;
+}
+
 std::string procPath(FdRef fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
 
 }  // namespace
 
 Result<Fd> openBeneath(FdRef dir, const Component& name, int flags, mode_t mode) {
-  return openat2(dir, name.c_str(), flags, mode, kBeneath);
+  return beneath(dir, name.text(), flags, mode);
 }
 Result<Fd> openBeneath(FdRef dir, const BeneathPath& path, int flags, mode_t mode) {
-  return openat2(dir, path.c_str(), flags, mode, kBeneath);
+  return beneath(dir, path.text(), flags, mode);
 }
 
 Result<Fd> openInRoot(FdRef root, const std::string& path, int flags, mode_t mode) {

@@ -32,7 +32,7 @@ struct Attachment {
   FdRef signals;  // of StopSignals
   FdRef input;    // the caller's terminal or pipe; only read when the pod has a terminal of its own
   FdRef output;
-  bool terminal = false;  // the pod was asked for a terminal
+  bool terminal = false;         // the pod was asked for a terminal
   Notifier* notifier = nullptr;  // who is told how the pod is; nobody without one
 };
 

@@ -63,7 +63,7 @@ Finding helper(const Options& options) {
 Finding programs() {
   std::string missing;
   for (const char* name : {"airlock-helper", "airlock-fetch", "airlock-verify", "airlock-measure",
-                           "airlock-stage1-container"}) {
+                           "airlock-stage1-container", "airlock-systemd"}) {
     if (!openSibling(name)) missing += (missing.empty() ? "" : ", ") + std::string(name);
   }
   if (missing.empty()) return {"programs", true, "all of them are installed", ""};
@@ -80,7 +80,7 @@ Finding account(std::string_view name, const char* use) {
 
 // What to do about SELinux depends on how far the host has got.
 std::string selinuxAdvice(const std::string& detail) {
-  if (detail.contains("has no type")) return "Install the package it names";
+  if (detail.contains("has no type")) return "Install that package; its policy is then loaded";
   if (detail.starts_with("permissive"))
     return "setenforce 1, and SELINUX=enforcing in /etc/selinux/config";
   return "Install a policy (on Debian selinux-policy-default and airlock-selinux), name selinux in "

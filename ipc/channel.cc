@@ -132,8 +132,9 @@ Result<std::optional<Message>> Channel::receive(int milliseconds) {
     return badFrame("a message is larger than " + std::to_string(limits::kMessageBytes) + " bytes");
   }
   if ((received.flags & MSG_CTRUNC) != 0 || received.fds.size() > limits::kMessageDescriptors) {
-    return badFrame("a message brought more than " + std::to_string(limits::kMessageDescriptors) +
-                    " descriptors, or more than this process may hold");
+    return badFrame(
+        "a message brought more than " + std::to_string(limits::kMessageDescriptors) +
+        " descriptors, more than this process may hold, or one that SELinux denies to it");
   }
   if (received.foreignControl) return badFrame("a message brought control data of a foreign kind");
   if (received.size == 0) {

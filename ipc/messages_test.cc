@@ -227,7 +227,12 @@ TEST(PodSpec, DescriptorsStandInTheOrderOfTheContract) {
   EXPECT_EQ(fds.volume(0), 12);
   EXPECT_EQ(fds.volume(1), 13);
   EXPECT_EQ(fds.filter(1), 14);
-  EXPECT_EQ(fds.end(), 15);
+  EXPECT_EQ(fds.socket(1), 15);
+  EXPECT_EQ(fds.stream(1), 17);
+  EXPECT_EQ(fds.end(), 18);
+  pod.hasCgroups = true;
+  EXPECT_EQ(fds.cgroup(1), 19);
+  EXPECT_EQ(fds.end(), 20);
 }
 
 TEST(Messages, WhatIsTooLargeIsNotEncoded) {

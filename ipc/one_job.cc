@@ -11,13 +11,13 @@ namespace airlock::ipc {
 Result<std::string> ask(const OneJob& job) {
   const Fd program = TRY(openSibling(job.program));
   sys::SocketPair pair = TRY(sys::socketPair());
-  const Child child = TRY(
-      spawn({.executable = program,
-             .arguments = {job.program},
-             .environment = {},
-             .descriptors = {{pair.second, kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
-             .identity = job.identity,
-             .limits = {}}));
+  const Child child =
+      TRY(spawn({.executable = program,
+                 .arguments = {job.program},
+                 .environment = {},
+                 .descriptors = {{pair.second, kChannelFd}, {FdRef(STDERR_FILENO), STDERR_FILENO}},
+                 .identity = job.identity,
+                 .limits = {}}));
   pair.second.reset();
   Channel channel(std::move(pair.first));
   TRY(channel.send(job.bytes, job.fds));

@@ -43,7 +43,7 @@ Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
       std::ranges::count(pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind);
   const auto filters = std::ranges::count(pod.apps, true, &ipc::AppSpec::hasExtraFilter);
   const ipc::Stage1Descriptors numbers{pod};
-  const int others = numbers.end() - numbers.socket(0);
+  const int others = numbers.cgroup(0) - numbers.socket(0);
   TRY(fds.expect(3 + static_cast<std::size_t>(volumes + filters + others)));
   Received received;
   std::size_t next = 0;

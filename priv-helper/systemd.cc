@@ -12,7 +12,7 @@ namespace airlock::helper {
 
 namespace {
 
-constexpr int kSystemdMilliseconds = 10'000;
+constexpr int kSystemdMilliseconds = 20'000;
 
 Result<ipc::Arranged> arrange(const ipc::SystemdJob& job) {
   const std::string answer = TRY(ipc::ask({.program = "airlock-systemd",

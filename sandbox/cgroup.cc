@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -106,7 +107,10 @@ std::string cgroupPath(const std::string& parent, const Component& name) {
 
 Result<Fd> makeCgroup(FdRef parent, const Component& name) {
   TRY(sys::makeDirectory(parent, name, 0755));
-  return sys::openBeneath(parent, name, O_RDONLY | O_DIRECTORY);
+  Fd dir = TRY(sys::openBeneath(parent, name, O_RDONLY | O_DIRECTORY));
+  // Whatever the umask: what it counts is read by the pod's PID 1, and by everyone.
+  if (::fchmod(dir.get(), 0755) != 0) return failErrno("chmod a cgroup");
+  return dir;
 }
 
 Result<void> writeCgroup(FdRef dir, const char* file, const std::string& value) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "sandbox/cgroup_for_test.h"
@@ -18,6 +19,15 @@ TEST_F(CgroupTest, AProcessIsInItFromItsFirstInstruction) {
   ::waitpid(pid, nullptr, 0);
   ASSERT_TRUE(path) << path.error().text();
   EXPECT_EQ(*path, path_);
+}
+
+TEST_F(CgroupTest, ItsNumbersCanBeReadByOthersWhateverTheUmask) {
+  const mode_t before = ::umask(077);
+  const Fd inner = below(group_, "inner");
+  ::umask(before);
+  struct stat info;
+  ASSERT_EQ(::fstat(inner.get(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0755U);
 }
 
 TEST_F(CgroupTest, K24_KillEndsEverythingInItAndBelowIt) {

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -30,7 +31,9 @@
 #include "sandbox/policies/fetch.bpf.h"
 #include "sandbox/policies/inflate.bpf.h"
 #include "sandbox/policies/measure.bpf.h"
+#include "sandbox/policies/systemd.bpf.h"
 #include "sandbox/policies/unpack.bpf.h"
+#include "sandbox/rlimits.h"
 
 namespace airlock::sandbox {
 namespace {
@@ -83,9 +86,12 @@ constexpr Role kRoles[] = {
     {"fetch", policies::kFetch},     {"authenticate", policies::kAuthenticate},
     {"inflate", policies::kInflate}, {"unpack", policies::kUnpack},
     {"check", policies::kCheck},     {"measure", policies::kMeasure},
+    {"systemd", policies::kSystemd},
 };
-constexpr Role kComputing[] = {
-    {"inflate", policies::kInflate}, {"unpack", policies::kUnpack}, {"check", policies::kCheck}};
+constexpr Role kComputing[] = {{"inflate", policies::kInflate},
+                               {"unpack", policies::kUnpack},
+                               {"check", policies::kCheck},
+                               {"systemd", policies::kSystemd}};
 
 TEST(Confine, EveryRoleDiesOfWhatNoRoleMayDo) {
   for (const Role& role : kRoles) {
@@ -145,7 +151,7 @@ TEST(Confine, ComputingRolesCanReadWriteAllocateAndThrow) {
       const int file = ::memfd_create("reply", MFD_CLOEXEC | MFD_ALLOW_SEALING);
       if (::write(file, large[7].data(), large[7].size()) != 100'000) return 1;
       if (::fcntl(file, F_ADD_SEALS, F_SEAL_WRITE) != 0) return 2;
-      struct stat info{};
+      struct stat info {};
       if (::fstat(file, &info) != 0 || info.st_size != 100'000) return 3;
       try {
         static_cast<void>(large.at(5000));
@@ -212,6 +218,36 @@ TEST(Confine, MeasureMakesNoSocketsAndNoPrograms) {
       confined({.filter = policies::kMeasure}, [] { return ::execl("/bin/true", "true", nullptr); })
           .signal,
       SIGSYS);
+}
+
+TEST(Limits, AreTakenFromAnotherProcess) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const auto start = [] {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::pause();
+    return pid;
+  };
+  const pid_t to = start();
+  const rlimit files{123, 456};
+  const rlimit core{7, 7};
+  const pid_t from = start();
+  ::prlimit(from, RLIMIT_NOFILE, &files, nullptr);
+  ::prlimit(from, RLIMIT_CORE, &core, nullptr);
+  std::ofstream("/proc/" + std::to_string(from) + "/oom_score_adj") << 321;
+  EXPECT_TRUE(takeLimitsOf(from, to));
+  rlimit got{};
+  ::prlimit(to, RLIMIT_NOFILE, nullptr, &got);
+  EXPECT_EQ(got.rlim_cur, 123U);
+  EXPECT_EQ(got.rlim_max, 456U);
+  ::prlimit(to, RLIMIT_CORE, nullptr, &got);
+  EXPECT_NE(got.rlim_cur, 7U);
+  int score = 0;
+  std::ifstream("/proc/" + std::to_string(to) + "/oom_score_adj") >> score;
+  EXPECT_EQ(score, 321);
+  for (const pid_t pid : {from, to}) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
 }
 
 TEST(Confine, FetchConnectsButIsNoServer) {
@@ -413,7 +449,7 @@ TEST(Confine, H05_SignalMaskDispositionsAndTimersAreReset) {
     sigset_t mask;
     ::sigprocmask(SIG_SETMASK, nullptr, &mask);
     if (sigismember(&mask, SIGTERM) == 1) return 2;
-    struct sigaction action{};
+    struct sigaction action {};
     ::sigaction(SIGCHLD, nullptr, &action);
     return action.sa_handler == SIG_DFL ? 0 : 3;
   });

@@ -174,8 +174,8 @@ ipc::Layer selinuxLayer(const LabelPolicy& policy) {
     return {"selinux", false, "SELinux is not enabled on this host"};
   if (const auto missing = missingType(policy)) {
     return {"selinux", false,
-            "SELinux is enabled, but its policy has no type " + missing->type +
-                ", so no pod starts: install the package " + missing->package};
+            "SELinux is enabled, but its policy has no type " + missing->type + " of the package " +
+                missing->package + ": no pod starts"};
   }
   if (mode == sandbox::SelinuxMode::Permissive)
     return {"selinux", false, "permissive: pods are labelled, and nothing is denied to them"};

@@ -10,7 +10,7 @@ namespace airlock::systemd {
 
 namespace {
 
-constexpr int kMilliseconds = 8'000;  // the helper waits for ten seconds
+constexpr int kMilliseconds = 15'000;  // machined may have to be started; the helper waits for 20 s
 // systemd kills what is left of a scope; stage1 does so to its apps ten seconds after TERM.
 constexpr std::uint64_t kStopMicroseconds = (limits::kStopMilliseconds + 5'000) * 1'000;
 
@@ -69,16 +69,14 @@ Result<void> startScope(Bus& bus, const ipc::SystemdJob& job, const std::string&
   TRY(bus.watchJobs());
   const Message message = TRY(bus.makeCall(kManager, "StartTransientUnit"));
   const std::string description = "Airlock pod " + job.pod.text();
+  // clang-format off: a table
   const int put = sd_bus_message_append(
-      message.get(), "ssa(sv)a(sa(sv))", name.c_str(), "fail",  //
-      6,                                                        //
-      "Description", "s", description.c_str(),                  //
-      "Slice", "s", slice.c_str(),                              //
-      "PIDs", "au", 1, job.leader,                              //
-      "Delegate", "b", 1,                                       // its groups are ours to make
-      "CollectMode", "s", "inactive-or-failed",                 // nothing of it stays
-      "TimeoutStopUSec", "t", kStopMicroseconds,                //
-      0);
+      message.get(), "ssa(sv)a(sa(sv))", name.c_str(), "fail", 6, "Description", "s",
+      description.c_str(), "Slice", "s", slice.c_str(), "PIDs", "au", 1, job.leader, "Delegate",
+      "b", 1,                                    // its groups are ours to make
+      "CollectMode", "s", "inactive-or-failed",  // nothing of it stays
+      "TimeoutStopUSec", "t", kStopMicroseconds, 0);
+  // clang-format on
   if (put < 0) return failBus(put, "StartTransientUnit");
   const Message reply = TRY(bus.call(message));
   const char* object = nullptr;

@@ -66,7 +66,8 @@ Result<Bus> Bus::over(Fd connection, int milliseconds) {
   if (const int made = sd_bus_new(&raw); made < 0) return failBus(made, "make a bus object");
   Bus bus(raw, sys::now() + milliseconds);
   const int number = connection.release();  // its owner from here on
-  if (const int set = sd_bus_set_fd(raw, number, number); set < 0) return failBus(set, "use the bus");
+  if (const int set = sd_bus_set_fd(raw, number, number); set < 0)
+    return failBus(set, "use the bus");
   if (const int set = sd_bus_set_bus_client(raw, 1); set < 0) return failBus(set, "use the bus");
   if (const int started = sd_bus_start(raw); started < 0)
     return failBus(started, "talk to the system bus");
@@ -92,8 +93,8 @@ std::uint64_t Bus::microsecondsLeft() const {
 
 Result<Message> Bus::makeCall(const Target& target, const char* method) {
   sd_bus_message* raw = nullptr;
-  const int made = sd_bus_message_new_method_call(
-      bus_.get(), &raw, target.service, target.object.c_str(), target.interface, method);
+  const int made = sd_bus_message_new_method_call(bus_.get(), &raw, target.service,
+                                                  target.object.c_str(), target.interface, method);
   if (made < 0) return failBus(made, std::string("make a call of ") + method);
   return Message(raw);
 }

@@ -142,7 +142,7 @@ Result<Setup> setUp(Leash& leash) {
   // and none of their sockets.
   for (int fd = ipc::kStdinFd; fd <= ipc::kStderrFd; ++fd) ::close(fd);
   const ipc::Stage1Descriptors descriptors{spec};
-  for (int fd = descriptors.socket(0); fd < descriptors.end(); ++fd) ::close(fd);
+  for (int fd = descriptors.socket(0); fd < descriptors.cgroup(0); ++fd) ::close(fd);
   return setup;
 }
 

@@ -81,8 +81,7 @@ void Supervisor::waitForNews() {
   std::int64_t timeout = -1;
   for (const auto& until : {killAt_, passOnAt_}) {
     if (!until) continue;
-    const auto left =
-        std::clamp<std::int64_t>(*until - sys::now(), 0, limits::kStopMilliseconds);
+    const auto left = std::clamp<std::int64_t>(*until - sys::now(), 0, limits::kStopMilliseconds);
     timeout = timeout < 0 ? left : std::min(timeout, left);
   }
   static_cast<void>(::poll(events, count, static_cast<int>(timeout)));

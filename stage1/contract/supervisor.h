@@ -27,7 +27,7 @@ struct SupervisedApp {
   pid_t pid;
   std::optional<int> status;  // exit code, or 128 + signal, once it has ended
   AppMemory memory = {};
-  Fd notify = {};             // makeNotifySocket() of an app that notifies
+  Fd notify = {};  // makeNotifySocket() of an app that notifies
   Notification pending = {};
 };
 

@@ -100,6 +100,10 @@ TEST_F(Attack, R13_ASocketMustBeTheOneThatIsDeclared) {
   }
   EXPECT_EQ(engine_->ask(request, std::vector<FdRef>(3, null)).code(), "E_FD") << "it is missing";
   EXPECT_EQ(engine_->ask(request, std::vector<FdRef>(5, null)).code(), "E_FD") << "one too many";
+  request.pod.apps[0].sockets.clear();
+  request.pod.hasCgroups = true;
+  EXPECT_EQ(engine_->ask(request, std::vector<FdRef>(4, null)).code(), "E_FD")
+      << "what the helper adds itself";
   expectUnchanged(before);
 }
 

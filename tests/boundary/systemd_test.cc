@@ -122,5 +122,20 @@ TEST_F(SystemdProcess, WithoutABusItSaysSo) {
   EXPECT_TRUE(failure->error.text().contains("connect to the system bus")) << failure->error.text();
 }
 
+// docs/boundaries.md has these numbers, and why the helper's is not lower.
+TEST(Units, AreAsTightAsRecorded) {
+  if (::access("/usr/bin/systemd-analyze", X_OK) != 0) GTEST_SKIP() << "needs systemd-analyze";
+  const Scratch scratch;
+  must("cp " AIRLOCK_BINARY_DIR "/packaging/systemd/airlock-gc.service " + scratch.path());
+  must("cp " AIRLOCK_BINARY_DIR "/packaging/systemd/airlock-helper@.service " +
+       (scratch / "airlock-helper@x.service"));
+  for (const char* unit :
+       {"--threshold=82 airlock-helper@x.service", "--threshold=28 airlock-gc.service"}) {
+    const Outcome outcome = shell("cd " + scratch.path() +
+                                  " && systemd-analyze security --offline=yes --no-pager " + unit);
+    EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  }
+}
+
 }  // namespace
 }  // namespace airlock::test

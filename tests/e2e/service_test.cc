@@ -112,7 +112,7 @@ class Service : public World {
   }
   int wait() {
     const pid_t pid = std::exchange(background_, -1);
-    return Child(pid, sys::pidfdOpen(pid).value()).wait().value().code;
+    return Child(pid, sys::pidfdOpen(pid).value()).wait().value().shellCode();
   }
   std::string output() const { return readFile(engine_->scratch("output")); }
   pid_t background_ = -1;

@@ -26,10 +26,13 @@ const std::string& tools() {
 }  // namespace
 
 Disk::Disk(const std::string& name, const std::string& features)
-    : file_("/var/tmp/" + name), mount_("/mnt/" + name) {
-  must("truncate -s 96M " + file_ + "; " + tools() + "mke2fs -q -F -t ext4 -b 4096 -O " + features +
+    : file_("/var/tmp/" + name), mount_("/var/lib/airlock-" + name) {
+  must("truncate -s 48M " + file_ + "; " + tools() + "mke2fs -q -F -t ext4 -b 4096 -O " + features +
        " " + file_ + "; mkdir -p " + mount_);
   mount();
+  // As an administrator labels another place for a store.
+  must("mkdir " + store() + "; chcon -t var_lib_t " + mount_ + "; chcon -t airlock_store_t " +
+       store());
 }
 
 Disk::~Disk() {

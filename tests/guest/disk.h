@@ -10,7 +10,8 @@ namespace airlock::test {
 
 class Disk {
  public:
-  // ext4 with blocks of 4 KiB and these features ("verity", "^verity"), mounted at /mnt/NAME.
+  // ext4 with blocks of 4 KiB and these features ("verity", "^verity"), mounted at
+  // /var/lib/airlock-NAME, with a directory for the store that is labelled as one.
   Disk(const std::string& name, const std::string& features);
   ~Disk();
   Disk(const Disk&) = delete;

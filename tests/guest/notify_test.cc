@@ -27,8 +27,10 @@ class Unit : public Guest {
                         R"({"name":"appc.io/executor/supports-systemd-notify","value":"true"}]})"});
   }
   void TearDown() override {
+    if (HasFailure())
+      std::puts(must("journalctl -b --no-pager -u pod.service | tail -n 40").c_str());
     must(
-        "systemctl stop pod.socket pod.service 2>/dev/null; systemctl reset-failed; "
+        "systemctl stop pod.socket pod.service 2>/dev/null || true; systemctl reset-failed; "
         "rm -f /run/systemd/system/pod.*; systemctl daemon-reload");
     Guest::TearDown();
   }
@@ -92,7 +94,7 @@ TEST_F(Unit, ASocketUnitServesFromThePod) {
 TEST_F(Unit, R13_AnotherPortIsNotPassed) {
   unit("pod.socket", "[Socket]\nListenStream=127.0.0.1:8081\n");
   unit("pod.service", "[Service]\nExecStart=/usr/bin/airlock run " + std::string(kProbe) +
-                          " -- -c 'echo fds: ${LISTEN_FDS-none}'\n");
+                          " -- -c 'echo fds: $${LISTEN_FDS-none}'\n");
   done(Who::Root, "systemctl start pod.socket; systemctl start pod.service");
   ASSERT_TRUE(eventually([] { return journal("-u pod.service").contains("fds: none"); }))
       << journal("-u pod.service");

@@ -32,7 +32,7 @@ void Guest::SetUpTestSuite() {
   must("cp -r /tests/fixture /run/fixture");
   signer_ = std::make_unique<Signer>(Signer::Options{.home = "/run/fixture/gnupg"});
   done(Who::Root, "airlock trust --skip-fingerprint-review --root /run/fixture/key.asc");
-  writeFile("/etc/airlock/policy.d/10-guest.policy", "measure mode=require pcr=15\n");
+  writeFile("/etc/airlock/policy.d/60-guest.policy", "measure mode=require pcr=15\n");
   if (!hasSystemd()) listen();
   done(Who::Root, "airlock fetch /run/fixture/busybox.aci");
 }
@@ -73,7 +73,7 @@ void Guest::import(const ImageOptions& options) {
 }
 
 std::vector<std::string> Guest::denials() {
-  std::vector<std::string> found = lines(must("dmesg | cat"));
+  std::vector<std::string> found = lines(must("busybox dmesg"));
   std::erase_if(found, [](const std::string& line) {
     return !line.contains("avc:") || !line.contains("denied") || !line.contains("airlock_");
   });

@@ -118,8 +118,8 @@ TEST_F(Lifecycle, TheSignalsOfMachinedStopThePod) {
 // systemd signals PID 1 and the leash's holder, which tells PID 1 the same: an app still has its
 // ten seconds.
 TEST_F(Lifecycle, ASignalAndAStopAreOneWish) {
-  Stage1 pod = startPod(
-      shellPod("trap 'sleep 1; exit 5' TERM; echo up; while :; do sleep 0.05; done"));
+  Stage1 pod =
+      startPod(shellPod("trap 'sleep 1; exit 5' TERM; echo up; while :; do sleep 0.05; done"));
   EXPECT_EQ(pod.readLine(), "up");
   ::kill(pod.pid(), SIGTERM);
   pod.command({.kind = ipc::LeashCommand::Kind::Stop, .signal = 0});

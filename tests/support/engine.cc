@@ -286,6 +286,8 @@ bool becomesReady(RunningPod& pod) {
   auto message = pod.leash.receive(30'000);
   if (!message || !*message) return false;
   const auto event = ipc::decodeLeashEvent((*message)->bytes);
+  if (event && event->kind == ipc::LeashEvent::Kind::Failed)
+    std::fprintf(stderr, "the pod did not start: %s\n", event->text.c_str());
   return event && event->kind == ipc::LeashEvent::Kind::Ready;
 }
 
