@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include "tests/guest/support.h"
 #include "tests/support/shell.h"
 
 namespace airlock::test {
@@ -56,6 +57,8 @@ std::vector<Question> selinuxQuestions(pid_t peer, const std::string& file) {
 
 Peer::Peer() {
   makeProbes();
+  // The first start makes the log.
+  if (!exists(kLog)) must(std::string("airlock run ") + kGuestImage + " --exec=/bin/true");
   // That the kernel's other layers would say no as well is not the question here.
   writeFile("/proc/sys/kernel/yama/ptrace_scope", "0\n");
   must(

@@ -25,8 +25,8 @@ class SelinuxWeakened : public Guest {
     ::close(fd);
   }
   static void set(const std::string& boolean, bool value) {
-    writeFile("/sys/fs/selinux/booleans/airlock_weak_" + boolean, value ? "1" : "0");
-    writeFile("/sys/fs/selinux/commit_pending_bools", "1");
+    must(std::string("echo ") + (value ? "1" : "0") + " >/sys/fs/selinux/booleans/airlock_weak_" +
+         boolean + "; echo 1 >/sys/fs/selinux/commit_pending_bools");
   }
   static std::string variant(const std::string& name) { return "/tests/" + name + ".33"; }
   void TearDown() override {
