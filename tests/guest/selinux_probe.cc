@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 #include <string_view>
 
 #include "tests/support/shell.h"
@@ -95,7 +96,7 @@ void say(const char* step, bool good) {
       ::_exit(0);
     }
     if (verb == "idle") {
-      ::dprintf(STDOUT_FILENO, "idle\tok\n%d\n", ::getpid());
+      ::dprintf(STDOUT_FILENO, "%d\nidle\tok\n", ::getpid());
       for (;;) ::pause();
     }
     if (verb == "here") {
@@ -119,7 +120,8 @@ std::string command(const std::string& first, const Steps& steps) {
 Answers ask(const std::string& first, const Steps& steps) {
   ShellOptions options;
   options.identity =
-      Identity{0, 0,
+      Identity{0,
+               0,
                {static_cast<gid_t>(std::stoul(must("getent group tss | cut -d: -f3"))),
                 static_cast<gid_t>(std::stoul(must("id -g airlock-tpm")))}};
   const std::string printed = must(command(first, steps), options);
@@ -149,11 +151,12 @@ Steps toPod(const std::string& level) {
 
 void makeProbes() {
   const std::string self = "/proc/" + std::to_string(::getpid()) + "/exe";
-  must("mkdir -p /run/selinux; chcon -t usr_t /run/selinux; cd /run/selinux; "
-       "for name in fetch verify helper stage1 pod; do [ -e $name ] || cp " +
-       self +
-       " $name; chmod 755 $name; done; for name in fetch verify helper stage1; do "
-       "chcon -t airlock_${name}_exec_t $name; done; chcon -t airlock_pod_file_t pod");
+  must(
+      "mkdir -p /run/selinux; chcon -t usr_t /run/selinux; cd /run/selinux; "
+      "for name in fetch verify helper stage1 pod; do [ -e $name ] || cp " +
+      self +
+      " $name; chmod 755 $name; done; for name in fetch verify helper stage1; do "
+      "chcon -t airlock_${name}_exec_t $name; done; chcon -t airlock_pod_file_t pod");
 }
 
 Answers asFetch(const Steps& steps) { return ask("fetch", steps); }
@@ -167,12 +170,13 @@ Answers asPod(const std::string& level, const Steps& steps) {
 }
 
 pid_t idlePod(const std::string& level) {
-  const std::string file = "/run/selinux/idle-" + level;
-  must("rm -f " + file + "; setsid " +
-       command("helper", then(toPod(level), {"idle"})) + " >" + file +
-       " 2>&1 </dev/null &");
-  EXPECT_TRUE(eventually([&] { return exists(file) && lines(readFile(file)).size() == 3; }));
-  return std::atoi(lines(readFile(file)).back().c_str());
+  const std::string file = "/tmp/idle-" + level;
+  must("rm -f " + file + "; setsid " + command("helper", then(toPod(level), {"idle"})) + " >" +
+       file + " 2>&1 </dev/null &");
+  const auto isIdle = [&] { return exists(file) && readFile(file).contains("idle\tok\n"); };
+  if (!eventually(isIdle)) throw std::runtime_error("no idle pod: " + readFile(file));
+  const std::vector<std::string> said = lines(readFile(file));
+  return std::atoi(said.at(said.size() - 2).c_str());
 }
 
 }  // namespace airlock::test

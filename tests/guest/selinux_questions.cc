@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include "tests/guest/support.h"
 #include "tests/support/shell.h"
 
 namespace airlock::test {
@@ -25,13 +26,9 @@ std::vector<Question> selinuxQuestions(pid_t peer, const std::string& file) {
   const std::string key = "/etc/airlock/trustedkeys/root.d/" +
                           lines(must("ls /etc/airlock/trustedkeys/root.d")).front();
   const std::string process = std::to_string(peer);
-  const Steps others = {"read:" + file,
-                        "write:" + file,
-                        "create:" + file + ".new",
-                        "stat:" + file,
-                        "signal:" + process,
-                        "trace:" + process,
-                        "read:/proc/" + process + "/environ"};
+  const Steps others = {
+      "read:" + file,      "write:" + file,    "create:" + file + ".new",           "stat:" + file,
+      "signal:" + process, "trace:" + process, "read:/proc/" + process + "/environ"};
   return {
       {"categories", [=] { return pod(others); }, others},
       one("pod_tpm", "readwrite:/dev/tpmrm0", pod),
@@ -39,7 +36,11 @@ std::vector<Question> selinuxQuestions(pid_t peer, const std::string& file) {
       one("pod_store", "read:/var/lib/airlock/VERSION", pod),
       one("pod_log", std::string("read:") + kLog, pod),
       one("pod_helper", "start:helper", pod),
-      {"verify_socket", [] { return asVerify({"tcp", "udp"}); }, {"tcp", "udp"}},
+      {"verify_socket",
+       [] {
+         return asVerify({"tcp", "udp"});
+       },
+       {"tcp", "udp"}},
       one("verify_helper", "start:helper", asVerify),
       one("fetch_keys", "read:" + key, asFetch),
       one("fetch_helper", "start:helper", asFetch),
@@ -56,6 +57,8 @@ std::vector<Question> selinuxQuestions(pid_t peer, const std::string& file) {
 
 Peer::Peer() {
   makeProbes();
+  // The first start makes the log.
+  if (!exists(kLog)) must(std::string("airlock run ") + kGuestImage + " --exec=/bin/true");
   // That the kernel's other layers would say no as well is not the question here.
   writeFile("/proc/sys/kernel/yama/ptrace_scope", "0\n");
   must(

@@ -24,15 +24,15 @@ class Selinux : public Guest {
     return all;
   }
   static Outcome unconfined(Who who, const std::string& script) {
-    return as(who, "runcon unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023 sh -c '" + script +
-                       "'");
+    return as(
+        who, "runcon unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023 sh -c '" + script + "'");
   }
   // A pod that sleeps; returns its UUID.
   static std::string sleeper(const std::string& options = "") {
-    const std::string file = "/run/selinux-uuid";
+    const std::string file = "/tmp/selinux-uuid";
     must("rm -f " + file);
-    must("setsid " + kRun + " --exec=/bin/sleep -- 600 >/dev/null 2>&1 </dev/null --uuid-file-save=" +
-         file + " " + options + " & exit 0");
+    must("setsid airlock run --uuid-file-save=" + file + " " + options + " " + kGuestImage +
+         " --exec=/bin/sleep -- 600 >/dev/null 2>&1 </dev/null & exit 0");
     EXPECT_TRUE(eventually([&] { return exists(file) && readFile(file).size() >= 36; }));
     const std::string pod = readFile(file).substr(0, 36);
     done(Who::Root, "airlock status --wait-ready=60s " + pod);
@@ -43,7 +43,9 @@ class Selinux : public Guest {
       if (line.starts_with("selinux=")) return line.substr(8);
     return {};
   }
-  static std::string levelOf(const std::string& label) { return label.substr(label.find(":s0") + 1); }
+  static std::string levelOf(const std::string& label) {
+    return label.substr(label.find(":s0") + 1);
+  }
 
  private:
   std::size_t before_ = 0;
@@ -54,8 +56,9 @@ TEST_F(Selinux, AnOrdinaryDayOfTheEngineMeetsNoDenial) {
   done(Who::Root, "airlock image list; airlock image cat-manifest " + std::string(kGuestImage));
   done(Who::Root, "airlock doctor");
   for (const Who who : {Who::Root, Who::Alice}) {
-    done(who, kRun + " -- -c 'id; ps; ls -l / /dev /proc /sys; cat /proc/meminfo /proc/net/dev; "
-                     "echo x >/tmp/x; chmod 700 /tmp/x; mkdir /data/d; echo y >/dev/shm/y; mount'");
+    done(who, kRun +
+                  " -- -c 'id; ps; ls -l / /dev /proc /sys; cat /proc/meminfo /proc/net/dev; "
+                  "echo x >/tmp/x; chmod 700 /tmp/x; mkdir /data/d; echo y >/dev/shm/y; mount'");
     EXPECT_EQ(done(who, kRun + " -- -c 'echo piped' | cat"), "piped\n");
     EXPECT_EQ(as(who, kRun + " -- -c 'exit 42'").code, 42);
     done(who, kRun + " --volume=v,kind=empty --mount=volume=v,target=/mnt -- -c 'echo x >/mnt/x'");
@@ -70,14 +73,16 @@ TEST_F(Selinux, AnOrdinaryDayOfTheEngineMeetsNoDenial) {
   done(Who::Root, "airlock cat-manifest " + pod + "; airlock stop " + pod + "; airlock rm " + pod);
   done(Who::Root, "airlock tpm log");
   // Alice's own store, without the helper.
-  done(Who::Alice, "airlock --dir=/home/alice/own --insecure-options=image fetch /run/fixture/busybox.aci");
+  done(Who::Alice,
+       "airlock --dir=/home/alice/own --insecure-options=image fetch /run/fixture/busybox.aci");
   // As a login is: the policy's user, and every category.
   for (const Who who : {Who::Root, Who::Alice}) {
     const Outcome outcome = unconfined(who, kRun + " -- -c \"echo hello\"");
     EXPECT_EQ(outcome.out, "hello\n") << outcome.err;
   }
   const Outcome own = unconfined(
-      Who::Alice, "airlock --dir=/home/alice/login --insecure-options=image fetch /run/fixture/busybox.aci");
+      Who::Alice,
+      "airlock --dir=/home/alice/login --insecure-options=image fetch /run/fixture/busybox.aci");
   EXPECT_EQ(own.code, 0) << own.err;
   EXPECT_EQ(newDenials(), std::vector<std::string>());
 }
@@ -112,7 +117,8 @@ TEST_F(Selinux, K19_APodReachesNothingOfAnotherPod) {
 }
 
 TEST_F(Selinux, L05_WhatAPodWroteIsItsOwnEvenInASharedVolume) {
-  must("mkdir -p /srv/shared; chmod 777 /srv/shared; chcon -t airlock_pod_file_t -l s0 /srv/shared");
+  must(
+      "mkdir -p /srv/shared; chmod 777 /srv/shared; chcon -t airlock_pod_file_t -l s0 /srv/shared");
   const std::string shared =
       " --volume=v,kind=host,source=/srv/shared --mount=volume=v,target=/mnt";
   done(Who::Root, kRun + shared + " -- -c 'echo secret >/mnt/a; chmod 666 /mnt/a; cat /mnt/a'");
@@ -127,7 +133,8 @@ TEST_F(Selinux, L05_TheUpperLayerHasThePodsLabel) {
   const std::string pod = sleeper();
   const std::string label = labelOf(pod);
   done(Who::Root, "airlock enter " + pod + " /bin/sh -c 'echo x >/data/x'");
-  const std::string upper = lines(must("echo /var/lib/airlock/pods/run/" + pod + "/upper/*/fs")).front();
+  const std::string upper =
+      lines(must("echo /var/lib/airlock/pods/run/" + pod + "/upper/*/fs")).front();
   EXPECT_THAT(must("stat -c %C " + upper + "/data/x"), ::testing::HasSubstr(levelOf(label)));
   // Where another pod could look, if it ever got that far.
   must("mkdir -p /run/selinux/upper; chmod -R a+rwX " + upper);
@@ -165,8 +172,9 @@ TEST_F(Selinux, TheHelperCannotRewriteTheMeasurementLog) {
     Answers answers = question.ask();
     for (const std::string& step : question.denied) EXPECT_EQ(answers[step], "EACCES") << step;
   }
-  EXPECT_EQ(asHelper({"read:/run/airlock/measure/events.cel"})["read:/run/airlock/measure/events.cel"],
-            "ok");
+  EXPECT_EQ(
+      asHelper({"read:/run/airlock/measure/events.cel"})["read:/run/airlock/measure/events.cel"],
+      "ok");
 }
 
 TEST_F(Selinux, NobodyStartsWhatTheDesignHasNoArrowTo) {

@@ -25,8 +25,8 @@ class SelinuxWeakened : public Guest {
     ::close(fd);
   }
   static void set(const std::string& boolean, bool value) {
-    writeFile("/sys/fs/selinux/booleans/airlock_weak_" + boolean, value ? "1" : "0");
-    writeFile("/sys/fs/selinux/commit_pending_bools", "1");
+    must(std::string("echo ") + (value ? "1" : "0") + " >/sys/fs/selinux/booleans/airlock_weak_" +
+         boolean + "; echo 1 >/sys/fs/selinux/commit_pending_bools");
   }
   static std::string variant(const std::string& name) { return "/tests/" + name + ".33"; }
   void TearDown() override {
@@ -45,7 +45,8 @@ TEST_F(SelinuxWeakened, WithoutCategoriesAPodReachesAnother) {
 
 TEST_F(SelinuxWeakened, WithoutCategoriesASharedVolumeIsShared) {
   load(variant("without-categories"));
-  must("mkdir -p /srv/shared; chmod 777 /srv/shared; chcon -t airlock_pod_file_t -l s0 /srv/shared");
+  must(
+      "mkdir -p /srv/shared; chmod 777 /srv/shared; chcon -t airlock_pod_file_t -l s0 /srv/shared");
   const std::string run =
       std::string("airlock run ") + kGuestImage +
       " --volume=v,kind=host,source=/srv/shared --mount=volume=v,target=/mnt -- -c ";
@@ -67,8 +68,9 @@ TEST_F(SelinuxWeakened, EachOtherDenialIsTheWorkOfItsRule) {
       EXPECT_TRUE(after[step] == "ok" || (after[step].empty() && step.starts_with("start:")))
           << step << ": " << after[step];
     set(question.name, false);
-    must("rm -f /run/airlock/measure/new; [ -e /run/airlock/measure/other ] || "
-         "echo x >/run/airlock/measure/other");
+    must(
+        "rm -f /run/airlock/measure/new; [ -e /run/airlock/measure/other ] || "
+        "echo x >/run/airlock/measure/other");
   }
 }
 

@@ -15,7 +15,8 @@ constexpr const char* kListener = "/run/guest-listener.pid";
 // As an init script starts a service: detached, with nothing of the test's open.
 void listen() {
   must(
-      "touch /run/results/helper.log; chcon -t var_log_t /run/results/helper.log; "  // a service's log
+      "touch /run/results/helper.log; chcon -t var_log_t /run/results/helper.log; "  // a service's
+                                                                                     // log
       "setsid /usr/libexec/airlock/airlock-helper --listen </dev/null >/run/results/helper.log "
       "2>&1 & echo $! >" +
       std::string(kListener));
@@ -31,7 +32,7 @@ void Guest::SetUpTestSuite() {
   must("cp -r /tests/fixture /run/fixture");
   signer_ = std::make_unique<Signer>(Signer::Options{.home = "/run/fixture/gnupg"});
   done(Who::Root, "airlock trust --skip-fingerprint-review --root /run/fixture/key.asc");
-  writeFile("/etc/airlock/policy.d/10-guest.policy", "measure mode=require pcr=15\n");
+  writeFile("/etc/airlock/policy.d/60-guest.policy", "measure mode=require pcr=15\n");
   if (!hasSystemd()) listen();
   done(Who::Root, "airlock fetch /run/fixture/busybox.aci");
 }
