@@ -51,7 +51,8 @@ Result<std::vector<Fd>> openAppStreams(const PodArguments& wanted, const std::st
       request.notes.push_back("too many descriptors: the apps share one stream to the journal");
       return streams;
     }
-    return refuse(ErrorKind::Invalid, "E_LIMIT", "the pod has too many apps and volumes for --journal");
+    return refuse(ErrorKind::Invalid, "E_LIMIT",
+                  "the pod has too many apps and volumes for --journal");
   }
   const std::string socket = journalSocket(automatic ? "" : wanted.journal);
   for (const ipc::AppSpec& app : pod.apps) {
@@ -65,8 +66,8 @@ Result<std::vector<Fd>> openAppStreams(const PodArguments& wanted, const std::st
       }
       if (!stream) {
         return refuse(ErrorKind::Missing, "E_JOURNAL",
-                      "the journal namespace " + wanted.journal + " cannot be used: " +
-                          stream.error().message(),
+                      "the journal namespace " + wanted.journal +
+                          " cannot be used: " + stream.error().message(),
                       "Start it: LogNamespace= in the unit, or systemctl start systemd-journald@" +
                           wanted.journal + ".socket");
       }

@@ -12,9 +12,9 @@
 
 namespace airlock::cli {
 
-// Says in the request which streams are the apps' own, and returns them in the order of a RunRequest.
-// "auto": what goes to the journal goes there under the name of each app; where that cannot be had,
-// they share our streams.  A namespace: its journal becomes the pod's, too.
+// Says in the request which streams are the apps' own, and returns them in the order of a
+// RunRequest. "auto": what goes to the journal goes there under the name of each app; where that
+// cannot be had, they share our streams.  A namespace: its journal becomes the pod's, too.
 Result<std::vector<Fd>> openAppStreams(const PodArguments& wanted, const std::string& journalStream,
                                        PodRequest& request);
 

@@ -70,7 +70,8 @@ Result<JournalDirectory> openJournalDirectory(const std::string& nameSpace) {
     }
     ::usleep(kDirectoryMicroseconds);
   }
-  return refuse(ErrorKind::Missing, "E_JOURNAL", "the journal namespace " + nameSpace + " has no journal",
+  return refuse(ErrorKind::Missing, "E_JOURNAL",
+                "the journal namespace " + nameSpace + " has no journal",
                 "Start it: LogNamespace= in the unit, or systemctl start systemd-journald@" +
                     nameSpace + ".socket");
 }

@@ -27,9 +27,8 @@ Fd connectTo(const std::string& name) {
   if (name[0] == '@') address.sun_path[0] = 0;
   const auto size = offsetof(sockaddr_un, sun_path) + name.size() + (name[0] == '/' ? 1 : 0);
   Fd socket = Fd::own(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket.valid() ||
-      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address),
-                static_cast<socklen_t>(size)) != 0) {
+  if (!socket.valid() || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address),
+                                   static_cast<socklen_t>(size)) != 0) {
     return {};
   }
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the service manager how the pod is: sd_notify(3) of this process, from what the pod says.  run.
+// Tells the service manager how the pod is: sd_notify(3) of this process, from what the pod says.
+// run.
 #pragma once
 
 #include <string>
@@ -18,8 +19,9 @@ class Notifier {
   Notifier(const std::string& socket, std::vector<std::string> apps);
 
   void podIsReady();
-  // What an app says is the pod's word: from Kind::Notify alone, an app that is known, and one line.
-  // The pod is ready, stops, or is alive (WATCHDOG) when all its apps that notify have said so.
+  // What an app says is the pod's word: from Kind::Notify alone, an app that is known, and one
+  // line. The pod is ready, stops, or is alive (WATCHDOG) when all its apps that notify have said
+  // so.
   void appSays(const ipc::LeashEvent& event);
   void podStops();
 

@@ -26,7 +26,9 @@ class NotifierTest : public ::testing::Test {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     // The kernel chooses a name: unix(7), autobind.
-    ASSERT_EQ(::bind(manager_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)), 0);
+    ASSERT_EQ(
+        ::bind(manager_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(sa_family_t)),
+        0);
     socklen_t size = sizeof address;
     ::getsockname(manager_.get(), reinterpret_cast<sockaddr*>(&address), &size);
     name_ = "@" + std::string(address.sun_path + 1, size - offsetof(sockaddr_un, sun_path) - 1);
@@ -40,8 +42,13 @@ class NotifierTest : public ::testing::Test {
       lines.emplace_back(bytes, static_cast<std::size_t>(got));
     }
   }
-  static ipc::LeashEvent says(const std::string& app, std::uint32_t what, const std::string& text = {}) {
-    return {.kind = ipc::LeashEvent::Kind::Notify, .app = app, .status = 0, .text = text, .notify = what};
+  static ipc::LeashEvent says(const std::string& app, std::uint32_t what,
+                              const std::string& text = {}) {
+    return {.kind = ipc::LeashEvent::Kind::Notify,
+            .app = app,
+            .status = 0,
+            .text = text,
+            .notify = what};
   }
   Fd manager_;
   std::string name_;

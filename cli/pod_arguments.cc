@@ -361,7 +361,7 @@ class Reader {
       app.name = TRY(AppName::parse(value));
       return {};
     });
-    const auto text = [this](const char* name, std::optional<std::string> App::* field) {
+    const auto text = [this](const char* name, std::optional<std::string> App::*field) {
       appValue(name, [field](App& app, const std::string& value) -> Result<void> {
         app.*field = value;
         return {};

@@ -164,7 +164,8 @@ class Builder {
     TRY(addMounts(app, wanted, runtime, started));
     TRY(limit(app, isolators, started));
     passSockets(app, started);
-    started.notify = wanted.notify || image::annotationValue(manifest.annotations, kNotifies) == "true";
+    started.notify =
+        wanted.notify || image::annotationValue(manifest.annotations, kNotifies) == "true";
     if (wanted.notify) runtime.annotations.push_back({std::string(kNotifies), "true"});
     describe(app, wanted, started);
     runtime.app = std::move(app);
@@ -274,8 +275,8 @@ class Builder {
     return findVolume(name);
   }
 
-  // rkt's rule: a socket belongs to the socket-activated port with its protocol and number.  What is
-  // not declared does not cross (R13).
+  // rkt's rule: a socket belongs to the socket-activated port with its protocol and number.  What
+  // is not declared does not cross (R13).
   void passSockets(const image::App& app, ipc::AppSpec& started) {
     for (const image::Port& port : app.ports) {
       if (!port.socketActivated) continue;
@@ -302,10 +303,9 @@ class Builder {
     for (std::size_t i = 0; i < surroundings_.sockets.size(); ++i) {
       if (std::ranges::find(result_.sockets, i) != result_.sockets.end()) continue;
       const PassedSocket& socket = surroundings_.sockets[i];
-      const std::string what =
-          socket.kind ? std::string(socket.kind->datagram ? "udp " : "tcp ") +
-                            std::to_string(socket.kind->port)
-                      : "no IP socket";
+      const std::string what = socket.kind ? std::string(socket.kind->datagram ? "udp " : "tcp ") +
+                                                 std::to_string(socket.kind->port)
+                                           : "no IP socket";
       result_.warnings.push_back("warning: descriptor " + std::to_string(socket.fd.get()) + " (" +
                                  what + ") of the service manager is no socket-activated port of " +
                                  "any app, and is not passed");

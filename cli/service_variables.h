@@ -28,8 +28,8 @@ struct ServiceVariables {
 };
 
 // Takes them out of the environment, too: they are meant for this process and for nothing that it
-// starts. E_SOCKET when descriptors are announced that are not there.  Before any other descriptor is
-// opened.
+// starts. E_SOCKET when descriptors are announced that are not there.  Before any other descriptor
+// is opened.
 Result<ServiceVariables> takeServiceVariables();
 
 }  // namespace airlock::cli

@@ -76,34 +76,34 @@ Result<SocketSpec> readSocket(wire::SocketSpec::Reader from) {
 }
 
 Result<AppSpec> readApp(wire::AppSpec::Reader from) {
-  AppSpec app{.name = TRY(readName<AppName>(from.getName(), "app name")),
-              .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
-              .imageName = TRY(readText(from.getImageName(), "image name")),
-              .exec = TRY(readExec(from.getExec())),
-              .environment = TRY(readEnvironment(from.getEnvironment())),
-              .workingDirectory = TRY(
-                  readBytes(from.getWorkingDirectory(), "working directory", limits::kPathBytes)),
-              .user = TRY(readIdentity(from.getUser(), "user")),
-              .group = TRY(readIdentity(from.getGroup(), "group")),
-              .supplementaryGids = TRY(readList(
-                  from.getSupplementaryGids(), limits::kSupplementaryGids, "supplementary gids",
-                  [](std::uint32_t gid) -> Result<std::uint32_t> { return gid; })),
-              .capabilities = from.getCapabilities(),
-              .noNewPrivileges = from.getNoNewPrivileges(),
-              .readOnlyRoot = from.getReadOnlyRoot(),
-              .mounts = TRY(readList(from.getMounts(), limits::kMounts, "mounts", readMount)),
-              .memoryBytes = from.getMemoryBytes(),
-              .cpuMillis = from.getCpuMillis(),
-              .cpuShares = from.getCpuShares(),
-              .oomScoreAdjust = TRY(readOomScore(from)),
-              .hasExtraFilter = from.getHasExtraFilter(),
-              .pidsMax = from.getPidsMax(),
-              .notify = from.getNotify(),
-              .sockets = TRY(readList(from.getSockets(), limits::kActivatedSockets, "sockets",
-                                      readSocket)),
-              .ownInput = from.getOwnInput(),
-              .ownOutput = from.getOwnOutput(),
-              .ownErrors = from.getOwnErrors()};
+  AppSpec app{
+      .name = TRY(readName<AppName>(from.getName(), "app name")),
+      .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+      .imageName = TRY(readText(from.getImageName(), "image name")),
+      .exec = TRY(readExec(from.getExec())),
+      .environment = TRY(readEnvironment(from.getEnvironment())),
+      .workingDirectory =
+          TRY(readBytes(from.getWorkingDirectory(), "working directory", limits::kPathBytes)),
+      .user = TRY(readIdentity(from.getUser(), "user")),
+      .group = TRY(readIdentity(from.getGroup(), "group")),
+      .supplementaryGids = TRY(
+          readList(from.getSupplementaryGids(), limits::kSupplementaryGids, "supplementary gids",
+                   [](std::uint32_t gid) -> Result<std::uint32_t> { return gid; })),
+      .capabilities = from.getCapabilities(),
+      .noNewPrivileges = from.getNoNewPrivileges(),
+      .readOnlyRoot = from.getReadOnlyRoot(),
+      .mounts = TRY(readList(from.getMounts(), limits::kMounts, "mounts", readMount)),
+      .memoryBytes = from.getMemoryBytes(),
+      .cpuMillis = from.getCpuMillis(),
+      .cpuShares = from.getCpuShares(),
+      .oomScoreAdjust = TRY(readOomScore(from)),
+      .hasExtraFilter = from.getHasExtraFilter(),
+      .pidsMax = from.getPidsMax(),
+      .notify = from.getNotify(),
+      .sockets = TRY(readList(from.getSockets(), limits::kActivatedSockets, "sockets", readSocket)),
+      .ownInput = from.getOwnInput(),
+      .ownOutput = from.getOwnOutput(),
+      .ownErrors = from.getOwnErrors()};
   if (!app.workingDirectory.empty() && !app.workingDirectory.starts_with('/')) {
     return badValue("working directory", "is not absolute");
   }
@@ -222,8 +222,8 @@ Result<void> checkWhole(const PodSpec& spec) {
   }
   const auto journal = std::ranges::find(
       spec.volumes, spec.journal, [](const VolumeSpec& volume) { return volume.name.text(); });
-  if (!spec.journal.empty() && (journal == spec.volumes.end() || !journal->readOnly ||
-                                journal->kind != VolumeKind::Host)) {
+  if (!spec.journal.empty() &&
+      (journal == spec.volumes.end() || !journal->readOnly || journal->kind != VolumeKind::Host)) {
     return badValue("journal", "names no read-only volume of the host");
   }
   std::size_t sockets = 0;

@@ -42,11 +42,11 @@ struct MountSpec {
   bool operator==(const MountSpec&) const = default;
 };
 
-// A socket that somebody else has opened for a port of the app: the app finds it as sd_listen_fds(3)
-// says.
+// A socket that somebody else has opened for a port of the app: the app finds it as
+// sd_listen_fds(3) says.
 struct SocketSpec {
-  AppName port;            // the port's name
-  bool datagram = false;   // UDP; else TCP, listening
+  AppName port;              // the port's name
+  bool datagram = false;     // UDP; else TCP, listening
   std::uint16_t number = 0;  // what the socket is bound to
   bool operator==(const SocketSpec&) const = default;
 };
@@ -90,7 +90,7 @@ struct PodSpec {
                                // where SELinux is off
   std::string selinuxMount;    // label of what they write; likewise
   std::uint64_t watchdogMicroseconds = 0;  // for apps with `notify`; 0: nobody watches
-  std::string journal;  // the read-only Host volume that holds this pod's journal; "": none
+  std::string journal;      // the read-only Host volume that holds this pod's journal; "": none
   bool hasCgroups = false;  // each app's cgroup comes as a descriptor; set by the helper
   bool operator==(const PodSpec&) const = default;
 };

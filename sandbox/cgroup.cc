@@ -174,11 +174,14 @@ Result<std::string> usefulControllers(FdRef dir) {
 Result<void> handOnControllers(FdRef dir) {
   const std::string useful = TRY(usefulControllers(dir));
   const std::string handedOn = TRY(readCgroup(dir, "cgroup.subtree_control"));
-  // One by one: a single one that the kernel refuses would take the others with it.
+  // One by one: a single one that the kernel refuses would take the others with it.  Memory first:
+  // where the group has processes it is refused, and the others would not be; they would make the
+  // group a root of threads, and no process could enter a group below it (EOPNOTSUPP).
   Result<void> result;
-  for (const char* controller : kControllers) {
+  for (const char* controller : {"memory", "cpu", "pids"}) {
     if (!hasWord(useful, controller) || hasWord(handedOn, controller)) continue;
     auto done = writeCgroup(dir, "cgroup.subtree_control", "+" + std::string(controller));
+    if (!done && done.error().number() == EBUSY) return done;
     if (!done) result = std::move(done);
   }
   return result;

@@ -38,16 +38,19 @@ Result<void> takeLimitsOf(pid_t from, pid_t to) {
     const auto resource = static_cast<__rlimit_resource>(number);
     if (number == RLIMIT_CORE) continue;
     rlimit limit{};
-    if (::prlimit(from, resource, nullptr, &limit) != 0 ||
-        ::prlimit(to, resource, &limit, nullptr) != 0) {
-      return failErrno("pass on resource limit " + std::to_string(number));
+    if (::prlimit(from, resource, nullptr, &limit) == 0 &&
+        ::prlimit(to, resource, &limit, nullptr) == 0) {
+      continue;
     }
+    if (errno != EPERM) return failErrno("pass on resource limit " + std::to_string(number));
   }
   const auto score = [](pid_t process, int flags) {
     return sys::openPath("/proc/" + std::to_string(process) + "/oom_score_adj", flags);
   };
   const std::string value = TRY(sys::readAll(TRY(score(from, O_RDONLY)), 16));
-  return sys::writeAll(TRY(score(to, O_WRONLY)), value);
+  auto written = sys::writeAll(TRY(score(to, O_WRONLY)), value);
+  if (!written && written.error().number() != EACCES) return written;
+  return {};
 }
 
 }  // namespace airlock::sandbox

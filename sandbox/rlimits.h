@@ -14,7 +14,8 @@ namespace airlock::sandbox {
 Result<void> applyLimits(std::span<const ResourceLimit> limits);
 
 // Gives process `to` the limits of process `from`, and how soon it is killed for memory: as if it
-// were its child.  Cores stay as they are.  Root.
+// were its child.  Cores stay as they are, and so does what only CAP_SYS_RESOURCE may pass on, on a
+// host whose root lacks it.  Root.
 Result<void> takeLimitsOf(pid_t from, pid_t to);
 
 }  // namespace airlock::sandbox

@@ -100,16 +100,17 @@ Result<void> PodTree::attach(const ipc::PodSpec& spec) {
   return showJournal(spec, volumes);
 }
 
-// Where journalctl -M looks below the root of a machine's first process, which is ours and no app's:
-// in a directory that is called as a machine id is.
+// Where journalctl -M looks below the root of a machine's first process, which is ours and no
+// app's: in a directory that is called as a machine id is.
 Result<void> PodTree::showJournal(const ipc::PodSpec& spec, const std::vector<Volume>& volumes) {
-  const auto volume = std::ranges::find(
-      volumes, spec.journal, [](const Volume& each) { return each.spec.name.text(); });
+  const auto volume = std::ranges::find(volumes, spec.journal,
+                                        [](const Volume& each) { return each.spec.name.text(); });
   if (volume == volumes.end()) return {};
   std::string id = spec.id.text();
   std::erase(id, '-');
   Fd place = TRY(sys::duplicate(root_));
-  for (const std::string& name : {std::string("run"), std::string("log"), std::string("journal"), id})
+  for (const std::string& name :
+       {std::string("run"), std::string("log"), std::string("journal"), id})
     place = TRY(sys::ensureDirectory(place, TRY(Component::parse(name)), 0755));
   Fd mount = TRY(sys::openTree(volume->mount, "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
   TRY(restrictMount(mount, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false));

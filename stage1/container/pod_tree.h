@@ -58,7 +58,8 @@ class PodTree {
   const Fd& terminalMaster() const { return terminalMaster_; }
   const Fd& terminal() const { return terminal_; }
 
-  // After attach(): the notify socket of each app, in order; not valid for one that does not notify.
+  // After attach(): the notify socket of each app, in order; not valid for one that does not
+  // notify.
   std::vector<Fd> takeNotifySockets() { return std::move(notify_); }
 
   FdRef root() const { return root_.ref(); }

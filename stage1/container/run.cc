@@ -138,8 +138,8 @@ Result<Setup> setUp(Leash& leash) {
     streams = {terminal, terminal, terminal, true};
   }
   setup.apps = TRY(startApps(spec, plans, streams, tree.takeNotifySockets()));
-  // PID 1 keeps no end of the apps' streams, whose reader must see the end when the apps have ended,
-  // and none of their sockets.
+  // PID 1 keeps no end of the apps' streams, whose reader must see the end when the apps have
+  // ended, and none of their sockets.
   for (int fd = ipc::kStdinFd; fd <= ipc::kStderrFd; ++fd) ::close(fd);
   const ipc::Stage1Descriptors descriptors{spec};
   for (int fd = descriptors.socket(0); fd < descriptors.cgroup(0); ++fd) ::close(fd);

@@ -157,7 +157,7 @@ struct Child {
   std::vector<char*> pidPlaces;  // in envp, with room for the pid's digits
 };
 
-constexpr int kParkingPlace = 512;   // above every number of the contract
+constexpr int kParkingPlace = 512;      // above every number of the contract
 constexpr std::size_t kPidDigits = 12;  // of a 32 bit number, and its end
 
 // async-signal-safe from here to the end of the namespace

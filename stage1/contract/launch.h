@@ -39,7 +39,7 @@ struct LaunchRequest {
   bool terminal = false;
   std::string rootPath;
   std::vector<sock_filter> extraFilter;
-  std::string label;  // PodSpec::selinuxProcess
+  std::string label;              // PodSpec::selinuxProcess
   ServiceVariables service = {};  // of an app's start; an entered process has none
 };
 
@@ -61,7 +61,7 @@ struct Streams {
   int input;
   int output;
   int error;
-  bool terminal = false;  // all three are one terminal, which becomes the controlling one
+  bool terminal = false;          // all three are one terminal, which becomes the controlling one
   std::vector<int> sockets = {};  // what the program finds from 3 on
 };
 

@@ -106,8 +106,8 @@ void receiveNotifications(FdRef socket, pid_t sender, Notification& into) {
     }
     ucred from;
     std::memcpy(&from, CMSG_DATA(header), sizeof from);
-    // The kernel lets nobody name another process without CAP_SYS_ADMIN, which no app has.  An app's
-    // other processes and the pod's other apps are not the app (systemd's NotifyAccess=main).
+    // The kernel lets nobody name another process without CAP_SYS_ADMIN, which no app has.  An
+    // app's other processes and the pod's other apps are not the app (systemd's NotifyAccess=main).
     if (from.pid == sender)
       readNotification(std::string_view(bytes, static_cast<std::size_t>(got)), into);
   }

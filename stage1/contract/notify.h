@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an app says of itself by sd_notify(3), and what it is told of systemd's protocols.  PID 1 of a
-// pod.  Every stage1 flavour.
+// What an app says of itself by sd_notify(3), and what it is told of systemd's protocols.  PID 1 of
+// a pod.  Every stage1 flavour.
 #pragma once
 
 #include <sys/types.h>
@@ -38,12 +38,12 @@ struct Notification {
   std::string status;
 };
 // The lines of one datagram.  All but READY=1, RELOADING=1, STOPPING=1, WATCHDOG=1 and STATUS= mean
-// nothing to us: MAINPID=, FDSTORE=1, ERRNO=, BUSERROR=, EXTEND_TIMEOUT_USEC= … are systemd's own to
-// act on, outside of the pod.
+// nothing to us: MAINPID=, FDSTORE=1, ERRNO=, BUSERROR=, EXTEND_TIMEOUT_USEC= … are systemd's own
+// to act on, outside of the pod.
 void readNotification(std::string_view datagram, Notification& into);
-// Takes in what has arrived, without waiting and no more than a few datagrams.  One that `sender` has
-// not sent itself, that brings descriptors, or that is larger than limits::kNotifyBytes counts as
-// nothing.
+// Takes in what has arrived, without waiting and no more than a few datagrams.  One that `sender`
+// has not sent itself, that brings descriptors, or that is larger than limits::kNotifyBytes counts
+// as nothing.
 void receiveNotifications(FdRef socket, pid_t sender, Notification& into);
 
 }  // namespace airlock::stage1

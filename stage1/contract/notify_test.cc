@@ -27,8 +27,9 @@ TEST(Notification, OnlyWhatAnAppMaySayCounts) {
   EXPECT_EQ(read("READY=1").said, ipc::kNotifyReady);
   EXPECT_EQ(read("READY=1\nSTATUS=up\nWATCHDOG=1\n").said,
             ipc::kNotifyReady | ipc::kNotifyStatus | ipc::kNotifyWatchdog);
-  for (const char* other : {"MAINPID=1", "READY=0", "READY=1 ", "ready=1", "FDSTORE=1", "ERRNO=2",
-                            "BUSERROR=x", "WATCHDOG=trigger", "EXTEND_TIMEOUT_USEC=9", "", "\n\n"}) {
+  for (const char* other :
+       {"MAINPID=1", "READY=0", "READY=1 ", "ready=1", "FDSTORE=1", "ERRNO=2", "BUSERROR=x",
+        "WATCHDOG=trigger", "EXTEND_TIMEOUT_USEC=9", "", "\n\n"}) {
     EXPECT_EQ(read(other).said, 0U) << other;
   }
 }
@@ -72,7 +73,8 @@ class NotifySocket : public ::testing::Test {
       message.msg_control = control;
       message.msg_controllen = sizeof control;
       cmsghdr* header = CMSG_FIRSTHDR(&message);
-      *header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+      *header = {
+          .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
       std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
     }
     ASSERT_GE(::sendmsg(sender.get(), &message, 0), 0);

@@ -81,7 +81,8 @@ TEST_F(Attack, R13_ASocketOfTheHostsNetworkIsAGrantWhateverItIsCalled) {
       EXPECT_EQ(engine_->ask(request, fds).code(), "E_DENIED") << "as a standard stream";
     }
     request.pod.apps[0].ownErrors = true;
-    EXPECT_EQ(engine_->ask(request, std::vector<FdRef>{null, null, null, socket}).code(), "E_DENIED");
+    EXPECT_EQ(engine_->ask(request, std::vector<FdRef>{null, null, null, socket}).code(),
+              "E_DENIED");
     request.pod.apps[0].ownErrors = false;
   }
   expectUnchanged(before);

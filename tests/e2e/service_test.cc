@@ -57,17 +57,20 @@ class Service : public World {
     if (IsSkipped()) return;
     trust();
     const std::string file = engine_->scratch("probe.aci");
-    makeImage(file, {.name = "example.test/tools/probe",
-                     .prepare = "cp " AIRLOCK_BINARY_DIR "/tests/stage1_probe rootfs/bin/probe",
-                     .manifest = R"({"acKind":"ImageManifest","acVersion":"0.8.11",)"
-                                 R"("name":"example.test/tools/probe","labels":[)"
-                                 R"({"name":"version","value":"1.35"},{"name":"os","value":"linux"},)"
-                                 R"({"name":"arch","value":"amd64"}],"app":{"exec":["/bin/sh"],)"
-                                 R"("user":"0","group":"0","ports":[)"
-                                 R"({"name":"http","protocol":"tcp","port":8080,"socketActivated":true},)"
-                                 R"({"name":"dns","protocol":"udp","port":8053,"count":2,"socketActivated":true},)"
-                                 R"({"name":"plain","protocol":"tcp","port":9090}]},"annotations":[)"
-                                 R"({"name":"appc.io/executor/supports-systemd-notify","value":"true"}]})"});
+    makeImage(
+        file,
+        {.name = "example.test/tools/probe",
+         .prepare = "cp " AIRLOCK_BINARY_DIR "/tests/stage1_probe rootfs/bin/probe",
+         .manifest =
+             R"({"acKind":"ImageManifest","acVersion":"0.8.11",)"
+             R"("name":"example.test/tools/probe","labels":[)"
+             R"({"name":"version","value":"1.35"},{"name":"os","value":"linux"},)"
+             R"({"name":"arch","value":"amd64"}],"app":{"exec":["/bin/sh"],)"
+             R"("user":"0","group":"0","ports":[)"
+             R"({"name":"http","protocol":"tcp","port":8080,"socketActivated":true},)"
+             R"({"name":"dns","protocol":"udp","port":8053,"count":2,"socketActivated":true},)"
+             R"({"name":"plain","protocol":"tcp","port":9090}]},"annotations":[)"
+             R"({"name":"appc.io/executor/supports-systemd-notify","value":"true"}]})"});
     site_->signer().sign(file);
     done(Who::Root, "fetch " + file);
     writeFile(engine_->scratch("activate.py"), kActivate);
@@ -126,7 +129,8 @@ class Manager {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strcpy(address.sun_path, path.c_str());
-    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
     const timeval patience{20, 0};
     ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   }
@@ -198,7 +202,8 @@ TEST_F(Service, ADeclaredSocketServesFromThePod) {
   address.sin_family = AF_INET;
   address.sin_port = htons(8080);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+            0);
   EXPECT_EQ(sys::readAll(client, 100).value(), "from the pod\n");
   EXPECT_EQ(wait(), 0);
 }
@@ -217,17 +222,18 @@ TEST_F(Service, R13_NothingUndeclaredCrosses) {
 }
 
 TEST_F(Service, R13_ADeclaredPortWithoutASocketIsSaid) {
-  const Outcome outcome = shell(command(std::string("run ") + kProbe + " -- -c true"),
-                                options(Who::Root));
+  const Outcome outcome =
+      shell(command(std::string("run ") + kProbe + " -- -c true"), options(Who::Root));
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_THAT(outcome.err, HasSubstr("no socket was passed for the socket-activated port \"http\" (tcp 8080)"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("no socket was passed for the socket-activated port \"http\" (tcp 8080)"));
   EXPECT_THAT(outcome.err, Not(HasSubstr("plain")));
 }
 
 TEST_F(Service, R13_DescriptorsThatAreAnnouncedAndNotThereRefuseTheStart) {
   for (const char* count : {"COUNT=2", "COUNT=17", "COUNT=4000000000"}) {
-    const Outcome outcome = shell(activated("tcp:8080", std::string("run ") + kProbe),
-                                  options(Who::Root, {count}));
+    const Outcome outcome =
+        shell(activated("tcp:8080", std::string("run ") + kProbe), options(Who::Root, {count}));
     EXPECT_EQ(outcome.code, 254) << count;
     EXPECT_THAT(outcome.err, HasSubstr("descriptor"));
   }
@@ -242,7 +248,8 @@ TEST_F(Service, R13_WhatIsMeantForAnotherProcessIsNotTaken) {
 }
 
 TEST_F(Service, R13_PolicyHasASayInSocketsOfTheHostsNetwork) {
-  const std::string run = activated("tcp:8080", std::string("run ") + kProbe + " -- -c 'echo $LISTEN_FDS'");
+  const std::string run =
+      activated("tcp:8080", std::string("run ") + kProbe + " -- -c 'echo $LISTEN_FDS'");
   const Outcome denied = shell(run, options(Who::Alice));
   EXPECT_EQ(denied.code, 254);
   EXPECT_THAT(denied.err, HasSubstr("a socket of the host's network is not granted"));
@@ -254,11 +261,11 @@ TEST_F(Service, R13_PolicyHasASayInSocketsOfTheHostsNetwork) {
 
 // A journal of our own: what journald's socket takes.
 TEST_F(Service, WithoutAJournalTheAppsShareTheStreams) {
-  const Outcome outcome =
-      shell(command(std::string("run ") + kProbe + " -- -c 'echo hello'"),
-            options(Who::Root, {"JOURNAL_STREAM=8:1"}));
+  const Outcome outcome = shell(command(std::string("run ") + kProbe + " -- -c 'echo hello'"),
+                                options(Who::Root, {"JOURNAL_STREAM=8:1"}));
   EXPECT_EQ(outcome.out, "hello\n");
-  const Outcome missing = shell(command(std::string("run --journal=nowhere ") + kProbe), options(Who::Root));
+  const Outcome missing =
+      shell(command(std::string("run --journal=nowhere ") + kProbe), options(Who::Root));
   EXPECT_EQ(missing.code, 254);
   EXPECT_THAT(missing.err, HasSubstr("journal namespace nowhere"));
 }

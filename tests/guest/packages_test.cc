@@ -63,7 +63,7 @@ TEST(PurgedPackages, EndThePodsAndLeaveNothing) {
        " -- -c 'sleep 1000' </dev/null 2>&1 | cat >/run/results/purged-pod.log) & "
        "for i in $(seq 200); do airlock list --no-legend | grep -q running && exit 0; sleep 0.1; "
        "done; cat /run/results/purged-pod.log; exit 1");
-  ASSERT_NE(must("pgrep -f '[s]leep 1000' || true"), "");
+  EXPECT_NE(must("pgrep -f '[s]leep 1000' || true"), "");
   const Outcome purge = shell(std::string("dpkg --purge ") + kEach);
   ASSERT_EQ(purge.code, 0) << purge.out << purge.err;
 

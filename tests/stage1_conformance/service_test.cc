@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What passes between whoever holds a pod and its apps: notifications, sockets, streams of their own.
+// What passes between whoever holds a pod and its apps: notifications, sockets, streams of their
+// own.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -66,8 +67,8 @@ TEST_F(Service, AnAppWithoutNotifyHasNoSocketForIt) {
 }
 
 TEST_F(Service, TheWatchdogIsHandedOn) {
-  PodRequest request = notifying(
-      {"/bin/sh", "-c", "test $WATCHDOG_PID = $$ && echo $WATCHDOG_USEC $NOTIFY_SOCKET"});
+  PodRequest request =
+      notifying({"/bin/sh", "-c", "test $WATCHDOG_PID = $$ && echo $WATCHDOG_USEC $NOTIFY_SOCKET"});
   request.spec.watchdogMicroseconds = 5'000'000;
   request.spec.apps[0].environment = {{"WATCHDOG_PID", "1"}};
   EXPECT_EQ(runPod(std::move(request)).output, "5000000 /dev/notify\n");
@@ -92,9 +93,10 @@ TEST_F(Service, R13_OnlyTheAppItselfSpeaksForItAndNothingButWords) {
 TEST_F(Service, R13_AnotherAppOfThePodDoesNotSpeakForIt) {
   PodRequest request = notifying({"/bin/probe", "notify", "STATUS=waiting"});
   // The other app's pid follows: both are children of PID 1, started in order.
-  request.spec.apps.push_back(shellApp(
-      "evil", "pid=$(grep -l notify /proc/[0-9]*/cmdline | head -n 1 | cut -d/ -f3);"
-              "/bin/probe notify-other $pid; /bin/probe forge $pid; echo done; sleep 0.2"));
+  request.spec.apps.push_back(
+      shellApp("evil",
+               "pid=$(grep -l notify /proc/[0-9]*/cmdline | head -n 1 | cut -d/ -f3);"
+               "/bin/probe notify-other $pid; /bin/probe forge $pid; echo done; sleep 0.2"));
   request.roots.emplace_back();
   Stage1 pod = startPod(std::move(request));
   while (pod.next(5'000) && pod.event(Kind::AppExited) == nullptr) continue;
@@ -122,16 +124,17 @@ TEST_F(Service, AnEnteredProcessHasNoneOfIt) {
 }
 
 TEST_F(Service, R13_AnAppHasItsDeclaredSocketsAndNoOtherDescriptor) {
-  PodRequest request = shellPod("echo $LISTEN_FDS $LISTEN_FDNAMES; test $LISTEN_PID = $$ && exec /bin/probe fds");
+  PodRequest request =
+      shellPod("echo $LISTEN_FDS $LISTEN_FDNAMES; test $LISTEN_PID = $$ && exec /bin/probe fds");
   request.spec.apps[0].sockets = {{AppName::parse("http").value(), false, 80},
                                   {AppName::parse("admin").value(), false, 81}};
-  request.spec.apps.push_back(shellApp("second", "sleep 0.2; echo ${LISTEN_FDS-none}; exec /bin/probe fds"));
+  request.spec.apps.push_back(
+      shellApp("second", "sleep 0.2; echo ${LISTEN_FDS-none}; exec /bin/probe fds"));
   request.roots.emplace_back();
   request.others.push_back(listener());
   request.others.push_back(listener());
   Stage1 pod = runPod(std::move(request));
-  EXPECT_EQ(pod.output,
-            "2 http:admin\nfd 0\nfd 1\nfd 2\nfd 3\nfd 4\nnone\nfd 0\nfd 1\nfd 2\n")
+  EXPECT_EQ(pod.output, "2 http:admin\nfd 0\nfd 1\nfd 2\nfd 3\nfd 4\nnone\nfd 0\nfd 1\nfd 2\n")
       << pod.errors;
 }
 
