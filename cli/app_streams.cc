@@ -54,11 +54,12 @@ Result<std::vector<Fd>> openAppStreams(const PodArguments& wanted, const std::st
     return refuse(ErrorKind::Invalid, "E_LIMIT",
                   "the pod has too many apps and volumes for --journal");
   }
+  const std::string unit = ownUnit();
   const std::string socket = journalSocket(automatic ? "" : wanted.journal);
   for (const ipc::AppSpec& app : pod.apps) {
     for (const bool each : {output, errors}) {
       if (!each) continue;
-      auto stream = openJournalStream(socket, app.name.text());
+      auto stream = openJournalStream(socket, app.name.text(), unit);
       if (!stream && automatic) {
         request.notes.push_back("the apps share one stream to the journal: " +
                                 stream.error().message());

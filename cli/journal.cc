@@ -9,7 +9,9 @@
 
 #include <cstring>
 
+#include "base/limits.h"
 #include "base/syscall.h"
+#include "cli/pod_flags.h"
 
 namespace airlock::cli {
 
@@ -33,14 +35,36 @@ std::string journalSocket(const std::string& nameSpace) {
   return "/run/systemd/journal" + (nameSpace.empty() ? "" : "." + nameSpace) + "/stdout";
 }
 
+std::string unitOf(std::string_view cgroup) {
+  std::string unit;
+  for (const std::string& part : splitText(cgroup, '/')) {
+    if (part.ends_with(".service") || part.ends_with(".scope")) unit = part;
+  }
+  return unit;
+}
+
+std::string ownUnit() {
+  const auto file = sys::openPath("/proc/self/cgroup", O_RDONLY);
+  if (!file) return {};
+  const auto text = sys::readAll(*file, limits::kHeaderBytes);
+  if (!text) return {};
+  // cgroup v2, or systemd's own hierarchy beside v1.  cgroups(7)
+  for (const std::string& line : splitText(*text, '\n')) {
+    const bool systemds = line.starts_with("0::") || line.contains(":name=systemd:");
+    if (const std::string unit = unitOf(line); systemds && !unit.empty()) return unit;
+  }
+  return {};
+}
+
 // What sd_journal_stream_fd(3) writes (systemd, src/libsystemd/sd-journal/journal-send.c, and
 // src/journal/journald-stream.c, which reads it): seven lines, then the stream.
 //   identifier                 SYSLOG_IDENTIFIER
-//   unit                       believed from root alone; empty: journald asks the kernel for ours
+//   unit                       of what has ended before journald looks; believed from root alone
 //   priority                   6, LOG_INFO, as systemd gives to what a unit prints
 //   level prefix               1: a line may begin with "<3>" (sd-daemon(3)), as in a unit
 //   to syslog, kmsg, console   0: as journald is set up
-Result<Fd> openJournalStream(const std::string& socket, const std::string& identifier) {
+Result<Fd> openJournalStream(const std::string& socket, const std::string& identifier,
+                             const std::string& unit) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (socket.size() >= sizeof address.sun_path)
@@ -53,7 +77,7 @@ Result<Fd> openJournalStream(const std::string& socket, const std::string& ident
   if (::shutdown(stream.get(), SHUT_RD) != 0) return failErrno("shutdown");
   static_cast<void>(
       ::setsockopt(stream.get(), SOL_SOCKET, SO_SNDBUF, &kStreamBuffer, sizeof kStreamBuffer));
-  TRY(sys::writeAll(stream, identifier + "\n\n6\n1\n0\n0\n0\n"));
+  TRY(sys::writeAll(stream, identifier + "\n" + unit + "\n6\n1\n0\n0\n0\n"));
   return stream;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -14,8 +15,14 @@ bool isJournalStream(FdRef fd, const std::string& journalStream);
 
 // The socket that takes streams: of the journal, or of a journal namespace (systemd-journald(8)).
 std::string journalSocket(const std::string& nameSpace);
-// A stream whose lines have `identifier` as SYSLOG_IDENTIFIER.
-Result<Fd> openJournalStream(const std::string& socket, const std::string& identifier);
+// The unit in a cgroup path such as "/system.slice/web.service/pod"; "" when there is none in it.
+std::string unitOf(std::string_view cgroup);
+// The unit that this process is in.
+std::string ownUnit();
+// A stream whose lines have `identifier` as SYSLOG_IDENTIFIER, and belong to `unit` where journald
+// cannot ask the kernel: their writer has ended.
+Result<Fd> openJournalStream(const std::string& socket, const std::string& identifier,
+                             const std::string& unit);
 
 struct JournalDirectory {
   std::string path;

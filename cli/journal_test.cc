@@ -30,6 +30,13 @@ TEST(Journal, AStreamIsRecognisedByDeviceAndInode) {
       << "only sockets";
 }
 
+TEST(Journal, AUnitIsTheLastOneInACgroupsPath) {
+  EXPECT_EQ(unitOf("0::/system.slice/web.service"), "web.service");
+  EXPECT_EQ(unitOf("0::/system.slice/web.service/airlock"), "web.service");
+  EXPECT_EQ(unitOf("0::/user.slice/user-1.slice/user@1.service/app.slice/x.scope"), "x.scope");
+  EXPECT_EQ(unitOf("0::/"), "");
+}
+
 TEST(Journal, AStreamBeginsWithItsSevenLines) {
   char directory[] = "/tmp/airlock-journal-XXXXXX";
   ASSERT_NE(::mkdtemp(directory), nullptr);
@@ -41,12 +48,12 @@ TEST(Journal, AStreamBeginsWithItsSevenLines) {
   ASSERT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   ASSERT_EQ(::listen(server.get(), 1), 0);
   {
-    const auto stream = openJournalStream(path, "web");
+    const auto stream = openJournalStream(path, "web", "web.service");
     ASSERT_TRUE(stream) << stream.error().text();
     ASSERT_TRUE(sys::writeAll(*stream, std::string_view("hello\n")));
   }
   const Fd taken = Fd::own(::accept(server.get(), nullptr, nullptr));
-  EXPECT_EQ(sys::readAll(taken, 4096).value(), "web\n\n6\n1\n0\n0\n0\nhello\n");
+  EXPECT_EQ(sys::readAll(taken, 4096).value(), "web\nweb.service\n6\n1\n0\n0\n0\nhello\n");
   ::unlink(path.c_str());
   ::rmdir(directory);
   EXPECT_EQ(journalSocket(""), "/run/systemd/journal/stdout");
