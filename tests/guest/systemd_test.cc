@@ -102,6 +102,7 @@ TEST_F(Systemd, AMemberOfTheGroupNeedsNothingButTheSocket) {
 // The capabilities and devices of the unit are enough for all of them.
 TEST_F(Systemd, AMemberOfTheGroupDoesAllThatPolicyGrantsThroughTheUnit) {
   done(Who::Alice, "mkdir /home/alice/volume");
+  done(Who::Root, "chcon -t airlock_pod_file_t -l s0 /home/alice/volume");
   done(Who::Root,
        "systemd-run --quiet --unit=airlock-test-all -p User=alice airlock run "
        "--volume=v,kind=host,source=/home/alice/volume " +
