@@ -31,6 +31,12 @@ Result<ipc::Arranged> arrange(const ipc::SystemdJob& job) {
 Result<Place> findPlace(const Server& server, const PodId& pod, std::optional<pid_t> leader) {
   Place place{.parent = {}, .leader = leader, .own = false, .unit = {}, .machine = {}};
   if (leader) {
+    // machined takes the unit that the leader is in, and it was cloned in this one.
+    if (const auto hierarchy = sandbox::openCgroupHierarchy()) {
+      const std::string callers = TRY(sandbox::cgroupOf(server.peer.pid));
+      TRY(sandbox::writeCgroup(TRY(sandbox::openCgroup(*hierarchy, callers)), "cgroup.procs",
+                               std::to_string(*leader)));
+    }
     auto arranged =
         arrange({pod, static_cast<unsigned>(*leader), static_cast<unsigned>(server.peer.pid)});
     if (!arranged) arranged = ipc::Arranged{{}, {}, arranged.error().text()};

@@ -130,7 +130,7 @@ TEST(Units, AreAsTightAsRecorded) {
   must("cp " AIRLOCK_BINARY_DIR "/packaging/systemd/airlock-helper@.service " +
        (scratch / "airlock-helper@x.service"));
   for (const char* unit :
-       {"--threshold=82 airlock-helper@x.service", "--threshold=28 airlock-gc.service"}) {
+       {"--threshold=82 airlock-helper@x.service", "--threshold=34 airlock-gc.service"}) {
     const Outcome outcome = shell("cd " + scratch.path() +
                                   " && systemd-analyze security --offline=yes --no-pager " + unit);
     EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;

@@ -69,6 +69,7 @@ TEST(PurgedPackages, EndThePodsAndLeaveNothing) {
 
   EXPECT_EQ(must("pgrep -fa '[s]leep 1000|[a]irlock-' || true"), "") << "processes";
   EXPECT_EQ(must("find / -xdev -path /var/log -prune -o -path /tests -prune -o "
+                 "-path '/tmp/airlock-test-*' -prune -o "
                  "'(' -name '*airlock*' -o -nouser -o -nogroup ')' -print"),
             "");
   EXPECT_EQ(must("find /run -path /run/results -prune -o -path /run/fixture -prune -o "
