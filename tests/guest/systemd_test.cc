@@ -193,8 +193,10 @@ TEST_F(Systemd, LimitsOfTheServiceHoldForItsPod) {
                "count=1"));
   EXPECT_TRUE(soon([] { return show("airlock-test-limits.service", "ActiveState") == "failed"; }));
   EXPECT_EQ(show("airlock-test-limits.service", "Result"), "oom-kill");
-  const std::string log = done(Who::Root, "journalctl -b -o cat -u airlock-test-limits");
-  EXPECT_TRUE(log.contains("1234\n123\n")) << log;
+  const auto log = [] {
+    return done(Who::Root, "journalctl --sync; journalctl -b -o cat -u airlock-test-limits");
+  };
+  EXPECT_TRUE(soon([&] { return log().contains("1234\n123\n"); })) << log();
 }
 
 TEST_F(Systemd, InALoginSessionAPodGetsAScopeOfItsOwn) {
