@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <array>
 #include <cstdlib>
+#include <optional>
 
 #include "cli/attach.h"
 #include "cli/helper_client.h"
@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
+#include "cli/stream_relay.h"
 #include "cli/terminal.h"
 #include "ipc/pod_spec.h"
 
@@ -80,12 +81,13 @@ Result<int> enter(const Options& options, const std::vector<std::string>& argume
   if (spec.terminal && kind != nullptr) spec.environment.emplace_back("TERM", kind);
 
   const bool terminal = spec.terminal;
-  constexpr std::array<FdRef, 3> streams = {FdRef(0), FdRef(1), FdRef(2)};
+  std::optional<StreamRelay> relay = TRY(StreamRelay::make({FdRef(0), FdRef(1), FdRef(2)}));
   HelperAnswer answer =
-      TRY(askHelper(options, ipc::EnterRequest{pod.record.pod, std::move(spec)}, streams));
+      TRY(askHelper(options, ipc::EnterRequest{pod.record.pod, std::move(spec)}, relay->streams()));
   if (!std::holds_alternative<ipc::Entered>(answer.reply) || answer.fds.size() != 2) {
     return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
   }
+  relay->handedOver();
   const StopSignals signals = TRY(StopSignals::block());
   ipc::Channel leash(std::move(answer.fds[1]));
   const Attachment attachment{.process = answer.fds[0],
@@ -93,7 +95,9 @@ Result<int> enter(const Options& options, const std::vector<std::string>& argume
                               .input = input,
                               .output = FdRef(1),
                               .terminal = terminal};
-  return exitAs(TRY(holdLeash(attachment, leash)));
+  const Ending ending = TRY(holdLeash(attachment, leash));
+  relay.reset();
+  return exitAs(ending);
 }
 
 }  // namespace airlock::cli

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/syscall.h"
@@ -14,6 +16,7 @@
 #include "cli/pod_arguments.h"
 #include "cli/pod_request.h"
 #include "cli/service_variables.h"
+#include "cli/stream_relay.h"
 #include "cli/terminal.h"
 #include "cli/text_output.h"
 
@@ -93,7 +96,8 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
   }
 
   const Fd input = TRY(inputFor(wanted.interactive));
-  std::vector<FdRef> fds = {input.ref(), FdRef(1), FdRef(2)};
+  std::optional<StreamRelay> relay = TRY(StreamRelay::make({input.ref(), FdRef(1), FdRef(2)}));
+  std::vector<FdRef> fds(relay->streams().begin(), relay->streams().end());
   for (const Fd& volume : request.volumes) fds.push_back(volume);
   for (const Sealed& filter : request.filters) fds.push_back(filter.fd());
   for (const std::size_t socket : request.sockets) fds.push_back(service.sockets[socket].fd);
@@ -103,6 +107,7 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
   if (started == nullptr || answer.fds.size() != 2) {
     return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
   }
+  relay->handedOver();
   const StopSignals signals = TRY(StopSignals::block());
   ipc::Channel leash(std::move(answer.fds[1]));
   TRY(saveUuid(wanted.uuidFile, started->pod));
@@ -119,6 +124,7 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
                               .terminal = wanted.interactive,
                               .notifier = &notifier};
   const Ending ending = TRY(holdLeash(attachment, leash));
+  relay.reset();
   if (ending.killed)
     note("Container airlock-" + started->pod.text() + " terminated by signal KILL.\n");
   return exitAs(ending);

@@ -2,7 +2,7 @@
 # The commands that start, enter, show and remove pods.
 airlock_library(cli_pods
   SOURCES attach.cc app_streams.cc cmd_cat_manifest.cc cmd_enter.cc cmd_gc.cc cmd_list.cc cmd_rm.cc cmd_run.cc cmd_status.cc cmd_stop.cc journal.cc notifier.cc pod_access.cc
-          pod_arguments.cc pod_flags.cc pod_request.cc pod_view.cc seccomp_groups.cc service_variables.cc terminal.cc
+          pod_arguments.cc pod_flags.cc pod_request.cc pod_view.cc seccomp_groups.cc service_variables.cc stream_relay.cc terminal.cc
   USES base ipc sandbox image store cli)
 airlock_test(cli_pods attach_test.cc journal_test.cc notifier_test.cc pod_arguments_test.cc pod_request_test.cc pod_view_test.cc terminal_test.cc
   LIBRARIES cli_pods)

@@ -37,6 +37,36 @@ Result<bool> mayUse(const std::string& process, const std::string& file, bool di
   return (decision.allowed & wanted) == wanted;
 }
 
+namespace {
+
+// "user:role:type:low-high" without "-high"; empty where there is no range, or no SELinux.
+std::string lowEndOfOwnRange() {
+  char* own = nullptr;
+  if (::is_selinux_enabled() <= 0 || ::getcon_raw(&own) != 0) return {};
+  std::string label = own;
+  ::freecon(own);
+  std::size_t level = 0;
+  for (int field = 0; field < 3; ++field) {
+    level = label.find(':', level);
+    if (level == std::string::npos) return {};
+    ++level;
+  }
+  const std::size_t high = label.find('-', level);
+  if (high == std::string::npos) return {};
+  return label.substr(0, high);
+}
+
+}  // namespace
+
+bool hasHighCategories() { return !lowEndOfOwnRange().empty(); }
+
+Result<void> leaveHighCategories() {
+  const std::string low = lowEndOfOwnRange();
+  if (low.empty() || ::setcon_raw(low.c_str()) == 0) return {};
+  return fail(
+      Error::fromErrno(errno, "leave the SELinux categories of the login").withCode("E_SELINUX"));
+}
+
 Result<std::string> labelOfFile(FdRef file) {
   char label[limits::kLabelBytes];
   const ssize_t size = ::fgetxattr(file.get(), "security.selinux", label, sizeof label);

@@ -21,6 +21,13 @@ bool isLabelKnown(const std::string& label);
 // write with `write`.  The kernel's own answer, also while it is permissive.
 Result<bool> mayUse(const std::string& process, const std::string& file, bool directory,
                     bool write);
+// Whether this process may use what a label without categories may not: its range's low end has
+// none and its high end has some, as that of people who log in.
+bool hasHighCategories();
+// From here on this process, of one thread, is at the low end of its range, and so are the pipes
+// that it makes. There is no way back.
+Result<void> leaveHighCategories();
+
 // The label of an open file; "" when its file system has none.
 Result<std::string> labelOfFile(FdRef file);
 

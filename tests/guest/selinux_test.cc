@@ -79,6 +79,10 @@ TEST_F(Selinux, AnOrdinaryDayOfTheEngineMeetsNoDenial) {
   for (const Who who : {Who::Root, Who::Alice}) {
     const Outcome outcome = unconfined(who, kRun + " -- -c \"echo hello\"");
     EXPECT_EQ(outcome.out, "hello\n") << outcome.err;
+    // Its pipes have every category, too.
+    const Outcome piped = unconfined(
+        who, "echo in | " + kRun + " -- -c \"cat; echo out; echo err >&2\" 2>&1 | cat");
+    EXPECT_EQ(piped.out, "in\nout\nerr\n") << piped.err;
   }
   const Outcome own = unconfined(
       Who::Alice,
