@@ -61,7 +61,7 @@ function(airlock_test name)
     set(A_TIMEOUT 120)
   endif()
   add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY "${CMAKE_BINARY_DIR}")
-  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} RUN_SERIAL TRUE)
 endfunction()
 
 # A fuzz target: with AIRLOCK_FUZZERS a libFuzzer binary; always a test that replays fuzz/corpus/<name>/.
