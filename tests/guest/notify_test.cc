@@ -37,7 +37,8 @@ class Unit : public Guest {
   }
   static void unit(const std::string& name, const std::string& text) {
     writeFile("/run/systemd/system/" + name, text);
-    must("systemctl daemon-reload");
+    // As one below /etc has it: machined asks for the states of units by it.
+    must("chcon -t systemd_unit_t /run/systemd/system/" + name + "; systemctl daemon-reload");
   }
   static std::string property(const std::string& name) {
     return must("systemctl show --value -p " + name + " pod.service").substr(0, 32);
