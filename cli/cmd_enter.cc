@@ -60,6 +60,7 @@ Result<AppName> chooseApp(const store::Pod& pod, const std::string& wanted) {
 }  // namespace
 
 Result<int> enter(const Options& options, const std::vector<std::string>& arguments) {
+  StreamRelay::leaveCategories();
   EnterArguments wanted = TRY(parse(arguments));
   const store::Pod pod = TRY(inMessage(findPod(options, wanted.pod), "problem retrieving pod"));
   if (pod.state != store::PodState::Running) {

@@ -76,6 +76,7 @@ void tellLayers(const ipc::Started& started) {
 }  // namespace
 
 Result<int> run(const Options& options, const std::vector<std::string>& arguments) {
+  StreamRelay::leaveCategories();
   // First: the descriptors that it names must not be ours.
   const ServiceVariables service = TRY(takeServiceVariables());
   const PodArguments wanted = TRY(parsePodArguments(arguments));

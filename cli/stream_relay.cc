@@ -9,7 +9,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <string>
+#include <vector>
 
+#include "base/limits.h"
 #include "base/syscall.h"
 #include "cli/text_output.h"
 #include "sandbox/selinux.h"
@@ -20,9 +23,12 @@ namespace {
 
 constexpr std::size_t kMostAtOnce = 65536;  // a pipe's default capacity
 
-bool isPipe(FdRef stream) {
+// A pipe with categories: those of a login, which are all, are not the pod's two.
+bool needsRelay(FdRef stream) {
   struct stat status;
-  return ::fstat(stream.get(), &status) == 0 && S_ISFIFO(status.st_mode);
+  if (::fstat(stream.get(), &status) != 0 || !S_ISFIFO(status.st_mode)) return false;
+  const auto label = sandbox::labelOfFile(stream);
+  return label && sandbox::hasCategories(*label);
 }
 
 bool isSamePipe(FdRef one, FdRef other) {
@@ -56,16 +62,29 @@ void blockBrokenPipe() {
 
 }  // namespace
 
+void StreamRelay::leaveCategories() {
+  constexpr std::array<FdRef, 3> streams = {FdRef(0), FdRef(1), FdRef(2)};
+  if (std::ranges::none_of(streams, needsRelay) || !sandbox::hasHighCategories()) return;
+  const auto again = []() -> Result<void> {
+    const Fd own = TRY(sys::openPath("/proc/self/cmdline", O_RDONLY));
+    std::string text = TRY(sys::readAll(own, limits::kManifestBytes));
+    std::vector<char*> arguments;
+    for (std::size_t at = 0; at < text.size(); at = text.find('\0', at) + 1)
+      arguments.push_back(text.data() + at);
+    arguments.push_back(nullptr);
+    TRY(sandbox::leaveHighCategoriesAtExec());
+    ::execv("/proc/self/exe", arguments.data());
+    return failErrno("execute airlock again");
+  }();
+  note("warning: the pod may be unable to use a pipe of this login: " + again.error().text() +
+       "\n");
+}
+
 Result<StreamRelay> StreamRelay::make(std::array<FdRef, 3> streams) {
   StreamRelay relay(streams);
-  if (std::ranges::none_of(streams, isPipe) || !sandbox::hasHighCategories()) return relay;
-  auto left = sandbox::leaveHighCategories();
-  if (!left) {
-    note("warning: the pod may be unable to use this pipe: " + left.error().text() + "\n");
-    return relay;
-  }
+  if (sandbox::hasHighCategories()) return relay;  // they could not be left
   for (int stream = 0; stream < 3; ++stream)
-    if (isPipe(streams[static_cast<std::size_t>(stream)])) TRY(relay.replace(stream));
+    if (needsRelay(streams[static_cast<std::size_t>(stream)])) TRY(relay.replace(stream));
   return relay;
 }
 

@@ -17,8 +17,11 @@ namespace airlock::cli {
 // pipe that the pod could not use, the end of one without categories whose other end we serve.
 class StreamRelay {
  public:
-  // Before any other thread exists, and before signals are blocked.  Where categories cannot be
-  // left (a policy that forbids it) the streams stay as they are, and a line on stderr says so.
+  // First of all in a command: where one of the standard streams is such a pipe this program is
+  // executed again, with the same arguments, without the login's categories.  Where that cannot be
+  // (a policy that forbids it) the streams stay as they are, and a line on stderr says so.
+  static void leaveCategories();
+  // Before signals are blocked.
   static Result<StreamRelay> make(std::array<FdRef, 3> streams);
   StreamRelay(StreamRelay&&) = default;
   StreamRelay& operator=(StreamRelay&&) = delete;

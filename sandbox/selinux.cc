@@ -45,7 +45,7 @@ std::string lowEndOfOwnRange() {
   if (::is_selinux_enabled() <= 0 || ::getcon_raw(&own) != 0) return {};
   std::string label = own;
   ::freecon(own);
-  std::size_t level = 0;
+  std::size_t level = 0;  // starts behind the third colon
   for (int field = 0; field < 3; ++field) {
     level = label.find(':', level);
     if (level == std::string::npos) return {};
@@ -60,11 +60,16 @@ std::string lowEndOfOwnRange() {
 
 bool hasHighCategories() { return !lowEndOfOwnRange().empty(); }
 
-Result<void> leaveHighCategories() {
+Result<void> leaveHighCategoriesAtExec() {
   const std::string low = lowEndOfOwnRange();
-  if (low.empty() || ::setcon_raw(low.c_str()) == 0) return {};
+  if (low.empty() || ::setexeccon_raw(low.c_str()) == 0) return {};
   return fail(
       Error::fromErrno(errno, "leave the SELinux categories of the login").withCode("E_SELINUX"));
+}
+
+bool hasCategories(const std::string& label) {
+  const std::size_t level = label.rfind(":s0");
+  return level != std::string::npos && label.find(":c", level) != std::string::npos;
 }
 
 Result<std::string> labelOfFile(FdRef file) {

@@ -24,9 +24,11 @@ Result<bool> mayUse(const std::string& process, const std::string& file, bool di
 // Whether this process may use what a label without categories may not: its range's low end has
 // none and its high end has some, as that of people who log in.
 bool hasHighCategories();
-// From here on this process, of one thread, is at the low end of its range, and so are the pipes
-// that it makes. There is no way back.
-Result<void> leaveHighCategories();
+// The next program that this process executes is at the low end of its range, and so are the pipes
+// that it makes.
+Result<void> leaveHighCategoriesAtExec();
+// Whether a pod, which has two categories, may not use a pipe with this label: it has others.
+bool hasCategories(const std::string& label);
 
 // The label of an open file; "" when its file system has none.
 Result<std::string> labelOfFile(FdRef file);
