@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/syscall.h"
+#include "cli/configuration.h"
 #include "cli/progress.h"
 #include "cli/text_output.h"
 #include "ipc/channel.h"
@@ -121,12 +122,14 @@ Result<Fd> memoryFile(const char* name) {
   return file;
 }
 
-ipc::FetchOptions fetchOptions(const Options& options) {
-  return {.allowHttp = options.insecure.http,
-          .skipTlsCheck = options.insecure.tls,
-          .proxy = environment({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}),
-          .noProxy = environment({"no_proxy", "NO_PROXY"}),
-          .mostBytes = limits::kImageBytes};
+Result<ipc::FetchOptions> fetchOptions(const Options& options) {
+  return ipc::FetchOptions{
+      .allowHttp = options.insecure.http,
+      .skipTlsCheck = options.insecure.tls,
+      .proxy = environment({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}),
+      .noProxy = environment({"no_proxy", "NO_PROXY"}),
+      .mostBytes = limits::kImageBytes,
+      .credentials = TRY(configuredCredentials(options))};
 }
 
 Result<ipc::FetchedImage> fetchImage(ipc::FetchImageJob job, FdRef image, FdRef signature,

@@ -15,9 +15,9 @@
 
 namespace airlock::cli {
 
-// The network options that every job of this caller has: what is allowed, and the proxy of its
-// environment.
-ipc::FetchOptions fetchOptions(const Options& options);
+// The network options that every job of this caller has: what is allowed, the proxy of its
+// environment, and the credentials that are configured.
+Result<ipc::FetchOptions> fetchOptions(const Options& options);
 
 // Downloads an image into `image` and its signature into `signature`; tells progress and notes on
 // stderr.  When this returns, the fetcher has exited: a connection to the helper may be opened only

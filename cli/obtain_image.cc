@@ -162,7 +162,7 @@ class Obtaining {
                                     ipc::ImportRequest request) const {
     if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
     const std::optional<ipc::CatalogRecord> kept = TRY(fromStore(download));
-    job.options = fetchOptions(options_);
+    job.options = TRY(fetchOptions(options_));
     job.wantSignature = !options_.insecure.image;
     std::optional<Fd> signature;
     if (job.wantSignature && isUrl(signatureFile_)) {

@@ -121,7 +121,7 @@ Result<void> offerAdvertised(const Options& options, const ImageName& name) {
     return {};
   }
   const std::vector<FetchedKey> keys =
-      TRY(fetchKeys({.options = fetchOptions(options), .prefix = name.text()}));
+      TRY(fetchKeys({.options = TRY(fetchOptions(options)), .prefix = name.text()}));
   const KeyScope scope{name};
   for (const FetchedKey& key : keys) {
     const bool silently =
