@@ -24,6 +24,8 @@ constexpr Command kCommands[] = {
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      catManifest},
+    {"completion", "bash", "print the completion of commands, flags, images and pods for a shell", "",
+     completion, false},
     {"config", "", "print what the configuration says, all its directories together",
      "--pretty-print=true\tindented\n"
      "--show-secrets\tpasswords, tokens and keys too\n",
@@ -71,6 +73,11 @@ constexpr Command kCommands[] = {
      "--full\twhole ids and times\n"
      "--no-legend\twithout the line of column names\n",
      list},
+    {"metadata-service", "[--listen-port=18112]",
+     "tell the pods that are registered with it about themselves, over HTTP",
+     "--listen-address=\"127.0.0.1\"\twhere pods find it\n"
+     "--listen-port=\"18112\"\tand at which port\n",
+     metadataService},
     {"policy explain", "run|fetch IMAGE...",
      "tell whether something is allowed, and which line of the policy says so",
      "--as=\"\"\tfor this user, by name or uid (root only)\n"

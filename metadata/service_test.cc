@@ -138,7 +138,7 @@ TEST_F(Service, IsConfinedAndNobody) {
   EXPECT_THAT(status, HasSubstr("Seccomp:\t2"));
   EXPECT_THAT(status, HasSubstr("CapEff:\t0000000000000000"));
   EXPECT_THAT(status, testing::Not(HasSubstr("Uid:\t0\t")));
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat((home_ + "/socket").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0660U);
 }
