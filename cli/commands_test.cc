@@ -144,9 +144,9 @@ TEST_F(Program, PrintsACompletionForItsOwnName) {
 TEST_F(Program, TellsTheStepsOfAnErrorWithDebug) {
   std::filesystem::create_directories(home_ + "/loc/auth.d");
   std::ofstream(home_ + "/loc/auth.d/a.json") << "{}";
-  const Outcome outcome = run({"--debug", "image", "list"});
+  const Outcome outcome = run({"--debug", "config"});
   EXPECT_EQ(outcome.code, 254);
-  EXPECT_THAT(outcome.errors, StartsWith("list: cannot get configuration\n  └─no airlockKind"));
+  EXPECT_THAT(outcome.errors, StartsWith("config: cannot get configuration\n  └─no airlockKind"));
   EXPECT_EQ(run({"version"}).code, 0);
 }
 TEST_F(Program, NamesTheNearestFlag) {
