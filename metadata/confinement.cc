@@ -32,7 +32,8 @@ Result<void> confine(std::vector<int> keep) {
   sandbox::Confinement confinement;
   confinement.filter = sandbox::policies::kMetadata;
   confinement.keep = std::move(keep);
-  confinement.limits = {{RLIMIT_FSIZE, 0}, {RLIMIT_NOFILE, kOpenFiles}, {RLIMIT_NPROC, 0}};
+  // No RLIMIT_FSIZE: the log may be a file, and there is no other that could grow.
+  confinement.limits = {{RLIMIT_NOFILE, kOpenFiles}, {RLIMIT_NPROC, 0}};
   TRY(sandbox::enter(confinement));
   return {};
 }

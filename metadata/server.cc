@@ -97,11 +97,13 @@ void onCompleted(void*, MHD_Connection*, void** context, MHD_RequestTerminationC
 }
 
 Result<void> open(Door& door) {
+  // No Date: the C library would open the time zone's file for it.
   door.daemon.reset(::MHD_start_daemon(
-      MHD_USE_EPOLL, 0, nullptr, nullptr, &onRequest, &door, MHD_OPTION_LISTEN_SOCKET,
-      door.socket.get(), MHD_OPTION_CONNECTION_LIMIT, limits::kMetadataConnections,
-      MHD_OPTION_CONNECTION_TIMEOUT, limits::kMetadataSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      kHeaderBytes, MHD_OPTION_NOTIFY_COMPLETED, &onCompleted, nullptr, MHD_OPTION_END));
+      MHD_USE_EPOLL | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, nullptr, nullptr, &onRequest, &door,
+      MHD_OPTION_LISTEN_SOCKET, door.socket.get(), MHD_OPTION_CONNECTION_LIMIT,
+      limits::kMetadataConnections, MHD_OPTION_CONNECTION_TIMEOUT, limits::kMetadataSeconds,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHeaderBytes, MHD_OPTION_NOTIFY_COMPLETED, &onCompleted,
+      nullptr, MHD_OPTION_END));
   if (!door.daemon) return fail(ErrorKind::Failed, "libmicrohttpd does not start");
   return {};
 }

@@ -84,7 +84,14 @@ void Fetching::SetUpTestSuite() {
   if (skipReason().empty()) skipReason() = startServer();
 }
 
-void Fetching::TearDownTestSuite() { world().reset(); }
+void Fetching::TearDownTestSuite() {
+  // The next suite of this program has files of its own.
+  if (skipReason().empty()) {
+    ::umount2("/etc/hosts", MNT_DETACH);
+    ::umount2("/etc/resolv.conf", MNT_DETACH);
+  }
+  world().reset();
+}
 
 void Fetching::SetUp() {
   if (!skipReason().empty()) GTEST_SKIP() << skipReason();
