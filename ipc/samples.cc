@@ -261,7 +261,8 @@ void addMeasure(std::vector<Sample>& list) {
 }
 
 void addSystemd(std::vector<Sample>& list) {
-  add(list, "SystemdJob", SystemdJob{.pod = samplePodId(12), .leader = 4711, .caller = 4700},
+  add(list, "SystemdJob",
+      SystemdJob{.pod = samplePodId(12), .leader = 4711, .caller = 4700, .asRkt = true},
       decodeSystemdJob);
   add(list, "SystemdReply.failure", SystemdReply(sampleFailure()), decodeSystemdReply);
   add(list, "SystemdReply.arranged",

@@ -125,6 +125,8 @@ std::string Fetching::served(const std::string& path) {
   return world()->directory / ("www/" + path);
 }
 
+std::string Fetching::certificate() { return world()->directory / "ca.pem"; }
+
 void Fetching::demand(const std::string& authorization) {
   writeFile(world()->directory / "credentials", authorization + "\n");
 }

@@ -67,6 +67,69 @@ TEST_F(Pages, FetchByNameWithTheKeyInTheKeystore) {
   EXPECT_THAT(outcome.out, MatchesRegex("sha512-[0-9a-f]{32}\n"));
 }
 
+TEST_F(Pages, TrustByDiscoveryWantsSomebodyWhoCanBeAsked) {
+  const Outcome outcome = airlock(root(), "trust --prefix=example.test/new");
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_THAT(
+      lines(outcome.err),
+      ElementsAre(
+          "pubkey: prefix: \"example.test/new\"", "key: \"https://example.test/pubkeys.gpg\"",
+          "gpg key fingerprint is: " + spaced(signer().fingerprint()),
+          "\tTest Signer <signer@example.test>",
+          "pubkey: To trust the key for \"example.test/new\", do one of the following:",
+          "pubkey:  - call airlock with --trust-keys-from-https",
+          "pubkey:  - run: airlock trust --prefix \"example.test/new\"",
+          StartsWith("trust: error adding keys: error reviewing key: unable to ask user to review "
+                     "fingerprint due to lack of tty")));
+  EXPECT_FALSE(airlock(root(), "trust list").out.contains("example.test/new"));
+}
+
+TEST_F(Pages, TrustByDiscoveryWithoutAReview) {
+  const Outcome outcome =
+      airlock(root(), "trust --prefix=example.test/new --skip-fingerprint-review");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("Trusting \"https://example.test/pubkeys.gpg\" for prefix "
+                                     "\"example.test/new\" without fingerprint review.\n"
+                                     "Added key for prefix \"example.test/new\" at \""));
+}
+
+TEST_F(Pages, TrustOnATerminalAsks) {
+  if (!exists("/usr/bin/script")) GTEST_SKIP() << "needs script";
+  const auto answering = [&](const std::string& answer) {
+    std::string command = AIRLOCK_BINARY_DIR "/bin/airlock";
+    for (const std::string& argument : engine_->pathArguments()) command += " " + argument;
+    command += " trust --prefix=example.test/asked";
+    return shell("export SSL_CERT_FILE=" + certificate() + "; printf '" + answer +
+                 "' | script -qec '" + command + "' /dev/null | tr -d '\\r'");
+  };
+  const std::string no = answering("maybe\\nno\\n").out;
+  EXPECT_THAT(no, HasSubstr("Are you sure you want to trust this key (yes/no)?\n"));
+  EXPECT_THAT(no, HasSubstr("Please enter 'yes' or 'no'\n"));
+  EXPECT_THAT(no, HasSubstr("pubkey: not trusting \"https://example.test/pubkeys.gpg\"\n"));
+  const std::string yes = answering("yes\\n").out;
+  EXPECT_THAT(yes, HasSubstr("for prefix \"example.test/asked\" after fingerprint review.\n"));
+}
+
+TEST_F(Pages, FetchTrustsKeysFromHttpsWhereNoneIsTrusted) {
+  publish("example.test/fresh/app", &signer());
+  writeFile(served("pubkeys.gpg"), signer().publicKey());
+  const Outcome outcome =
+      airlock(root(), "--trust-keys-from-https fetch example.test/fresh/app:1.35");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("for prefix \"example.test/fresh/app\" without fingerprint "
+                                     "review.\n"));
+}
+
+TEST_F(Pages, ARefusalTellsWhichKeySignedAndWhichPrefixesHaveKeys) {
+  const Signer stranger;
+  publish("example.test/coreos/odd", &stranger);
+  const Outcome outcome = airlock(root(), "fetch example.test/coreos/odd:1.35");
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_THAT(outcome.err, HasSubstr("airlock: keys are trusted for \"example.test/coreos\""));
+  EXPECT_THAT(outcome.err, HasSubstr("the signature names key"));
+  EXPECT_THAT(outcome.err, HasSubstr("airlock trust --prefix=example.test/coreos/odd <key file>"));
+}
+
 TEST_F(Pages, FetchCalledRktSpeaksAsRkt) {
   must("ln -s " AIRLOCK_BINARY_DIR "/bin/airlock " + engine_->scratch("rkt"));
   std::string command = engine_->scratch("rkt");
