@@ -12,6 +12,7 @@
 #include "cli/helper_client.h"
 #include "cli/in_message.h"
 #include "cli/obtain_image.h"
+#include "cli/options.h"
 #include "cli/pod_access.h"
 #include "cli/pod_arguments.h"
 #include "cli/pod_request.h"
@@ -127,7 +128,8 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
   const Ending ending = TRY(holdLeash(attachment, leash));
   relay.reset();
   if (ending.killed)
-    note("Container airlock-" + started->pod.text() + " terminated by signal KILL.\n");
+    note("Container " + programName() + "-" + started->pod.text() +
+         " terminated by signal KILL.\n");
   return exitAs(ending);
 }
 

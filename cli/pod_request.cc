@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/in_message.h"
+#include "cli/options.h"
 #include "cli/seccomp_groups.h"
 #include "image/capabilities.h"
 #include "image/types.h"
@@ -76,6 +77,7 @@ class Builder {
     pod_.annotations.push_back({"coreos.com/rkt/stage1/mutable", "false"});
     pod_.volumes = arguments_.volumes;
     spec().hostname = arguments_.hostname;
+    if (spec().hostname.empty() && programName() == "rkt") spec().hostname = "rkt-";
     spec().network = arguments_.network;
     spec().terminal = arguments_.interactive;
     warnOfInsecure();
