@@ -56,8 +56,12 @@ Result<std::vector<Fd>> openAppStreams(const PodArguments& wanted, const std::st
   }
   const std::string unit = ownUnit();
   const std::string socket = journalSocket(automatic ? "" : wanted.journal);
+  // What has a place of its own already does not go to the journal.
+  const auto wants = [](bool journal, ipc::StreamMode mode) {
+    return journal && mode == ipc::StreamMode::Inherit;
+  };
   for (const ipc::AppSpec& app : pod.apps) {
-    for (const bool each : {output, errors}) {
+    for (const bool each : {wants(output, app.output), wants(errors, app.errors)}) {
       if (!each) continue;
       auto stream = openJournalStream(socket, app.name.text(), unit);
       if (!stream && automatic) {
@@ -77,8 +81,8 @@ Result<std::vector<Fd>> openAppStreams(const PodArguments& wanted, const std::st
   }
   if (!automatic) TRY(addJournal(wanted.journal, request));
   for (ipc::AppSpec& app : pod.apps) {
-    app.ownOutput = output;
-    app.ownErrors = errors;
+    app.ownOutput = wants(output, app.output);
+    app.ownErrors = wants(errors, app.errors);
   }
   return streams;
 }

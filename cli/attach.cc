@@ -203,6 +203,7 @@ class Holder {
     switch (event->kind) {
       case ipc::LeashEvent::Kind::Ready:
         if (attachment_.notifier != nullptr) attachment_.notifier->podIsReady();
+        if (attachment_.onReady) attachment_.onReady();
         return {};
       case ipc::LeashEvent::Kind::Notify:
         if (attachment_.notifier != nullptr) attachment_.notifier->appSays(*event);
@@ -214,6 +215,10 @@ class Holder {
           notes_.push_back("app \"" + printable(event->app) +
                            "\" was killed: " + printable(event->text));
         }
+        return {};
+      case ipc::LeashEvent::Kind::Warning:
+        if (notes_.size() < 2 * limits::kApps)
+          notes_.push_back("app \"" + printable(event->app) + "\": " + printable(event->text));
         return {};
       case ipc::LeashEvent::Kind::Failed:
         failure_ = printable(event->text);

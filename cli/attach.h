@@ -2,6 +2,7 @@
 // Holding a pod's leash: from Started or Entered to the exit code.  run and enter.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -34,6 +35,7 @@ struct Attachment {
   FdRef output;
   bool terminal = false;         // the pod was asked for a terminal
   Notifier* notifier = nullptr;  // who is told how the pod is; nobody without one
+  std::function<void()> onReady = {};
 };
 
 struct Ending {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <optional>
 
@@ -42,32 +42,14 @@ Result<EnterArguments> parse(const std::vector<std::string>& arguments) {
   return parsed;
 }
 
-Result<AppName> chooseApp(const store::Pod& pod, const std::string& wanted) {
-  const auto& apps = pod.record.apps;
-  if (!wanted.empty()) {
-    const AppName name = TRY(AppName::parse(wanted));
-    if (std::ranges::find(apps, name, &ipc::PodApp::name) != apps.end()) return name;
-    return refuse(ErrorKind::Missing, "E_APP", "no app \"" + wanted + "\" in the pod");
-  }
-  if (apps.size() == 1) return apps.front().name;
-  complain("enter", "pod contains multiple apps:");
-  for (const ipc::PodApp& app : apps) complain("enter", "\t" + app.name.text());
-  return refuse(
-      ErrorKind::Invalid, "E_APP",
-      "unable to determine app name: specify app using \"" + programName() + " enter --app= ...\"");
-}
-
 }  // namespace
 
 Result<int> enter(const Options& options, const std::vector<std::string>& arguments) {
   StreamRelay::leaveCategories();
   EnterArguments wanted = TRY(parse(arguments));
   const store::Pod pod = TRY(inMessage(findPod(options, wanted.pod), "problem retrieving pod"));
-  if (pod.state != store::PodState::Running) {
-    return refuse(ErrorKind::Busy, "E_STOPPED",
-                  "pod \"" + pod.record.pod.text() + "\" isn't currently running");
-  }
-  const AppName app = TRY(chooseApp(pod, wanted.app));
+  TRY(requireRunning(pod));
+  const AppName app = TRY(chooseApp(pod, wanted.app, "enter"));
   if (wanted.command.empty()) {
     complain("enter", "no command specified, assuming \"/bin/bash\"");
     wanted.command = {"/bin/bash"};

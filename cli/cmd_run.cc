@@ -9,6 +9,7 @@
 #include "base/syscall.h"
 #include "cli/app_streams.h"
 #include "cli/attach.h"
+#include "cli/detach.h"
 #include "cli/helper_client.h"
 #include "cli/in_message.h"
 #include "cli/obtain_image.h"
@@ -97,8 +98,17 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
     for (const std::string& line : request.notes) complain("run", line);
   }
 
+  std::optional<DetachedHolder> holder;
+  if (wanted.detach) {
+    auto here = TRY(detach());
+    if (const int* code = std::get_if<int>(&here)) return *code;
+    holder = std::get<DetachedHolder>(std::move(here));
+  }
   const Fd input = TRY(inputFor(wanted.interactive));
-  std::optional<StreamRelay> relay = TRY(StreamRelay::make({input.ref(), FdRef(1), FdRef(2)}));
+  const FdRef standard(input);
+  // Detached: nobody is there, and our input is /dev/null.
+  std::optional<StreamRelay> relay = TRY(StreamRelay::make(
+      {standard, holder ? standard : FdRef(1), holder ? standard : FdRef(2)}));
   std::vector<FdRef> fds(relay->streams().begin(), relay->streams().end());
   for (const Fd& volume : request.volumes) fds.push_back(volume);
   for (const Sealed& filter : request.filters) fds.push_back(filter.fd());
@@ -124,7 +134,10 @@ Result<int> run(const Options& options, const std::vector<std::string>& argument
                               .input = FdRef(0),
                               .output = FdRef(1),
                               .terminal = wanted.interactive,
-                              .notifier = &notifier};
+                              .notifier = &notifier,
+                              .onReady = [&] {
+                                if (holder) holder->podIsReady(started->pod);
+                              }};
   const Ending ending = TRY(holdLeash(attachment, leash));
   relay.reset();
   if (ending.killed)

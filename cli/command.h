@@ -58,6 +58,9 @@ struct Command {
 };
 
 // One per subcommand; main.cc has the table.
+Result<int> attach(const Options& options, const std::vector<std::string>& arguments);
+Result<int> exportApp(const Options& options, const std::vector<std::string>& arguments);
+Result<int> logs(const Options& options, const std::vector<std::string>& arguments);
 Result<int> fetch(const Options& options, const std::vector<std::string>& arguments);
 Result<int> trust(const Options& options, const std::vector<std::string>& arguments);
 Result<int> trustList(const Options& options, const std::vector<std::string>& arguments);

@@ -20,6 +20,11 @@ namespace airlock::cli {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"attach", "[--app=NAME] [--mode=MODE] UUID", "attach to the streams of a running app",
+     "--app=\"\"\tthe app to attach to, where a pod has several\n"
+     "--mode=\"auto\"\tlist, auto, tty, tty-in, tty-out, or some of stdin,stdout,stderr\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     attach},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
@@ -39,6 +44,10 @@ constexpr Command kCommands[] = {
     {"enter", "[--app=NAME] UUID [COMMAND [ARGUMENT...]]",
      "run a command in a running pod, confined as its app is",
      "--app=\"\"\tthe app to enter, where a pod has several\n", enter},
+    {"export", "[--app=NAME] [--overwrite] UUID FILE.aci", "make an image of an exited app",
+     "--app=\"\"\tthe app to export, where a pod has several\n"
+     "--overwrite\treplace FILE.aci\n",
+     exportApp},
     {"fetch", "IMAGE [--signature=FILE]...", "fetch images, verify them and keep them in the store",
      "--full\tprint whole image ids\n"
      "--local\tas --pull-policy=never\n"
@@ -73,6 +82,14 @@ constexpr Command kCommands[] = {
      "--full\twhole ids and times\n"
      "--no-legend\twithout the line of column names\n",
      list},
+    {"logs", "[-f] [--app=NAME] UUID", "print what a pod's apps have logged",
+     "--app=\"\"\tof this app alone\n"
+     "--follow\tor -f: go on until the pod has ended\n"
+     "--no-timestamps\twithout the time before each line\n"
+     "--plain\tthe text alone, errors on standard error\n"
+     "--since=\"\"\tfor this long (10m), or since a time\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     logs},
     {"metadata-service", "[--listen-port=18112]",
      "tell the pods that are registered with it about themselves, over HTTP",
      "--listen-address=\"127.0.0.1\"\twhere pods find it\n"
@@ -88,6 +105,7 @@ constexpr Command kCommands[] = {
     {"rm", "[--uuid-file=FILE] UUID...", "remove pods that have exited",
      "--uuid-file=\"\"\tread the pod's UUID from this file\n", removePods},
     {"run", "[POD-FLAGS] IMAGE [APP-FLAGS] [-- ARGUMENT...] [--- IMAGE...]", "run images as a pod",
+     "--detach\tprint the UUID when the pod is ready, and leave it running\n"
      "--hostname=\"\"\tof the pod; airlock-UUID otherwise\n"
      "--inherit-env\tgive the apps this environment\n"
      "--interactive\tgive the app a terminal\n"
@@ -110,6 +128,9 @@ constexpr Command kCommands[] = {
      "--readonly-rootfs\tthe app cannot write to its root\n"
      "--caps-retain=\"\"\tcapabilities to be kept\n"
      "--caps-remove=\"\"\tcapabilities to be taken away\n"
+     "--stdin=\"\"\tnull, stream, tty or interactive\n"
+     "--stdout=\"\"\tnull, log, stream, tty or interactive\n"
+     "--stderr=\"\"\tlikewise\n"
      "--seccomp=\"\"\tmode=retain|remove,@SET or CALL,…\n"
      "--memory=\"\"\tlimit, such as 64M\n"
      "--cpu=\"\"\tlimit, such as 500m\n"

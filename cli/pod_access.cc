@@ -3,9 +3,12 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/in_message.h"
+#include "cli/options.h"
 #include "cli/text_output.h"
 
 namespace airlock::cli {
@@ -47,6 +50,28 @@ Result<std::vector<std::string>> podOperands(std::vector<std::string> operands,
                   "airlock list shows them");
   }
   return operands;
+}
+
+Result<void> requireRunning(const store::Pod& pod) {
+  if (pod.state == store::PodState::Running) return {};
+  return refuse(ErrorKind::Busy, "E_STOPPED",
+                "pod \"" + pod.record.pod.text() + "\" isn't currently running");
+}
+
+Result<AppName> chooseApp(const store::Pod& pod, const std::string& wanted,
+                          const std::string& command) {
+  const auto& apps = pod.record.apps;
+  if (!wanted.empty()) {
+    const AppName name = TRY(AppName::parse(wanted));
+    if (std::ranges::find(apps, name, &ipc::PodApp::name) != apps.end()) return name;
+    return refuse(ErrorKind::Missing, "E_APP", "no app \"" + wanted + "\" in the pod");
+  }
+  if (apps.size() == 1) return apps.front().name;
+  complain(command, "pod contains multiple apps:");
+  for (const ipc::PodApp& app : apps) complain(command, "\t" + app.name.text());
+  return refuse(ErrorKind::Invalid, "E_APP",
+                "unable to determine app name: specify app using \"" + programName() + " " +
+                    command + " --app= ...\"");
 }
 
 void complain(std::string_view command, std::string_view text) {

@@ -29,6 +29,12 @@ Result<store::Pod> findPod(const Options& options, std::string_view text);
 Result<std::vector<std::string>> podOperands(std::vector<std::string> operands,
                                              const std::string& uuidFile);
 
+// rkt's refusal of a pod that does not run.
+Result<void> requireRunning(const store::Pod& pod);
+// The app that `wanted` names, or the only one; rkt's list of them where there are several.
+Result<AppName> chooseApp(const store::Pod& pod, const std::string& wanted,
+                          const std::string& command);
+
 // "stop: TEXT\n" on stderr.
 void complain(std::string_view command, std::string_view text);
 

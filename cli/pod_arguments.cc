@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/in_message.h"
 #include "cli/pod_flags.h"
+#include "cli/stream_modes.h"
 #include "image/quantity.h"
 #include "image/types.h"
 
@@ -210,9 +211,6 @@ void addUnavailable(FlagSet& flags) {
                            "annotation",
                            "user-annotation",
                            "user-label",
-                           "stdin",
-                           "stdout",
-                           "stderr",
                            "no-overlay",
                            "no-overlayfs"}) {
     flags.unavailable(name);
@@ -266,6 +264,9 @@ class Reader {
     if (pod_.interactive && pod_.apps.size() > 1) {
       return badFlag("interactive option only supports one image");
     }
+    if (pod_.interactive && pod_.detach)
+      return badFlag("--detach does not go with a terminal of the caller's");
+    TRY(checkStreams());
     if (pod_.apps.size() > limits::kApps) {
       return badFlag("a pod has at most " + std::to_string(limits::kApps) + " apps");
     }
@@ -279,6 +280,28 @@ class Reader {
     return {};
   }
 
+  Result<void> checkStreams() const {
+    for (const AppArguments& app : pod_.apps) {
+      if (pod_.interactive && (app.input || app.output || app.errors))
+        return badFlag("an interactive app has one terminal, and no other streams");
+    }
+    return {};
+  }
+
+  void addStreamFlag(const char* name, std::optional<ipc::StreamMode> AppArguments::*stream) {
+    appValue(name,
+             [this, name, stream](AppArguments& app, const std::string& value) -> Result<void> {
+               if (value == "interactive") {
+                 pod_.interactive = true;
+                 return {};
+               }
+               app.*stream = TRY(inMessage(parseStreamMode(value), "--" + std::string(name)));
+               if (std::string_view(name) == "stdin" && app.*stream == ipc::StreamMode::Log)
+                 return badFlag("--stdin cannot be a log");
+               return {};
+             });
+  }
+
   template <class Act>
   void appValue(const char* name, Act act) {
     flags_.value(name, [this, name, act](const std::string& value) -> Result<void> {
@@ -289,6 +312,7 @@ class Reader {
 
   void addPodFlags() {
     flags_.boolean("interactive", pod_.interactive);
+    flags_.boolean("detach", pod_.detach);
     flags_.boolean("inherit-env", pod_.inheritEnvironment);
     flags_.boolean("private-users", ignored_);  // every pod has a user namespace of its own
     const Handler network = [this](const std::string& value) -> Result<void> {
@@ -398,6 +422,9 @@ class Reader {
       app.environment.push_back(TRY(parseEnvironment(value)));
       return {};
     });
+    addStreamFlag("stdin", &App::input);
+    addStreamFlag("stdout", &App::output);
+    addStreamFlag("stderr", &App::errors);
     addIsolatorFlags();
   }
 

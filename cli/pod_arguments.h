@@ -32,11 +32,15 @@ struct AppArguments {
   std::vector<image::Isolator> isolators;  // each overrides what the image says of its kind
   bool capabilitiesRetained = false;
   bool capabilitiesRemoved = false;
+  std::optional<ipc::StreamMode> input;  // --stdin; "interactive" is the pod's
+  std::optional<ipc::StreamMode> output;
+  std::optional<ipc::StreamMode> errors;
   std::vector<std::string> arguments;  // appended to exec
 };
 
 struct PodArguments {
   bool interactive = false;
+  bool detach = false;
   ipc::Network network = ipc::Network::Loopback;
   std::string hostname;
   std::string uuidFile;

@@ -14,6 +14,7 @@
 #include "cli/in_message.h"
 #include "cli/options.h"
 #include "cli/seccomp_groups.h"
+#include "cli/stream_modes.h"
 #include "image/capabilities.h"
 #include "image/types.h"
 
@@ -149,10 +150,6 @@ class Builder {
     for (const std::string& isolator : isolators.notEnforced) {
       result_.notes.push_back("app " + name.text() + ": isolator " + isolator + " is not enforced");
     }
-    if (!app.eventHandlers.empty()) {
-      result_.warnings.push_back("warning: app " + name.text() +
-                                 ": its event handlers are not run by this version");
-    }
 
     image::RuntimeApp runtime{.name = name,
                               .image = {manifest.name, chosen.record.image.text(), manifest.labels},
@@ -169,6 +166,8 @@ class Builder {
     started.notify =
         wanted.notify || image::annotationValue(manifest.annotations, kNotifies) == "true";
     if (wanted.notify) runtime.annotations.push_back({std::string(kNotifies), "true"});
+    setStreams(wanted, started);
+    noteStreams(started, runtime.annotations);
     describe(app, wanted, started);
     runtime.app = std::move(app);
     pod_.apps.push_back(std::move(runtime));
@@ -343,12 +342,24 @@ class Builder {
     return {};
   }
 
+  void setStreams(const AppArguments& wanted, ipc::AppSpec& started) const {
+    // Nobody is there whose streams it could have.
+    const auto otherwise = [&](ipc::StreamMode detached) {
+      return arguments_.detach ? detached : ipc::StreamMode::Inherit;
+    };
+    started.input = wanted.input.value_or(otherwise(ipc::StreamMode::Null));
+    started.output = wanted.output.value_or(otherwise(ipc::StreamMode::Log));
+    started.errors = wanted.errors.value_or(otherwise(ipc::StreamMode::Log));
+  }
+
   static void describe(const image::App& app, const AppArguments& wanted, ipc::AppSpec& started) {
     started.exec = app.exec;
     for (const EnvironmentVariable& variable : app.environment) {
       started.environment.emplace_back(variable.name, variable.value);
     }
     started.workingDirectory = app.workingDirectory;
+    for (const image::EventHandler& handler : app.eventHandlers)
+      (handler.name == "pre-start" ? started.preStart : started.postStop) = handler.exec;
     started.user = app.user;
     started.group = app.group;
     started.supplementaryGids = app.supplementaryGids;

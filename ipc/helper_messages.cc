@@ -45,6 +45,19 @@ void writeEnter(wire::EnterRequest::Builder to, const EnterRequest& value) {
   writeEnterSpec(to.initEnter(), value.enter);
 }
 
+Result<AttachRequest> readAttach(wire::AttachRequest::Reader from) {
+  return AttachRequest{.pod = TRY(readPodId(from.getPod(), "pod id")),
+                       .attach = TRY(readAttachSpec(from.getAttach()))};
+}
+void writeAttach(wire::AttachRequest::Builder to, const AttachRequest& value) {
+  to.setPod(raw(value.pod));
+  writeAttachSpec(to.initAttach(), value.attach);
+}
+Result<ExportRequest> readExport(wire::ExportRequest::Reader from) {
+  return ExportRequest{.pod = TRY(readPodId(from.getPod(), "pod id")),
+                       .app = TRY(readName<AppName>(from.getApp(), "app name"))};
+}
+
 Result<StopRequest> readStop(wire::StopRequest::Reader from) {
   return StopRequest{.pod = TRY(readPodId(from.getPod(), "pod id")), .force = from.getForce()};
 }
@@ -116,6 +129,10 @@ Result<HelperRequest> readRequest(wire::HelperRequest::Reader from) {
       return TRY(readExplain(from.getExplain()));
     case wire::HelperRequest::REPORT:
       return ReportRequest{};
+    case wire::HelperRequest::ATTACH:
+      return TRY(readAttach(from.getAttach()));
+    case wire::HelperRequest::EXPORT:
+      return TRY(readExport(from.getExport()));
   }
   return badValue("request", "is of an unknown kind");
 }
@@ -141,7 +158,13 @@ void writeRequest(wire::HelperRequest::Builder to, const HelperRequest& request)
           [&](const RemoveImageRequest& value) { to.initRemoveImage().setImage(raw(value.image)); },
           [&](const VerifyImageRequest& value) { to.initVerifyImage().setImage(raw(value.image)); },
           [&](const ExplainRequest& value) { writeExplain(to.initExplain(), value); },
-          [&](const ReportRequest&) { to.initReport(); }},
+          [&](const ReportRequest&) { to.initReport(); },
+          [&](const AttachRequest& value) { writeAttach(to.initAttach(), value); },
+          [&](const ExportRequest& value) {
+            auto exported = to.initExport();
+            exported.setPod(raw(value.pod));
+            exported.setApp(text(value.app.text()));
+          }},
       request);
 }
 
@@ -212,6 +235,8 @@ Result<HelperReply> readReply(wire::HelperReply::Reader from) {
       return TRY(readExplained(from.getExplained()));
     case wire::HelperReply::REPORTED:
       return TRY(readReported(from.getReported()));
+    case wire::HelperReply::ATTACHED:
+      return Attached{};
   }
   return badValue("reply", "is of an unknown kind");
 }
@@ -268,7 +293,8 @@ void writeReply(wire::HelperReply::Builder to, const HelperReply& reply) {
           [&](const Collected& value) { writeCollected(to.initCollected(), value); },
           [&](const ImageVerified& value) { writeImageVerified(to.initImageVerified(), value); },
           [&](const Explained& value) { writeExplained(to.initExplained(), value); },
-          [&](const Reported& value) { writeReported(to.initReported(), value); }},
+          [&](const Reported& value) { writeReported(to.initReported(), value); },
+          [&](const Attached&) { to.initAttached(); }},
       reply);
 }
 }  // namespace

@@ -39,6 +39,17 @@ struct EnterRequest {
   PodId pod;
   EnterSpec enter;
 };
+// No descriptors.
+struct AttachRequest {
+  PodId pod;
+  AttachSpec attach;
+};
+// Descriptors: 0 the file that the image is written to; 1 its manifest, sealed; 2 a pipe for how it
+// ended.
+struct ExportRequest {
+  PodId pod;
+  AppName app;
+};
 struct StopRequest {
   PodId pod;
   bool force = false;
@@ -64,9 +75,10 @@ struct ExplainRequest {
 };
 struct ReportRequest {};  // which layers this host enforces, and the TPM register with its log
 
-using HelperRequest = std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest,
-                                   RemovePodRequest, CollectGarbageRequest, RemoveImageRequest,
-                                   VerifyImageRequest, ExplainRequest, ReportRequest>;
+using HelperRequest =
+    std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest, RemovePodRequest,
+                 CollectGarbageRequest, RemoveImageRequest, VerifyImageRequest, ExplainRequest,
+                 ReportRequest, AttachRequest, ExportRequest>;
 
 // --- replies
 // ------------------------------------------------------------------------------------------------------
@@ -97,7 +109,9 @@ struct Started {
 };
 // Descriptors: 0 a pidfd of the entering process, 1 its leash.
 struct Entered {};
-struct Done {};  // stop, remove
+// Descriptors: 0 a connection to PID 1 of the pod.
+struct Attached {};
+struct Done {};  // stop, remove, export
 struct Collected {
   std::vector<PodId> marked;   // exited, now in exited-garbage
   std::vector<PodId> waiting;  // still within the grace period
@@ -136,7 +150,7 @@ struct Progress {
 
 // Progress may come any number of times; every other reply is the last one.
 using HelperReply = std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected,
-                                 ImageVerified, Explained, Reported>;
+                                 ImageVerified, Explained, Reported, Attached>;
 
 Result<std::string> encode(const HelperRequest& request);
 Result<HelperRequest> decodeHelperRequest(std::string_view bytes);

@@ -23,6 +23,8 @@ WireEvent toWire(LeashEvent::Kind kind) {
       return WireEvent::NOTIFY;
     case LeashEvent::Kind::OomKilled:
       return WireEvent::OOM_KILLED;
+    case LeashEvent::Kind::Warning:
+      return WireEvent::WARNING;
   }
   return WireEvent::UNSET;
 }
@@ -44,6 +46,8 @@ Result<LeashEvent::Kind> fromWire(WireEvent kind) {
       return LeashEvent::Kind::Notify;
     case WireEvent::OOM_KILLED:
       return LeashEvent::Kind::OomKilled;
+    case WireEvent::WARNING:
+      return LeashEvent::Kind::Warning;
   }
   return badValue("leash event", "is of an unknown kind");
 }

@@ -229,10 +229,15 @@ TEST(PodSpec, DescriptorsStandInTheOrderOfTheContract) {
   EXPECT_EQ(fds.filter(1), 14);
   EXPECT_EQ(fds.socket(1), 15);
   EXPECT_EQ(fds.stream(1), 17);
-  EXPECT_EQ(fds.end(), 18);
+  EXPECT_EQ(fds.logs(), 18) << "one app keeps a stream";
+  EXPECT_EQ(fds.end(), 20);
   pod.hasCgroups = true;
   EXPECT_EQ(fds.cgroup(1), 19);
-  EXPECT_EQ(fds.end(), 20);
+  EXPECT_EQ(fds.attachSocket(), 21);
+  EXPECT_EQ(fds.end(), 22);
+  pod.apps[1].input = StreamMode::Null;
+  pod.apps[1].errors = StreamMode::Inherit;
+  EXPECT_EQ(fds.end(), 20) << "nothing is kept any more";
 }
 
 TEST(Messages, WhatIsTooLargeIsNotEncoded) {

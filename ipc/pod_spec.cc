@@ -75,6 +75,43 @@ Result<SocketSpec> readSocket(wire::SocketSpec::Reader from) {
   return socket;
 }
 
+Result<StreamMode> fromWire(wire::StreamMode mode) {
+  switch (mode) {
+    case wire::StreamMode::INHERIT:
+      return StreamMode::Inherit;
+    case wire::StreamMode::NULL_:
+      return StreamMode::Null;
+    case wire::StreamMode::LOG:
+      return StreamMode::Log;
+    case wire::StreamMode::STREAM:
+      return StreamMode::Stream;
+    case wire::StreamMode::TTY:
+      return StreamMode::Tty;
+  }
+  return badValue("stream mode", "is unknown");
+}
+wire::StreamMode toWire(StreamMode mode) {
+  switch (mode) {
+    case StreamMode::Inherit:
+      break;
+    case StreamMode::Null:
+      return wire::StreamMode::NULL_;
+    case StreamMode::Log:
+      return wire::StreamMode::LOG;
+    case StreamMode::Stream:
+      return wire::StreamMode::STREAM;
+    case StreamMode::Tty:
+      return wire::StreamMode::TTY;
+  }
+  return wire::StreamMode::INHERIT;
+}
+
+// The program of an event handler; no list is none.
+Result<std::vector<std::string>> readHandler(capnp::List<Data>::Reader from) {
+  if (from.size() == 0) return std::vector<std::string>();
+  return readExec(from);
+}
+
 Result<AppSpec> readApp(wire::AppSpec::Reader from) {
   AppSpec app{
       .name = TRY(readName<AppName>(from.getName(), "app name")),
@@ -103,7 +140,12 @@ Result<AppSpec> readApp(wire::AppSpec::Reader from) {
       .sockets = TRY(readList(from.getSockets(), limits::kActivatedSockets, "sockets", readSocket)),
       .ownInput = from.getOwnInput(),
       .ownOutput = from.getOwnOutput(),
-      .ownErrors = from.getOwnErrors()};
+      .ownErrors = from.getOwnErrors(),
+      .input = TRY(fromWire(from.getInput())),
+      .output = TRY(fromWire(from.getOutput())),
+      .errors = TRY(fromWire(from.getErrors())),
+      .preStart = TRY(readHandler(from.getPreStart())),
+      .postStop = TRY(readHandler(from.getPostStop()))};
   if (!app.workingDirectory.empty() && !app.workingDirectory.starts_with('/')) {
     return badValue("working directory", "is not absolute");
   }
@@ -146,6 +188,11 @@ void writeApp(wire::AppSpec::Builder to, const AppSpec& app) {
   to.setOwnInput(app.ownInput);
   to.setOwnOutput(app.ownOutput);
   to.setOwnErrors(app.ownErrors);
+  to.setInput(toWire(app.input));
+  to.setOutput(toWire(app.output));
+  to.setErrors(toWire(app.errors));
+  if (!app.preStart.empty()) writeExec(to.initPreStart(count(app.preStart)), app.preStart);
+  if (!app.postStop.empty()) writeExec(to.initPostStop(count(app.postStop)), app.postStop);
 }
 
 Result<VolumeKind> fromWire(wire::VolumeKind kind) {
@@ -209,6 +256,21 @@ bool isHostname(std::string_view name) {
          });
 }
 
+Result<void> checkStreams(const PodSpec& spec, const AppSpec& app) {
+  const std::string name = "app " + app.name.text();
+  const bool own = app.ownInput || app.ownOutput || app.ownErrors;
+  const bool kept = app.input != StreamMode::Inherit || app.output != StreamMode::Inherit ||
+                    app.errors != StreamMode::Inherit;
+  if (spec.terminal && (own || kept)) return badValue(name, "has own streams beside a terminal");
+  if (app.input == StreamMode::Log) return badValue(name, "has a log for its input");
+  const auto both = [](bool mine, StreamMode mode) { return mine && mode != StreamMode::Inherit; };
+  if (both(app.ownInput, app.input) || both(app.ownOutput, app.output) ||
+      both(app.ownErrors, app.errors)) {
+    return badValue(name, "has two streams where it can have one");
+  }
+  return {};
+}
+
 Result<void> checkWhole(const PodSpec& spec) {
   if (!isHostname(spec.hostname)) {
     return badValue(
@@ -236,9 +298,7 @@ Result<void> checkWhole(const PodSpec& spec) {
   for (const AppSpec& app : spec.apps) {
     if (!apps.insert(app.name).second) return badValue("app " + app.name.text(), "is there twice");
     sockets += app.sockets.size();
-    if (spec.terminal && (app.ownInput || app.ownOutput || app.ownErrors)) {
-      return badValue("app " + app.name.text(), "has own streams beside a terminal");
-    }
+    TRY(checkStreams(spec, app));
     for (const MountSpec& mount : app.mounts) {
       if (!volumes.contains(mount.volume)) {
         return badValue("mount in app " + app.name.text(),
@@ -293,9 +353,33 @@ void writeEnterSpec(wire::EnterSpec::Builder to, const EnterSpec& spec) {
   to.setTerminal(spec.terminal);
 }
 
+Result<AttachSpec> readAttachSpec(wire::AttachSpec::Reader from) {
+  AttachSpec spec{.app = TRY(readName<AppName>(from.getApp(), "app name")),
+                  .input = from.getInput(),
+                  .output = from.getOutput(),
+                  .errors = from.getErrors()};
+  if (!spec.input && !spec.output && !spec.errors) return badValue("attachment", "has no stream");
+  return spec;
+}
+void writeAttachSpec(wire::AttachSpec::Builder to, const AttachSpec& spec) {
+  to.setApp(text(spec.app.text()));
+  to.setInput(spec.input);
+  to.setOutput(spec.output);
+  to.setErrors(spec.errors);
+}
+
 }  // namespace airlock::ipc::codec
 
 namespace airlock::ipc {
+
+bool keepsStreams(const PodSpec& spec) {
+  const auto kept = [](StreamMode mode) {
+    return mode != StreamMode::Inherit && mode != StreamMode::Null;
+  };
+  return std::ranges::any_of(spec.apps, [&](const AppSpec& app) {
+    return kept(app.input) || kept(app.output) || kept(app.errors);
+  });
+}
 
 Result<std::string> encode(const PodSpec& spec) {
   return codec::encode<wire::PodSpec>(
@@ -311,6 +395,14 @@ Result<std::string> encode(const EnterSpec& spec) {
 }
 Result<EnterSpec> decodeEnterSpec(std::string_view bytes) {
   return codec::decode<wire::EnterSpec>(bytes, limits::kSealedBytes, codec::readEnterSpec);
+}
+
+Result<std::string> encode(const AttachSpec& spec) {
+  return codec::encode<wire::AttachSpec>(
+      limits::kMessageBytes, [&](auto to) { codec::writeAttachSpec(to, spec); }, decodeAttachSpec);
+}
+Result<AttachSpec> decodeAttachSpec(std::string_view bytes) {
+  return codec::decode<wire::AttachSpec>(bytes, limits::kMessageBytes, codec::readAttachSpec);
 }
 
 int Stage1Descriptors::volume(std::size_t index) const {
@@ -338,6 +430,7 @@ int Stage1Descriptors::stream(std::size_t app) const {
 int Stage1Descriptors::cgroup(std::size_t app) const {
   return stream(spec.apps.size()) + static_cast<int>(app);
 }
-int Stage1Descriptors::end() const { return cgroup(spec.hasCgroups ? spec.apps.size() : 0); }
+int Stage1Descriptors::logs() const { return cgroup(spec.hasCgroups ? spec.apps.size() : 0); }
+int Stage1Descriptors::end() const { return logs() + (keepsStreams(spec) ? 2 : 0); }
 
 }  // namespace airlock::ipc

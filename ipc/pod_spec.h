@@ -51,6 +51,15 @@ struct SocketSpec {
   bool operator==(const SocketSpec&) const = default;
 };
 
+// Where a stream of an app leads.
+enum class StreamMode : std::uint16_t {
+  Inherit,  // to the pod's stream, or the app's own
+  Null,
+  Log,     // PID 1 writes lines to a file in the pod's directory
+  Stream,  // a pipe of PID 1's, for whoever attaches
+  Tty,     // a pseudo terminal of the app, for whoever attaches
+};
+
 struct AppSpec {
   AppName name;
   ImageId image;
@@ -76,6 +85,11 @@ struct AppSpec {
   bool ownInput = false;            // a stream that is not the pod's
   bool ownOutput = false;
   bool ownErrors = false;
+  StreamMode input = StreamMode::Inherit;  // never Log
+  StreamMode output = StreamMode::Inherit;
+  StreamMode errors = StreamMode::Inherit;
+  std::vector<std::string> preStart;  // what runs before the app, as the app; empty: nothing
+  std::vector<std::string> postStop;  // what runs after it
   bool operator==(const AppSpec&) const = default;
 };
 
@@ -95,6 +109,10 @@ struct PodSpec {
   bool operator==(const PodSpec&) const = default;
 };
 
+// Whether PID 1 keeps a stream of an app: then it gets the directory for logs and the attach
+// socket.
+bool keepsStreams(const PodSpec& spec);
+
 // Shape checks included: counts and sizes within base/limits.h, unique app and volume names, every
 // mount names a volume, absolute targets, no NUL in any text, terminal only with one app. E_REQUEST
 // otherwise.
@@ -110,6 +128,27 @@ struct EnterSpec {
 };
 Result<std::string> encode(const EnterSpec& spec);
 Result<EnterSpec> decodeEnterSpec(std::string_view bytes);
+
+// To which streams of a running app somebody attaches: the first message to the attach socket.
+struct AttachSpec {
+  AppName app;
+  bool input = false;
+  bool output = false;
+  bool errors = false;
+};
+Result<std::string> encode(const AttachSpec& spec);
+Result<AttachSpec> decodeAttachSpec(std::string_view bytes);
+
+// What follows on that connection, one SOCK_SEQPACKET message each: a kind, then its bytes.
+enum class StreamMessage : char {
+  Input = 'i',   // to the app
+  End = 'e',     // of the input; answered by Done when there is nothing else to wait for
+  Window = 'w',  // of the terminal: rows and columns, two bytes each, the lower one first
+  Output = 'o',  // from the app
+  Errors = 'x',
+  Done = 'z',  // the last one; a connection that ends without it was given up
+};
+inline constexpr std::size_t kStreamChunk = 16 * 1024;  // bytes of one message at most
 
 // --- the stage1 contract's descriptors (docs/stage1-contract.md)
 // -------------------------------------------------
@@ -127,7 +166,8 @@ inline constexpr int kFirstMountFd = 10;
 // From kFirstMountFd on: the root of each app, then each volume in order (Host: a detached mount of
 // it; Empty: its directory below the pod, a detached mount too), then a sealed BPF program for each
 // app with hasExtraFilter, then for each app its sockets, then for each app its own streams, then
-// with hasCgroups the cgroup of each app, a detached mount.
+// with hasCgroups the cgroup of each app, a detached mount, then with keepsStreams() the directory
+// for logs and the attach socket.
 struct Stage1Descriptors {
   int root(std::size_t app) const { return kFirstMountFd + static_cast<int>(app); }
   int volume(std::size_t index) const;
@@ -135,7 +175,9 @@ struct Stage1Descriptors {
   int socket(std::size_t app) const;  // the first of its sockets
   int stream(std::size_t app) const;  // the first of its own streams: input, output, errors
   int cgroup(std::size_t app) const;  // only with hasCgroups
-  int end() const;                    // one past the last
+  int logs() const;                   // only with keepsStreams(), as the next
+  int attachSocket() const { return logs() + 1; }
+  int end() const;  // one past the last
   const PodSpec& spec;
 };
 
@@ -151,6 +193,7 @@ struct LeashEvent {
     AppExited,  // `app` ended with `status`
     PodExited,  // the last message: the pod ends with `status`
     OomKilled,  // before AppExited: the kernel ended `app` for want of memory; `text` says whose
+    Warning,    // what went wrong with `app` and ends nothing: `text`
     Notify,     // what `app` has said by sd_notify(3): `notify`, and `text` with kNotifyStatus
   };
   Kind kind = Kind::Ready;

@@ -109,9 +109,10 @@ void addVerify(std::vector<Sample>& list) {
 void addPod(std::vector<Sample>& list) {
   add(list, "PodSpec", samplePodSpec(), decodePodSpec);
   add(list, "EnterSpec", sampleEnterSpec(), decodeEnterSpec);
+  add(list, "AttachSpec", AttachSpec{appName("web"), true, true, false}, decodeAttachSpec);
   using Kind = LeashEvent::Kind;
   for (const Kind kind : {Kind::Ready, Kind::Failed, Kind::Terminal, Kind::AppExited,
-                          Kind::PodExited, Kind::OomKilled}) {
+                          Kind::PodExited, Kind::OomKilled, Kind::Warning}) {
     add(list, "LeashEvent",
         LeashEvent{.kind = kind, .app = "web", .status = 137, .text = "exec: ENOENT"},
         decodeLeashEvent);
@@ -151,6 +152,9 @@ void addRequests(std::vector<Sample>& list) {
   request("HelperRequest.explainRun",
           ExplainRequest{.what = sampleRunRequest(), .asUser = std::nullopt});
   request("HelperRequest.report", ReportRequest{});
+  request("HelperRequest.attach",
+          AttachRequest{samplePodId(1), {appName("web"), true, true, false}});
+  request("HelperRequest.export", ExportRequest{samplePodId(1), appName("web")});
 }
 
 void addReplies(std::vector<Sample>& list) {
@@ -176,6 +180,7 @@ void addReplies(std::vector<Sample>& list) {
   reply("HelperReply.imageVerified",
         ImageVerified{.treeIntact = true, .signatureHolds = true, .detail = "all well"});
   reply("HelperReply.explained", Explained{.allowed = true, .rule = "a:1", .reasons = {"b", "c"}});
+  reply("HelperReply.attached", Attached{});
   reply("HelperReply.reported", Reported{.layers = kLayers,
                                          .tpm = "software",
                                          .pcr = 15,
@@ -338,6 +343,10 @@ PodSpec samplePodSpec() {
   side.sockets = {{.port = appName("http"), .datagram = false, .number = 80},
                   {.port = appName("dns"), .datagram = true, .number = 53}};
   side.ownOutput = true;
+  side.input = StreamMode::Tty;
+  side.errors = StreamMode::Log;
+  side.preStart = {"/bin/prepare", "--all"};
+  side.postStop = {"/bin/clean"};
   return PodSpec{.id = samplePodId(0),
                  .hostname = "pod-1.example",
                  .network = Network::Host,

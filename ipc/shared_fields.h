@@ -30,6 +30,8 @@ void writeBanks(capnp::List<wire::PcrBank>::Builder to, const std::vector<PcrBan
 Result<PodSpec> readPodSpec(wire::PodSpec::Reader from);
 void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec);
 Result<EnterSpec> readEnterSpec(wire::EnterSpec::Reader from);
+Result<AttachSpec> readAttachSpec(wire::AttachSpec::Reader from);
+void writeAttachSpec(wire::AttachSpec::Builder to, const AttachSpec& spec);
 void writeEnterSpec(wire::EnterSpec::Builder to, const EnterSpec& spec);
 
 }  // namespace airlock::ipc::codec

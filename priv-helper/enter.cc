@@ -10,6 +10,7 @@
 #include "sandbox/pod_cgroup.h"
 #include "store/pod_file.h"
 #include "store/pod_label.h"
+#include "store/pod_streams.h"
 
 namespace airlock::helper {
 
@@ -51,6 +52,18 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   Answer answer{ipc::Entered{}, {}};
   answer.fds.push_back(std::move(entered));
   answer.fds.push_back(std::move(leash.first));
+  return answer;
+}
+
+// Starts nothing, so nothing is measured: who attaches reads and types as the starter could have.
+Result<Answer> attach(Server& server, ipc::AttachRequest request, ipc::FdTable fds) {
+  TRY(fds.expect(0));
+  TRY(server.authoriser.some(Verb::Enter));
+  const store::Pod pod = TRY(server.pods.find(request.pod));
+  TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid}));
+  TRY(store::openPodProcess(pod));
+  Answer answer{ipc::Attached{}, {}};
+  answer.fds.push_back(TRY(store::connectStreams(pod, request.attach)));
   return answer;
 }
 

@@ -16,7 +16,7 @@ namespace airlock::helper {
 
 namespace {
 
-constexpr int kStopMilliseconds = 15'000;  // stage1 sends KILL after ten seconds
+constexpr int kStopMilliseconds = 25'000;  // ten seconds to TERM, ten for post-stop handlers
 constexpr int kStepMilliseconds = 250;
 
 Result<void> removeWhole(Server& server, const store::Pod& pod) {

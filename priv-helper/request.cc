@@ -30,6 +30,12 @@ struct Dispatch {
   Result<Answer> operator()(ipc::EnterRequest& r) {
     return enter(server, std::move(r), std::move(fds));
   }
+  Result<Answer> operator()(ipc::AttachRequest& r) {
+    return attach(server, std::move(r), std::move(fds));
+  }
+  Result<Answer> operator()(ipc::ExportRequest& r) {
+    return exportApp(server, std::move(r), std::move(fds));
+  }
   Result<Answer> operator()(ipc::StopRequest& r) { return stop(server, r, std::move(fds)); }
   Result<Answer> operator()(ipc::RemovePodRequest& r) {
     return removePod(server, r, std::move(fds));

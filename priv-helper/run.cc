@@ -16,12 +16,13 @@
 #include "ipc/inet_socket.h"
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
-#include "priv-helper/root_fs.h"
 #include "priv-helper/server.h"
 #include "priv-helper/systemd.h"
 #include "sandbox/rlimits.h"
 #include "store/host_layers.h"
 #include "store/pod_file.h"
+#include "store/pod_mounts.h"
+#include "store/pod_streams.h"
 #include "store/program_digest.h"
 #include "store/verity.h"
 
@@ -103,10 +104,10 @@ ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& c
 }
 
 // A group that the peer is not in stays a stranger's: its files could pass on its rights.
-Result<VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
+Result<store::VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
   const gid_t group = TRY(sys::status(source)).st_gid;
   const bool member = std::ranges::find(peer.groups, group) != peer.groups.end();
-  return VolumeOwner{peer.uid, member ? group : peer.gid};
+  return store::VolumeOwner{peer.uid, member ? group : peer.gid};
 }
 
 // Gives back what a start has taken when it does not come to an end.
@@ -245,28 +246,32 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     fault("run-cloned");
 
     // 5. its files: the images under what it writes, and volumes, all detached.
-    const Fd scratch = TRY(makeScratch(server.store));
+    const Fd scratch = TRY(store::makeScratch(server.store));
     const ipc::Stage1Descriptors numbers{spec};
     const store::PodPlace files{podDir, range, undo.label};
     std::vector<std::pair<int, Fd>> mounts;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      mounts.emplace_back(numbers.root(i),
-                          TRY(makeAppRoot(scratch, i, trees[i], podIds, files, spec.apps[i].name)));
+      mounts.emplace_back(numbers.root(i), TRY(store::makeAppRoot(scratch, i, trees[i], podIds,
+                                                                  files, spec.apps[i].name)));
     }
     std::size_t nextVolume = 0;
     for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
       const ipc::VolumeSpec& volume = spec.volumes[i];
       if (volume.kind == ipc::VolumeKind::Empty) {
-        mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(files, volume)));
+        mounts.emplace_back(numbers.volume(i), TRY(store::makeEmptyVolume(files, volume)));
       } else {
         const FdRef source = received.volumes[nextVolume];
         mounts.emplace_back(numbers.volume(i),
-                            TRY(makeHostVolume(server.hostMounts, source, volume,
-                                               TRY(ownerOf(source, server.peer)), range)));
+                            TRY(store::makeHostVolume(server.hostMounts, source, volume,
+                                                      TRY(ownerOf(source, server.peer)), range)));
         ++nextVolume;
       }
     }
     fault("run-mounted");
+    if (ipc::keepsStreams(spec)) {
+      mounts.emplace_back(numbers.logs(), TRY(store::makeLogDirectory(files, server.peer.gid)));
+      mounts.emplace_back(numbers.attachSocket(), TRY(store::makeAttachSocket(files)));
+    }
 
     // 6. what the pod and its readers find in its directory.
     const Fd status = TRY(store::makeStatusDirectory(files));

@@ -57,6 +57,7 @@ inline const std::map<std::string, std::uint32_t> kConstants = {
     {"TCGETS", 0x5401},
     {"TIOCSTI", 0x5412},
     {"TIOCGWINSZ", 0x5413},
+    {"TIOCSWINSZ", 0x5414},
     {"TIOCLINUX", 0x541C},
     {"TIOCSETD", 0x5423},
     {"FIONREAD", 0x541B},

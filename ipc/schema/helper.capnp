@@ -22,6 +22,8 @@ struct HelperRequest {
     verifyImage @8 :VerifyImageRequest;
     explain @9 :ExplainRequest;
     report @10 :ReportRequest;
+    attach @11 :AttachRequest;
+    export @12 :ExportRequest;
   }
 }
 
@@ -47,6 +49,17 @@ struct RunRequest {
 struct EnterRequest {
   pod @0 :Data;
   enter @1 :Pod.EnterSpec;
+}
+# No descriptors.  Answer: Attached.  Checked: as for an EnterRequest; what is not kept by PID 1 is refused.
+struct AttachRequest {
+  pod @0 :Data;
+  attach @1 :Pod.AttachSpec;
+}
+# Descriptors: 0 the file that the image is written to; 1 its manifest, a sealed memfd; 2 a pipe that says "ok" at the end,
+# or what went wrong.  Answer: Done, when the writing has begun.  Checked: the pod has exited, and the caller may remove it.
+struct ExportRequest {
+  pod @0 :Data;
+  app @1 :Text;
 }
 # No descriptors.  Answer: Done.
 struct StopRequest {
@@ -100,6 +113,7 @@ struct HelperReply {
     imageVerified @8 :ImageVerified;
     explained @9 :Explained;
     reported @10 :Reported;
+    attached @11 :Attached;
   }
 }
 
@@ -124,7 +138,9 @@ struct Started {
 }
 # Answer to EnterRequest.  Descriptors: 0 a pidfd of the entering process, 1 its leash.
 struct Entered {}
-# Answer to StopRequest, RemovePodRequest and RemoveImageRequest.  No descriptors.
+# Answer to AttachRequest.  Descriptors: 0 a connection to the pod's PID 1, which speaks as ipc/pod_spec.h says.
+struct Attached {}
+# Answer to StopRequest, RemovePodRequest, RemoveImageRequest and ExportRequest.  No descriptors.
 struct Done {}
 # Answer to CollectGarbageRequest.  No descriptors.  The ids of each list stand one behind the other, 16 bytes each.
 struct Collected {

@@ -55,6 +55,19 @@ struct AppSpec {
   ownInput @22 :Bool;         # these streams are not the pod's: each comes as a descriptor
   ownOutput @23 :Bool;
   ownErrors @24 :Bool;
+  input @25 :StreamMode;      # log is refused; other than inherit is refused with an own stream or a terminal
+  output @26 :StreamMode;
+  errors @27 :StreamMode;
+  preStart @28 :List(Data);   # what runs before the app, as the app; empty: nothing
+  postStop @29 :List(Data);   # what runs after it
+}
+# Where a stream of an app leads.
+enum StreamMode {
+  inherit @0;                 # to the pod's stream, or the app's own
+  null @1;
+  log @2;                     # PID 1 writes lines to a file in the pod's directory
+  stream @3;                  # a pipe of PID 1's, for whoever attaches
+  tty @4;                     # a pseudo terminal of the app, for whoever attaches
 }
 # A socket that somebody else has opened for a port of the app (sd_listen_fds(3)).  Part of AppSpec.
 struct SocketSpec {
@@ -93,6 +106,15 @@ struct EnterSpec {
   terminal @3 :Bool;
 }
 
+# To which streams of a running app somebody attaches: the first message on a connection to the pod's attach socket.
+# Written by the CLI in an AttachRequest; the helper writes its own copy.  No descriptors.
+struct AttachSpec {
+  app @0 :Text;
+  input @1 :Bool;             # at least one of the three
+  output @2 :Bool;
+  errors @3 :Bool;
+}
+
 # stage1 -> holder of the leash (fd 3).  Sent by the pod's PID 1: believed only as far as the exit code of the run.
 # Descriptors: one, the master of the pod's terminal, with `terminal`; none otherwise.  A malformed event is treated as
 # the end of the leash.
@@ -112,6 +134,7 @@ struct LeashEvent {
     podExited @5;
     notify @6;                # what an app has said by sd_notify(3)
     oomKilled @7;             # before appExited; why in `text`
+    warning @8;               # what went wrong with `app` and ends nothing, in `text`
   }
 }
 # holder -> stage1.  No descriptors.  A malformed command is treated as `stop`.

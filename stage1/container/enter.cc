@@ -77,7 +77,9 @@ Result<int> enter(Leash& leash) {
   std::vector<SupervisedApp> apps;
   apps.push_back({.name = app.name, .pid = started.pid, .status = std::nullopt});
   TRY(giveUpSetupRights());
-  return Supervisor(std::move(leash), std::move(signals), Fd(), std::move(apps), false).run();
+  return Supervisor(std::move(leash), std::move(signals), Fd(), std::move(apps), AppStreams(),
+                    false)
+      .run();
 }
 
 }  // namespace

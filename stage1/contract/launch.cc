@@ -232,24 +232,37 @@ void execFirst(const Child& child, StartFailure& failure) {
   }
 }
 
-// What the child tells its parent, in memory that both have.  A pipe would still be open when the
-// kernel has already given the process its new memory, and a payload with CAP_SYS_PTRACE could take
-// it from there (R06).
-struct Report {
-  bool failed;
-  StartFailure failure;
-};
+constexpr int kNoGate = -1;
+constexpr int kGatePlace = 3;
 
-[[noreturn]] void runChild(const Child& child, Report& report) {
+// Waits with its streams and the gate alone: an end of another app's pipe here would hide its end
+// from whoever reads it.
+bool waitAt(int gate) {
+  if (::dup2(gate, kGatePlace) < 0 || ::syscall(SYS_close_range, kGatePlace + 1, ~0U, 0) != 0)
+    return false;
+  char byte;
+  ssize_t got;
+  do {
+    got = ::read(kGatePlace, &byte, 1);
+  } while (got < 0 && errno == EINTR);
+  if (got != 1) ::_exit(0);  // nobody needs it any more
+  return true;
+}
+
+[[noreturn]] void runChild(const Child& child, StartReport& report, int gate) {
   const Confinement& confinement = child.plan.confinement;
   StartFailure failure;
-  resetSignals();
+  if (gate == kNoGate) resetSignals();
   const auto prepare = [&] {
     // Here, not in clone3: one made there would have the parent's cgroup as its root.
     failure.step = StartStep::CgroupNamespace;
     if (::unshare(CLONE_NEWCGROUP) != 0) return false;
     if (!takeStreams(child.streams, confinement.uid, failure)) return false;
     failure.step = StartStep::Descriptors;
+    if (gate != kNoGate) {
+      if (!waitAt(gate)) return false;
+      resetSignals();
+    }
     if (!takeDescriptors(child.streams.sockets)) return false;
     writeOwnPid(child.pidPlaces);
     failure.step = StartStep::Root;
@@ -288,8 +301,21 @@ Result<void> verifyLabel(const LaunchPlan& plan, pid_t pid) {
 
 }  // namespace
 
-Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
-                            std::optional<FdRef> cgroup) {
+namespace {
+
+using Report = std::unique_ptr<StartReport, UnmapReport>;
+
+Result<Report> shareReport() {
+  void* shared = ::mmap(nullptr, sizeof(StartReport), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return failErrno("share memory with a child");
+  return Report(new (shared) StartReport{});
+}
+
+// `flags` beside a mount namespace of its own.  Returns in the parent.
+Result<pid_t> cloneChild(const LaunchPlan& plan, const Streams& streams,
+                         std::optional<FdRef> cgroup, StartReport& report, std::uint64_t flags,
+                         int gate) {
   Child child{plan,
               streams,
               pointers(plan.arguments),
@@ -304,16 +330,8 @@ Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
     child.envp.insert(child.envp.begin(), variable.data());
     child.pidPlaces.push_back(variable.data() + name.size() + 1);
   }
-  void* shared =
-      ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) return failErrno("share memory with a child");
-  const auto unmap = [](Report* report) { ::munmap(report, sizeof *report); };
-  const std::unique_ptr<Report, decltype(unmap)> report(new (shared) Report{}, unmap);
-
   clone_args arguments{};
-  // VFORK: this process goes on when the child has exec'ed or is gone.  The memory is a copy all
-  // the same.
-  arguments.flags = CLONE_NEWNS | CLONE_VFORK;
+  arguments.flags = CLONE_NEWNS | flags;
   arguments.exit_signal = SIGCHLD;
   if (cgroup) {
     arguments.flags |= CLONE_INTO_CGROUP;
@@ -321,8 +339,23 @@ Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
   }
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return failErrno("clone");
-  if (pid == 0) runChild(child, *report);
-  StartedApp started{static_cast<pid_t>(pid), std::nullopt};
+  if (pid == 0) runChild(child, report, gate);
+  return static_cast<pid_t>(pid);
+}
+
+}  // namespace
+
+void UnmapReport::operator()(StartReport* report) const noexcept {
+  ::munmap(report, sizeof *report);
+}
+
+Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
+                            std::optional<FdRef> cgroup) {
+  const Report report = TRY(shareReport());
+  // VFORK: this process goes on when the child has exec'ed or is gone.  The memory is a copy all
+  // the same.
+  StartedApp started{TRY(cloneChild(plan, streams, cgroup, *report, CLONE_VFORK, kNoGate)),
+                     std::nullopt};
   if (report->failed) {
     started.failure = report->failure;
   } else if (auto verified = verifyLabel(plan, started.pid); !verified) {
@@ -331,6 +364,20 @@ Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
     return std::unexpected(std::move(verified.error()));
   }
   return started;
+}
+
+Result<WaitingProgram> startWaiting(const LaunchPlan& plan, const Streams& streams,
+                                    std::optional<FdRef> cgroup) {
+  sys::Pipe gate = TRY(sys::pipe());
+  WaitingProgram program{-1, std::move(gate.writeEnd), TRY(shareReport())};
+  program.pid = TRY(cloneChild(plan, streams, cgroup, *program.report, 0, gate.readEnd.get()));
+  return program;
+}
+
+bool release(WaitingProgram& program) {
+  const bool told = program.gate.valid() && ::write(program.gate.get(), "", 1) == 1;
+  program.gate.reset();
+  return told;
 }
 
 }  // namespace airlock::stage1

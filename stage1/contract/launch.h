@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -75,5 +76,29 @@ struct StartedApp {
 // been killed.
 Result<StartedApp> startApp(const LaunchPlan& plan, const Streams& streams,
                             std::optional<FdRef> cgroup);
+
+// What the child tells its parent, in memory that both have.  A pipe would still be open when the
+// kernel has already given the process its new memory, and a payload with CAP_SYS_PTRACE could take
+// it from there (R06).
+struct StartReport {
+  bool failed;
+  StartFailure failure;
+};
+struct UnmapReport {
+  void operator()(StartReport* report) const noexcept;
+};
+
+// A child that is to run later, when its parent has no right any more to start one: it waits, with
+// its streams and nothing else, before the first step of its confinement.  Until it is released no
+// signal reaches it but KILL, and nothing in the pod can look into it, as into PID 1.
+struct WaitingProgram {
+  pid_t pid = -1;
+  Fd gate;  // closed: it has been released, or will never be
+  std::unique_ptr<StartReport, UnmapReport> report;
+};
+Result<WaitingProgram> startWaiting(const LaunchPlan& plan, const Streams& streams,
+                                    std::optional<FdRef> cgroup);
+// True: it goes on, through the whole of its confinement.
+bool release(WaitingProgram& program);
 
 }  // namespace airlock::stage1

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
+#include <span>
 #include <utility>
 
 #include "base/limits.h"
@@ -62,29 +64,41 @@ int Supervisor::run() {
     readNotifications();
     readSignals();
     if (leashOpen_) readLeash();
-    if (killAt_ && sys::now() >= *killAt_) kill();
+    if (killAt_ && sys::now() >= *killAt_) killApps();
+    killLateHandlers();
   }
+  streams_.finish();
   leash_.send({.kind = ipc::LeashEvent::Kind::PodExited, .app = {}, .status = result_, .text = {}});
   return result_;
 }
 
 bool Supervisor::anyRunning() const {
-  return std::ranges::any_of(apps_, [](const SupervisedApp& app) { return !app.status; });
+  return std::ranges::any_of(apps_, [](const SupervisedApp& app) {
+    return !app.status || app.postStop.state == PostStop::State::Running;
+  });
 }
 
 void Supervisor::waitForNews() {
   // Without a holder the leash would be readable for ever.  poll(2) passes over -1.
-  pollfd events[2 + limits::kApps] = {{signals_.get(), POLLIN, 0},
-                                      {leashOpen_ ? leash_.socket().get() : -1, POLLIN, 0}};
-  nfds_t count = 2;
-  for (const SupervisedApp& app : apps_) events[count++] = {app.notify.get(), POLLIN, 0};
+  events_.clear();
+  events_.push_back({signals_.get(), POLLIN, 0});
+  events_.push_back({leashOpen_ ? leash_.socket().get() : -1, POLLIN, 0});
+  for (const SupervisedApp& app : apps_) events_.push_back({app.notify.get(), POLLIN, 0});
+  const std::size_t own = events_.size();
+  streams_.watch(events_);
   std::int64_t timeout = -1;
-  for (const auto& until : {killAt_, passOnAt_}) {
-    if (!until) continue;
-    const auto left = std::clamp<std::int64_t>(*until - sys::now(), 0, limits::kStopMilliseconds);
+  const auto until = [&](std::optional<std::int64_t> time) {
+    if (!time) return;
+    const auto left = std::clamp<std::int64_t>(*time - sys::now(), 0, limits::kStopMilliseconds);
     timeout = timeout < 0 ? left : std::min(timeout, left);
-  }
-  static_cast<void>(::poll(events, count, static_cast<int>(timeout)));
+  };
+  until(killAt_);
+  until(passOnAt_);
+  until(streams_.deadline());
+  for (const SupervisedApp& app : apps_)
+    if (app.postStop.state == PostStop::State::Running) until(app.postStop.killAt);
+  if (::poll(events_.data(), events_.size(), static_cast<int>(timeout)) >= 0)
+    streams_.serve(std::span(events_).subspan(own));
 }
 
 void Supervisor::readSignals() {
@@ -155,7 +169,15 @@ void Supervisor::reap() {
     if (pid <= 0) return;
     const auto app = std::ranges::find_if(
         apps_, [&](const SupervisedApp& each) { return each.pid == pid && !each.status; });
-    if (app != apps_.end()) ended(*app, waitStatus);  // others were orphans that PID 1 inherited
+    if (app != apps_.end()) {
+      ended(*app, waitStatus);
+      continue;
+    }
+    const auto handled = std::ranges::find_if(apps_, [&](const SupervisedApp& each) {
+      return each.postStop.program.pid == pid && each.postStop.state != PostStop::State::Over;
+    });
+    if (handled != apps_.end()) handlerEnded(*handled, waitStatus);
+    // others were orphans that PID 1 inherited
   }
 }
 
@@ -180,21 +202,72 @@ void Supervisor::ended(SupervisedApp& app, int waitStatus) {
                .app = app.name.text(),
                .status = code,
                .text = {}});
+  handleEnd(app);
   if (code == 0) return;
   if (result_ == 0) result_ = code;
   if (!stopping_) stop(false);
 }
 
+void Supervisor::handleEnd(SupervisedApp& app) {
+  PostStop& handler = app.postStop;
+  if (handler.state != PostStop::State::Waiting || !release(handler.program)) return;
+  handler.state = PostStop::State::Running;
+  handler.killAt =
+      sys::now() + (stopping_ ? limits::kStopMilliseconds : limits::kPostStopMilliseconds);
+}
+
+void Supervisor::handlerEnded(SupervisedApp& app, int waitStatus) {
+  PostStop& handler = app.postStop;
+  const bool ran = handler.state == PostStop::State::Running;
+  const StartReport report = *handler.program.report;
+  handler.program = {};
+  handler.state = PostStop::State::Over;
+  const int code = codeOf(waitStatus);
+  if (!ran) {
+    warn(app, "its post-stop handler was killed before its time");
+  } else if (report.failed) {
+    warn(app, "its post-stop handler could not be started: " +
+                  std::string(::strerrordesc_np(report.failure.number)));
+  } else if (code != 0) {
+    warn(app, "its post-stop handler ended with " + std::to_string(code));
+  }
+}
+
+void Supervisor::killLateHandlers() {
+  for (const SupervisedApp& app : apps_) {
+    if (app.postStop.state == PostStop::State::Running && sys::now() >= app.postStop.killAt)
+      static_cast<void>(::kill(app.postStop.program.pid, SIGKILL));
+  }
+}
+
+void Supervisor::warn(const SupervisedApp& app, const std::string& text) {
+  leash_.send(
+      {.kind = ipc::LeashEvent::Kind::Warning, .app = app.name.text(), .status = 0, .text = text});
+}
+
 void Supervisor::stop(bool hurry) {
-  if (hurry) return kill();
+  if (hurry) return killAll();
   if (stopping_) return;
   stopping_ = true;
   killAt_ = sys::now() + limits::kStopMilliseconds;
+  for (SupervisedApp& app : apps_) app.postStop.killAt = std::min(app.postStop.killAt, *killAt_);
   signalApps(SIGTERM);
   signalApps(SIGCONT);  // a stopped process would not see it
 }
 
-void Supervisor::kill() {
+// The end of patience with the apps; what is to run after them still does.
+void Supervisor::killApps() {
+  const bool handlers = std::ranges::any_of(apps_, [](const SupervisedApp& app) {
+    return app.postStop.state == PostStop::State::Waiting ||
+           app.postStop.state == PostStop::State::Running;
+  });
+  if (!handlers) return killAll();
+  killAt_.reset();
+  killed_ = true;
+  signalApps(SIGKILL);
+}
+
+void Supervisor::killAll() {
   killAt_.reset();
   killed_ = true;
   // Everything that the apps have started too: PID 1 is not in its own reach.  (kill(2))
@@ -207,6 +280,78 @@ void Supervisor::signalApps(int number) {
     if (!app.status)
       static_cast<void>(::kill(app.pid, number));  // not reaped, so still that process
   }
+}
+
+namespace {
+
+// The leash's or a signal's word that the pod, which is being started, is to stop.
+struct Orders {
+  bool stop = false;
+  bool childEnded = false;
+  int signal = 0;  // to be passed on
+};
+
+Orders readOrders(FdRef signals, Leash& leash, bool leashReady) {
+  Orders orders;
+  signalfd_siginfo info;
+  while (::read(signals.get(), &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGCHLD) {
+      orders.childEnded = true;
+    } else if (info.ssi_pid == 0) {
+      orders.stop = true;
+    }
+  }
+  ipc::LeashCommand command;
+  if (!leashReady) return orders;
+  switch (leash.receive(command)) {
+    case Leash::Input::Nothing:
+      break;
+    case Leash::Input::Closed:
+      orders.stop = true;
+      break;
+    case Leash::Input::Command:
+      if (command.kind == ipc::LeashCommand::Kind::Stop) {
+        orders.stop = true;
+      } else {
+        orders.signal = command.signal;
+      }
+      break;
+  }
+  return orders;
+}
+
+}  // namespace
+
+Result<void> waitForPreStart(const AppName& app, pid_t pid, FdRef signals, Leash& leash,
+                             AppStreams& streams) {
+  std::vector<pollfd> events;
+  std::optional<std::int64_t> killAt;
+  int waitStatus = 0;
+  // Once, before the first news: it may have ended already.
+  while (::waitpid(pid, &waitStatus, WNOHANG) == 0) {
+    events = {{signals.get(), POLLIN, 0}, {killAt ? -1 : leash.socket().get(), POLLIN, 0}};
+    streams.watch(events);
+    constexpr int kLookMilliseconds = 1'000;
+    if (::poll(events.data(), events.size(), kLookMilliseconds) < 0) continue;
+    streams.serve(std::span(events).subspan(2));
+    const Orders orders = readOrders(signals, leash, events[1].revents != 0);
+    if (orders.signal > 0) static_cast<void>(::kill(pid, orders.signal));
+    if (orders.stop && !killAt) {
+      killAt = sys::now() + limits::kStopMilliseconds;
+      static_cast<void>(::kill(pid, SIGTERM));
+      static_cast<void>(::kill(pid, SIGCONT));
+    } else if (orders.stop || (killAt && sys::now() >= *killAt)) {
+      static_cast<void>(::kill(pid, SIGKILL));
+    }
+  }
+  const int code = codeOf(waitStatus);
+  if (code == 0 && !killAt) return {};
+  streams.finish();  // of the whole pod, which will not be
+  static_cast<void>(writeStatus(FdRef(ipc::kStatusDirFd), app, code, false));
+  if (killAt) return refuse(ErrorKind::Failed, "E_PRE_START", "stopped before the app was started");
+  return refuse(ErrorKind::Failed, "E_PRE_START",
+                "its pre-start handler ended with " + std::to_string(code),
+                "What it wrote is where the app's output goes");
 }
 
 Result<void> giveUpSetupRights() {

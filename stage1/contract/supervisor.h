@@ -13,6 +13,8 @@
 #include "base/names.h"
 #include "base/result.h"
 #include "stage1/contract/app_memory.h"
+#include "stage1/contract/app_streams.h"
+#include "stage1/contract/launch.h"
 #include "stage1/contract/leash.h"
 #include "stage1/contract/notify.h"
 
@@ -22,6 +24,14 @@ namespace airlock::stage1 {
 // before the first child.
 Result<Fd> openSignals();
 
+// The post-stop handler of an app: waits from the app's start on, runs when the app has ended.
+struct PostStop {
+  enum class State { None, Waiting, Running, Over };
+  WaitingProgram program = {};
+  State state = State::None;
+  std::int64_t killAt = 0;  // while it runs
+};
+
 struct SupervisedApp {
   AppName name;
   pid_t pid;
@@ -29,17 +39,26 @@ struct SupervisedApp {
   AppMemory memory = {};
   Fd notify = {};  // makeNotifySocket() of an app that notifies
   Notification pending = {};
+  PostStop postStop = {};
 };
+
+// Waits for a pre-start handler, in a pod that is still being started: serves its streams, passes
+// signals on, and ends it when the pod is to stop.  Not ended with 0: E_PRE_START, and the app's
+// status is written.
+Result<void> waitForPreStart(const AppName& app, pid_t pid, FdRef signals, Leash& leash,
+                             AppStreams& streams);
 
 class Supervisor {
  public:
   // `statusDir`: where each app's status is written; not valid for an entered process.
   // `init`: this is PID 1, so that KILL goes to every process of the pod.
-  Supervisor(Leash leash, Fd signals, Fd statusDir, std::vector<SupervisedApp> apps, bool init)
+  Supervisor(Leash leash, Fd signals, Fd statusDir, std::vector<SupervisedApp> apps,
+             AppStreams streams, bool init)
       : leash_(std::move(leash)),
         signals_(std::move(signals)),
         statusDir_(std::move(statusDir)),
         apps_(std::move(apps)),
+        streams_(std::move(streams)),
         init_(init) {}
 
   // Returns when every app has ended: the code of the first that ended with another than 0, else 0.
@@ -54,16 +73,23 @@ class Supervisor {
   void readLeash();
   void readNotifications();
   void passOn(SupervisedApp& app);
+  void handleEnd(SupervisedApp& app);
+  void handlerEnded(SupervisedApp& app, int waitStatus);
+  void killLateHandlers();
+  void warn(const SupervisedApp& app, const std::string& text);
   void reap();
   void ended(SupervisedApp& app, int waitStatus);
   void stop(bool hurry);
-  void kill();
+  void killApps();
+  void killAll();
   void signalApps(int number);
 
   Leash leash_;
   Fd signals_;
   Fd statusDir_;
   std::vector<SupervisedApp> apps_;
+  AppStreams streams_;
+  std::vector<pollfd> events_;
   bool init_;
   bool leashOpen_ = true;
   bool stopping_ = false;

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,6 +108,20 @@ void writeMap(pid_t pid, const char* name) {
   char* argv[] = {name, const_cast<char*>(entry), nullptr};
   ::syscall(SYS_execveat, program, "", argv, envp.data(), AT_EMPTY_PATH);
   ::_exit(126);
+}
+
+// With an abstract name that the kernel chooses: `address` is that, as connect(2) takes it.
+Fd listenAnywhere(std::string& address) {
+  Fd socket = Fd::own(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un any{};
+  any.sun_family = AF_UNIX;
+  check(::bind(socket.get(), reinterpret_cast<sockaddr*>(&any), sizeof any.sun_family) == 0 &&
+            ::listen(socket.get(), 64) == 0,
+        "listen");
+  socklen_t size = sizeof any;
+  check(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&any), &size) == 0, "getsockname");
+  address.assign(reinterpret_cast<const char*>(&any), size);
+  return socket;
 }
 
 void becomePodRoot() {
@@ -294,6 +309,14 @@ Stage1 startPod(PodRequest request) {
     for (const Fd& group : request.cgroup->made.apps) descriptors.push_back(group.get());
   }
 
+  Fd attachSocket;
+  if (ipc::keepsStreams(request.spec)) {
+    stage1.logDir_ = newMount("0750");
+    attachSocket = listenAnywhere(stage1.attachAddress_);
+    descriptors.push_back(stage1.logDir_.get());
+    descriptors.push_back(attachSocket.get());
+  }
+
   clone_args arguments{};
   arguments.flags = kPodNamespaces;
   if (request.cgroup) {
@@ -380,6 +403,8 @@ Stage1::Stage1(Stage1&& other) noexcept
       output_(std::move(other.output_)),
       errors_(std::move(other.errors_)),
       statusDir_(std::move(other.statusDir_)),
+      logDir_(std::move(other.logDir_)),
+      attachAddress_(std::move(other.attachAddress_)),
       spec_(std::move(other.spec_)),
       cgroup_(std::move(other.cgroup_)) {}
 
@@ -458,6 +483,18 @@ std::string Stage1::watcher() const {
 std::string Stage1::status(const std::string& app) const {
   auto text = sys::readFile(statusDir_, need(Component::parse(app)), 64);
   return text ? *text : std::string();
+}
+std::string Stage1::log(const std::string& app) const {
+  return sys::readFile(logDir_, need(Component::parse(app)), 64 * limits::MiB).value_or("");
+}
+Fd Stage1::attach(const ipc::AttachSpec& wanted) const {
+  Fd socket = Fd::own(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  check(::connect(socket.get(), reinterpret_cast<const sockaddr*>(attachAddress_.data()),
+                  static_cast<socklen_t>(attachAddress_.size())) == 0,
+        "connect");
+  const std::string bytes = need(ipc::encode(wanted));
+  check(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0, "attach");
+  return socket;
 }
 const ipc::LeashEvent* Stage1::event(ipc::LeashEvent::Kind kind) const {
   for (const ipc::LeashEvent& each : events) {

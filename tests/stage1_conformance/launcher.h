@@ -96,6 +96,9 @@ class Stage1 {
   std::string status(
       const std::string& app) const;  // of the status directory; "" when there is none
   const ipc::LeashEvent* event(ipc::LeashEvent::Kind kind) const;
+  std::string log(const std::string& app) const;  // likewise of the directory for logs
+  // A connection to the attach socket, as the helper makes it.
+  Fd attach(const ipc::AttachSpec& spec) const;
 
   // Starts the entry point `enter` in this pod.
   Stage1 enter(const ipc::EnterSpec& spec) const;
@@ -119,6 +122,8 @@ class Stage1 {
   Fd output_;
   Fd errors_;
   Fd statusDir_;
+  Fd logDir_;
+  std::string attachAddress_;
   std::string spec_;
   std::shared_ptr<PodGroupOfTest> cgroup_;
 };

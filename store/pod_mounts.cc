@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "priv-helper/root_fs.h"
+#include "store/pod_mounts.h"
 
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -13,20 +13,20 @@
 #include "store/layout.h"
 #include "store/tree_mount.h"
 
-namespace airlock::helper {
+namespace airlock::store {
 
 namespace {
 
 std::string procPath(FdRef fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
 
-Result<Fd> mappingNamespace(const VolumeOwner& owner, store::UidRange range) {
+Result<Fd> mappingNamespace(const VolumeOwner& owner, UidRange range) {
   if (owner.uid == 0) return makeUserNamespace({0, 0, range.first, limits::kPodUids});
   return makeUserNamespace({owner.uid, owner.gid, range.first, 1});
 }
 
 }  // namespace
 
-Result<Fd> makeScratch(const store::Store& store) {
+Result<Fd> makeScratch(const Store& store) {
   const Fd fs = TRY(sys::fsopen("tmpfs"));
   TRY(sys::fsconfigString(fs, "mode", "0700"));
   TRY(sys::fsconfigCreate(fs));
@@ -37,14 +37,14 @@ Result<Fd> makeScratch(const store::Store& store) {
 }
 
 Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds,
-                       const store::PodPlace& place, const AppName& app) {
-  const Component slot = store::name(std::to_string(index));
-  const Fd layer = TRY(store::mountTree(tree, place.label.image)).mount;
-  TRY(inContext(store::shiftIds(layer, podIds), "shift the image's ids"));
+                       const PodPlace& place, const AppName& app) {
+  const Component slot = name(std::to_string(index));
+  const Fd layer = TRY(mountTree(tree, place.label.image)).mount;
+  TRY(inContext(shiftIds(layer, podIds), "shift the image's ids"));
   TRY(sys::makeDirectory(scratch, slot, 0700));
   TRY(sys::moveMount(layer, scratch, slot.c_str()));
 
-  const Fd upper = TRY(store::makeUpper(place, app));
+  const Fd upper = TRY(makeUpper(place, app));
   const Fd fs = TRY(sys::fsopen("overlay"));
   TRY(sys::fsconfigString(fs, "source", "airlock"));
   TRY(sys::fsconfigString(fs, "lowerdir", procPath(scratch) + "/" + slot.text()));
@@ -58,8 +58,26 @@ Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podId
   return sys::fsmount(fs, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 }
 
+Result<Fd> makeExportRoot(FdRef scratch, FdRef tree, FdRef podIds, FdRef dir, const AppName& app,
+                          const std::string& imageLabel) {
+  const Component slot = name("0");
+  const Fd layer = TRY(mountTree(tree, imageLabel)).mount;
+  TRY(inContext(shiftIds(layer, podIds), "shift the image's ids"));
+  TRY(sys::makeDirectory(scratch, slot, 0700));
+  TRY(sys::moveMount(layer, scratch, slot.c_str()));
+  const BeneathPath path = TRY(BeneathPath::parse("upper/" + app.text() + "/fs"));
+  const Fd written = TRY(sys::openBeneath(dir, path, O_PATH | O_DIRECTORY));
+  const Fd fs = TRY(sys::fsopen("overlay"));
+  TRY(sys::fsconfigString(fs, "source", "airlock"));
+  TRY(sys::fsconfigString(fs, "lowerdir",
+                          procPath(written) + ":" + procPath(scratch) + "/" + slot.text()));
+  TRY(inContext(sys::fsconfigCreate(fs), "stack what app " + app.text() + " has left"));
+  return sys::fsmount(fs,
+                      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+}
+
 Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,
-                          VolumeOwner owner, store::UidRange range) {
+                          VolumeOwner owner, UidRange range) {
   const unsigned recursive = volume.recursive ? AT_RECURSIVE : 0;
   // A mount can be copied only in the namespace that its descriptor was opened in: the caller's,
   // which must be the one that we were started in.
@@ -79,8 +97,8 @@ Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec&
   return mount;
 }
 
-Result<Fd> makeEmptyVolume(const store::PodPlace& place, const ipc::VolumeSpec& volume) {
-  const Fd dir = TRY(store::makeVolume(place, volume));
+Result<Fd> makeEmptyVolume(const PodPlace& place, const ipc::VolumeSpec& volume) {
+  const Fd dir = TRY(makeVolume(place, volume));
   Fd mount = TRY(sys::openTree(dir, "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
@@ -88,4 +106,4 @@ Result<Fd> makeEmptyVolume(const store::PodPlace& place, const ipc::VolumeSpec& 
   return mount;
 }
 
-}  // namespace airlock::helper
+}  // namespace airlock::store

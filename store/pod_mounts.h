@@ -4,6 +4,8 @@
 // mount namespace of its own.
 #pragma once
 
+#include <string>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "ipc/pod_spec.h"
@@ -12,18 +14,23 @@
 #include "store/store.h"
 #include "store/uid_ranges.h"
 
-namespace airlock::helper {
+namespace airlock::store {
 
 // A tmpfs on the store's mnt folder, in this mount namespace: where layers are attached while they
 // are stacked.
-Result<Fd> makeScratch(const store::Store& store);
+Result<Fd> makeScratch(const Store& store);
 
 // The root of one app: the image's EROFS tree, ids shifted by `podIds` (a mapping of image ids to
 // the pod's range), under an overlay whose upper directory is in the pod directory.  A read-only
 // bind would not do: a pod's root could make a mount that it owns writable again
 // (docs/decisions/0004).
 Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds,
-                       const store::PodPlace& place, const AppName& app);
+                       const PodPlace& place, const AppName& app);
+
+// What an app has left, for reading: what it wrote in the directory `dir` of its pod over its
+// image, as two read-only layers.
+Result<Fd> makeExportRoot(FdRef scratch, FdRef tree, FdRef podIds, FdRef dir, const AppName& app,
+                          const std::string& imageLabel);
 
 // Whose files a host volume has, on the host: root's are shown with all their ids, a user's with
 // these.
@@ -34,9 +41,9 @@ struct VolumeOwner {
 // A host directory or file as the caller opened it.  For root's volumes the ids 0 to 65535 are the
 // pod's; for a user's, that user is the pod's root and nobody else exists.
 Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,
-                          VolumeOwner owner, store::UidRange range);
+                          VolumeOwner owner, UidRange range);
 
 // An empty directory of the pod, with the asked owner and mode.
-Result<Fd> makeEmptyVolume(const store::PodPlace& place, const ipc::VolumeSpec& volume);
+Result<Fd> makeEmptyVolume(const PodPlace& place, const ipc::VolumeSpec& volume);
 
-}  // namespace airlock::helper
+}  // namespace airlock::store
