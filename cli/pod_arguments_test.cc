@@ -83,6 +83,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{{"--volume=v,kind=empty,colour=red", "a"}, "unknown volume parameter"},
         Refusal{{"--volume=v,kind=empty", "--volume=v,kind=empty", "a"},
                 "duplicate volume name \"v\""},
+        Refusal{{"--stdout=log", "a"}, "--stdout must follow an image"},
+        Refusal{{"a", "--stdout=file"}, "invalid stream mode \"file\""},
+        Refusal{{"a", "--stdin=log"}, "--stdin cannot be a log"},
+        Refusal{{"a", "--stdin=interactive", "--stdout=log"}, "one terminal, and no other streams"},
+        Refusal{{"a", "--stdin=interactive", "b"}, "interactive option only supports one image"},
+        Refusal{{"--detach", "--interactive", "a"}, "--detach does not go with a terminal"},
         Refusal{{"--mount=volume=v", "a"}, "no target"},
         Refusal{{"--mount=target=/v", "a"}, "no volume"},
         Refusal{{"--mount=volume=v,target=v", "a"}, "not an absolute path"},
@@ -94,8 +100,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{{"--dns=1.1.1.1", "a"}, "--dns is not part of this version"},
                     Refusal{{"--stage1-name=x", "a"}, "--stage1-name is not part of this version"},
                     Refusal{{"--pod-manifest", "f"}, "--pod-manifest is not part of this version"},
-                    Refusal{{"a", "--stdin=null"}, "--stdin is not part of this version"},
                     Refusal{{"--net=default-restricted", "a"}, "is not part of this version"}));
+
+TEST(RunArguments, EachStreamHasAModeOfItsOwn) {
+  const auto pod = parsePodArguments(
+      {"--detach", "one", "--stdin=stream", "--stdout=tty", "--stderr=log", "two", "--stdin=null"});
+  ASSERT_TRUE(pod) << pod.error().text();
+  EXPECT_TRUE(pod->detach);
+  EXPECT_EQ(pod->apps[0].input, ipc::StreamMode::Stream);
+  EXPECT_EQ(pod->apps[0].output, ipc::StreamMode::Tty);
+  EXPECT_EQ(pod->apps[0].errors, ipc::StreamMode::Log);
+  EXPECT_EQ(pod->apps[1].input, ipc::StreamMode::Null);
+  EXPECT_EQ(pod->apps[1].output, std::nullopt);
+}
 
 TEST(RunArguments, BelongToTheirImage) {
   const auto pod =

@@ -23,8 +23,8 @@ namespace {
 
 constexpr int kMeasureMilliseconds = 15'000;
 constexpr const char* kPrograms[] = {"airlock-fetch", "airlock-helper", "airlock-measure",
-                                     "airlock-stage1-container", "airlock-systemd",
-                                     "airlock-verify"};
+                                     "airlock-pack", "airlock-stage1-container",
+                                     "airlock-systemd", "airlock-verify"};
 
 // The log directory belongs to the measuring user: root's helper never writes in it.
 Result<Fd> logDirectory(const Server& server, const Account& owner) {

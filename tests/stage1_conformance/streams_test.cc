@@ -137,7 +137,7 @@ TEST_F(AppStreams, ATerminalIsTheAppsOwn) {
   say(attached, std::string("w\x28\0\x78\0", 5));
   say(attached, "ihello\n");
   const std::string text = hearUntil(attached, "err\r\n");
-  EXPECT_THAT(text, HasSubstr("/dev/pts/0\r\n/dev/pts/0\r\nhello xterm\r\nerr\r\n"));
+  EXPECT_THAT(text, HasSubstr("/dev/pts/0\r\n/dev/tty\r\nhello xterm\r\nerr\r\n"));
   pod.finish();
   EXPECT_EQ(pod.code, 0);
 }
