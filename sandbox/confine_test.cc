@@ -31,6 +31,7 @@
 #include "sandbox/policies/fetch.bpf.h"
 #include "sandbox/policies/inflate.bpf.h"
 #include "sandbox/policies/measure.bpf.h"
+#include "sandbox/policies/pack.bpf.h"
 #include "sandbox/policies/systemd.bpf.h"
 #include "sandbox/policies/unpack.bpf.h"
 #include "sandbox/rlimits.h"
@@ -218,6 +219,17 @@ TEST(Confine, MeasureMakesNoSocketsAndNoPrograms) {
       confined({.filter = policies::kMeasure}, [] { return ::execl("/bin/true", "true", nullptr); })
           .signal,
       SIGSYS);
+}
+
+TEST(Confine, PackMakesNoSocketsNoProgramsAndChangesNoFile) {
+  const auto killed = [](auto work) {
+    return confined({.filter = policies::kPack}, work).signal == SIGSYS;
+  };
+  EXPECT_TRUE(killed([] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }));
+  EXPECT_TRUE(killed([] { return ::execl("/bin/true", "true", nullptr); }));
+  EXPECT_TRUE(killed([] { return ::fork(); }));
+  EXPECT_TRUE(killed([] { return ::unlink("/nothing"); }));
+  EXPECT_TRUE(killed([] { return ::chmod("/nothing", 0600); }));
 }
 
 TEST(Limits, AreTakenFromAnotherProcess) {
