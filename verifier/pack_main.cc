@@ -2,6 +2,7 @@
 // airlock-pack: descriptors 3 the root of an app that has exited, 4 the image file, 5 its sealed
 // manifest, 6 a pipe that says "ok" at the end, or what went wrong.  Started by airlock-helper as
 // the root of the pod's own users, in namespaces of its own.
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <unistd.h>
 
@@ -41,7 +42,8 @@ Result<void> confine() {
 Result<void> run() {
   TRY(confine());
   const Sealed manifest = TRY(Sealed::check(Fd::own(kManifestFd), limits::kManifestBytes));
-  const Fd root = Fd::own(kRootFd);
+  // What came names the mount and reads nothing (fsmount(2)).
+  const Fd root = TRY(sys::openPath("/", O_RDONLY | O_DIRECTORY));
   const Fd archive = Fd::own(kArchiveFd);
   return packImage(root, TRY(manifest.read()), archive);
 }
