@@ -65,6 +65,31 @@ TEST(PodRequest, ArgumentsGoAfterTheImagesOwn) {
   EXPECT_THAT(pod->request.pod.apps[0].exec, ElementsAre("/bin/true", "x"));
 }
 
+TEST(PodRequest, EventHandlersOfTheImageAreRun) {
+  const auto pod = build(
+      {"i"}, {imageWith("example.com/app",
+                        R"({"exec":["/bin/true"],"user":"0","group":"0","eventHandlers":[)"
+                        R"({"name":"post-stop","exec":["/y"]},)"
+                        R"({"name":"pre-start","exec":["/x","-a"]}]})")});
+  ASSERT_TRUE(pod) << pod.error().text();
+  EXPECT_THAT(pod->request.pod.apps.at(0).preStart, ElementsAre("/x", "-a"));
+  EXPECT_THAT(pod->request.pod.apps.at(0).postStop, ElementsAre("/y"));
+  EXPECT_TRUE(pod->warnings.empty());
+}
+
+TEST(PodRequest, StreamsAreInThePodManifestAsRktsAnnotations) {
+  const auto pod = build({"--detach", "i", "--stdin=tty", "--stderr=null"}, {plain()});
+  ASSERT_TRUE(pod) << pod.error().text();
+  const ipc::AppSpec& app = pod->request.pod.apps.at(0);
+  EXPECT_EQ(app.input, ipc::StreamMode::Tty);
+  EXPECT_EQ(app.output, ipc::StreamMode::Log) << "nobody is there to have it";
+  EXPECT_EQ(app.errors, ipc::StreamMode::Null);
+  EXPECT_THAT(pod->request.podManifest,
+              HasSubstr(R"({"name":"coreos.com/rkt/stage2/stdin","value":"tty"})"));
+  const auto plainly = build({"i"}, {plain()});
+  EXPECT_EQ(plainly->request.pod.apps.at(0).output, ipc::StreamMode::Inherit);
+}
+
 TEST(PodRequest, TwoAppsNeedTwoNames) {
   const auto same = build({"a", "b"}, {plain(), plain()});
   ASSERT_FALSE(same);
