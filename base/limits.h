@@ -50,6 +50,11 @@ inline constexpr std::size_t kSignatureBytes = 64 * KiB;
 inline constexpr std::size_t kSignatures = 8;
 inline constexpr std::size_t kKeyFileBytes = 1 * MiB;
 inline constexpr std::size_t kTrustedKeys = 64;  // keys that can be trusted for one name
+inline constexpr std::size_t kDependencies =
+    24;  // images that one tree is rendered with besides its own
+inline constexpr std::size_t kCollectedImages = 64;  // that one answer names
+inline constexpr std::size_t kDependencyDepth =
+    16;  // of fetching: a chain of images that need others
 inline constexpr std::size_t kTreeEntries = 200'000;
 inline constexpr std::size_t kTreeDepth = 255;
 inline constexpr std::size_t kPathBytes = 4095;
@@ -107,9 +112,10 @@ inline constexpr std::size_t kCredentials = 64;  // hosts that one fetcher can s
 
 // Pods
 inline constexpr std::size_t kApps = 16;
-inline constexpr std::size_t kActivatedSockets = 16;           // of a pod
-inline constexpr std::size_t kNotifyBytes = 4 * KiB;           // one datagram of sd_notify: what systemd takes
-inline constexpr std::size_t kNotifyStatusBytes = 256;         // of a STATUS that is passed on
+inline constexpr std::size_t kActivatedSockets = 16;  // of a pod
+inline constexpr std::size_t kNotifyBytes =
+    4 * KiB;  // one datagram of sd_notify: what systemd takes
+inline constexpr std::size_t kNotifyStatusBytes = 256;  // of a STATUS that is passed on
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
 inline constexpr std::int64_t kStopMilliseconds = 10'000;  // between TERM and KILL
