@@ -10,7 +10,7 @@
 #include <filesystem>
 
 #include "base/syscall.h"
-#include "store/import.h"
+#include "store/signers.h"
 
 namespace airlock::store {
 namespace {
