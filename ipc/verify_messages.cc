@@ -29,6 +29,8 @@ Result<VerifyJob> readJob(wire::VerifyJob::Reader from) {
       return InspectKeyJob{};
     case wire::VerifyJob::RENDER:
       return TRY(readRenderJob(from.getRender()));
+    case wire::VerifyJob::EXTRACT:
+      return ExtractJob{};
   }
   return badValue("verify job", "is of an unknown kind");
 }
@@ -82,6 +84,8 @@ Result<VerifyReply> readReply(wire::VerifyReply::Reader from) {
       return TRY(readKeyFacts(from.getKeyFacts()));
     case wire::VerifyReply::RENDERED:
       return Rendered{.entries = from.getRendered().getEntries()};
+    case wire::VerifyReply::EXTRACTED:
+      return Extracted{.entries = from.getExtracted().getEntries()};
   }
   return badValue("verify reply", "is of an unknown kind");
 }
@@ -130,7 +134,8 @@ void writeJob(wire::VerifyJob::Builder to, const VerifyJob& job) {
                         [&](const UnpackJob&) { to.initUnpack(); },
                         [&](const CheckJob&) { to.initCheck(); },
                         [&](const InspectKeyJob&) { to.initInspectKey(); },
-                        [&](const RenderJob& value) { to.initRender().setImages(value.images); }},
+                        [&](const RenderJob& value) { to.initRender().setImages(value.images); },
+                        [&](const ExtractJob&) { to.initExtract(); }},
              job);
 }
 
@@ -143,7 +148,8 @@ void writeReply(wire::VerifyReply::Builder to, const VerifyReply& reply) {
           [&](const Unpacked& value) { writeUnpacked(to.initUnpacked(), value); },
           [&](const Checked&) { to.initChecked(); },
           [&](const KeyFacts& value) { writeKeyFacts(to.initKeyFacts(), value); },
-          [&](const Rendered& value) { to.initRendered().setEntries(value.entries); }},
+          [&](const Rendered& value) { to.initRendered().setEntries(value.entries); },
+          [&](const Extracted& value) { to.initExtracted().setEntries(value.entries); }},
       reply);
 }
 

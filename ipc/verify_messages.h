@@ -49,8 +49,11 @@ struct CheckJob {};
 // trust` to show.
 struct InspectKeyJob {};
 
-using VerifyJob =
-    std::variant<AuthenticateJob, InflateJob, UnpackJob, CheckJob, InspectKeyJob, RenderJob>;
+// Descriptors: 0 the EROFS image, 1 a pipe for its tree (ipc/tree_stream.h).
+struct ExtractJob {};
+
+using VerifyJob = std::variant<AuthenticateJob, InflateJob, UnpackJob, CheckJob, InspectKeyJob,
+                               RenderJob, ExtractJob>;
 
 // The sealed memfd that says how a tree is made of several images: at most limits::kDependencies +
 // 1 and limits::kSealedBytes.  Manifests are bytes that its writer has not parsed.
@@ -92,6 +95,9 @@ struct Unpacked {
 struct Rendered {
   std::uint64_t entries = 0;
 };
+struct Extracted {
+  std::uint64_t entries = 0;
+};
 struct Checked {};
 struct KeyFacts {
   KeyFingerprint fingerprint;
@@ -99,8 +105,8 @@ struct KeyFacts {
   std::vector<std::string> userIds;
 };
 
-using VerifyReply =
-    std::variant<Failure, Authenticated, Inflated, Unpacked, Checked, KeyFacts, Rendered>;
+using VerifyReply = std::variant<Failure, Authenticated, Inflated, Unpacked, Checked, KeyFacts,
+                                 Rendered, Extracted>;
 
 Result<std::string> encode(const VerifyJob& job);
 Result<VerifyJob> decodeVerifyJob(std::string_view bytes);

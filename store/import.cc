@@ -142,7 +142,8 @@ Result<void> Import::unpackAndAuthenticate() {
   }
   tree_ = TRY(unnamed(store_, "tree"));
   manifest_ = TRY(unnamed(store_, "manifest"));
-  auto unpacked = unpackInto(starter_, blob_, tree_, manifest_);
+  const Fd bytes = TRY(readOnly(blob_));
+  auto unpacked = unpackInto(starter_, bytes, tree_, manifest_);
   if (!unpacked && authenticate) {
     // A changed file often no longer unpacks; that its signature is bad is what its user must hear
     // first.

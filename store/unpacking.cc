@@ -51,8 +51,7 @@ Result<ImageId> inflateImage(const RoleStarter& starter, FdRef blob, const UseBy
       limits::kTreeBytes, blobBytes * limits::kInflateRatio + limits::kInflateSlack);
   sys::Pipe inflated = TRY(sys::pipe());
   widen(inflated.writeEnd);
-  const Fd compressed = TRY(readOnly(blob));
-  const FdRef fds[] = {compressed, inflated.writeEnd};
+  const FdRef fds[] = {blob, inflated.writeEnd};
   Role inflate = TRY(Role::start(starter, "inflate", ipc::InflateJob{.most = most}, fds));
   inflated.writeEnd.reset();
   Sha512 hash;

@@ -18,6 +18,8 @@
 
 namespace airlock::store {
 
+// Image files are descriptors for reading alone: a role gets them.
+
 // Has an image file inflated and hands each piece of its tar to `use`.  Returns the image id: ours,
 // not a role's word.
 using UseBytes = std::function<Result<void>(std::span<const std::uint8_t>)>;

@@ -23,17 +23,19 @@
 #include "verifier/erofs_check.h"
 #include "verifier/inflate.h"
 #include "verifier/private_root.h"
+#include "verifier/tree_walk.h"
 #include "verifier/unpack.h"
 
 namespace airlock::verifier {
 
 namespace {
 
-constexpr std::array<std::pair<Role, std::string_view>, 5> kRoles{
+constexpr std::array<std::pair<Role, std::string_view>, 6> kRoles{
     {{Role::Authenticate, "authenticate"},
      {Role::Inflate, "inflate"},
      {Role::Unpack, "unpack"},
      {Role::Check, "check"},
+     {Role::Extract, "extract"},
      {Role::InspectKey, "inspect-key"}}};
 
 #ifdef AIRLOCK_SANITIZED
@@ -69,6 +71,7 @@ std::span<const sock_filter> filterOf(Role role) {
     case Role::Unpack:
       return sandbox::policies::kUnpack;
     case Role::Check:
+    case Role::Extract:
       return sandbox::policies::kCheck;
   }
   std::unreachable();
@@ -157,6 +160,13 @@ Result<ipc::VerifyReply> run(const ipc::CheckJob&, ipc::FdTable& fds) {
   return ipc::Checked{};
 }
 
+Result<ipc::VerifyReply> run(const ipc::ExtractJob&, ipc::FdTable& fds) {
+  const Fd image = TRY(fds.take(0));
+  const Fd pipe = TRY(fds.take(1));
+  TRY(checkTree(image));
+  return ipc::Extracted{.entries = TRY(streamTree(image, pipe))};
+}
+
 Result<ipc::VerifyReply> run(const ipc::InspectKeyJob&, ipc::FdTable& fds) {
   const Fd file = TRY(fds.take(0));
   const std::string content = TRY(sys::readAll(file, limits::kKeyFileBytes));
@@ -182,6 +192,7 @@ Role roleOf(const ipc::VerifyJob& job) {
     Role operator()(const ipc::UnpackJob&) const { return Role::Unpack; }
     Role operator()(const ipc::RenderJob&) const { return Role::Unpack; }
     Role operator()(const ipc::CheckJob&) const { return Role::Check; }
+    Role operator()(const ipc::ExtractJob&) const { return Role::Extract; }
     Role operator()(const ipc::InspectKeyJob&) const { return Role::InspectKey; }
   };
   return std::visit(Visitor{}, job);
@@ -193,6 +204,7 @@ std::size_t descriptorsOf(const ipc::VerifyJob& job) {
     std::size_t operator()(const ipc::InflateJob&) const { return 2; }
     std::size_t operator()(const ipc::UnpackJob&) const { return 3; }
     std::size_t operator()(const ipc::RenderJob& render) const { return 3 + render.images; }
+    std::size_t operator()(const ipc::ExtractJob&) const { return 2; }
     std::size_t operator()(const ipc::CheckJob&) const { return 1; }
     std::size_t operator()(const ipc::InspectKeyJob&) const { return 1; }
   };

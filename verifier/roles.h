@@ -14,9 +14,9 @@
 
 namespace airlock::verifier {
 
-enum class Role { Authenticate, Inflate, Unpack, Check, InspectKey };
+enum class Role { Authenticate, Inflate, Unpack, Check, Extract, InspectKey };
 
-// "authenticate", "inflate", "unpack", "check", "inspect-key": argv[1], for ps.
+// "authenticate", "inflate", "unpack", "check", "extract", "inspect-key": argv[1], for ps.
 std::string_view roleName(Role role);
 std::optional<Role> parseRole(std::string_view name);
 // The role that a job is for.

@@ -16,6 +16,7 @@ struct VerifyJob {
     check @4 :CheckJob;
     inspectKey @5 :InspectKeyJob;
     render @6 :RenderJob;     # of the role unpack
+    extract @7 :ExtractJob;
   }
 }
 
@@ -36,6 +37,8 @@ struct RenderJob {
 }
 # Descriptors: 0 the EROFS image.
 struct CheckJob {}
+# Descriptors: 0 the EROFS image, 1 a pipe for its tree (ipc/tree_stream.h).
+struct ExtractJob {}
 # Descriptors: 0 a key file, OpenPGP or minisign.
 struct InspectKeyJob {}
 
@@ -52,6 +55,7 @@ struct VerifyReply {
     checked @5 :Checked;
     keyFacts @6 :KeyFacts;
     rendered @7 :Rendered;
+    extracted @8 :Extracted;
   }
 }
 
@@ -84,6 +88,10 @@ struct Unpacked {
 }
 # Answer to RenderJob.
 struct Rendered {
+  entries @0 :UInt64;
+}
+# Answer to ExtractJob.
+struct Extracted {
   entries @0 :UInt64;
 }
 # Answer to CheckJob: the image is exactly what our writer would have written.
