@@ -64,8 +64,8 @@ constexpr Command kCommands[] = {
     {"image gc", "", "remove the images that nobody uses",
      "--grace-period=\"24h0m0s\"\tfor which an image is kept after it was used\n", imageCollect},
     {"image list", "", "list the images in the store",
-     "--fields=\"id,name,size,importtime,lastused\"\tcomma list of columns; also latest and "
-     "signer\n"
+     "--fields=\"id,name,size,importtime,lastused\"\tcomma list of columns; also latest, "
+     "shared and signer\n"
      "--format=\"\"\tjson or json-pretty\n"
      "--full\twhole ids, times and sizes\n"
      "--no-legend\twithout the line of column names\n"
