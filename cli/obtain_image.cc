@@ -185,6 +185,7 @@ class Obtaining {
     if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
     const std::optional<ipc::CatalogRecord> kept = TRY(fromStore(download));
     job.options = TRY(fetchOptions(options_));
+    if (options_.insecure.tls) inform("warning: TLS verification has been disabled");
     job.wantSignature = !options_.insecure.image;
     std::optional<Fd> signature;
     if (job.wantSignature && isUrl(signatureFile_)) {

@@ -171,6 +171,9 @@ void addRequests(std::vector<Sample>& list) {
   request("HelperRequest.explainRun",
           ExplainRequest{.what = sampleRunRequest(), .asUser = std::nullopt});
   request("HelperRequest.report", ReportRequest{});
+  request("HelperRequest.collectImages", CollectImagesRequest{.graceSeconds = 1ULL << 40});
+  request("HelperRequest.openImage",
+          OpenImageRequest{.image = sampleDigest<ImageIdTag>('o'), .tree = true});
 }
 
 void addReplies(std::vector<Sample>& list) {
@@ -195,6 +198,11 @@ void addReplies(std::vector<Sample>& list) {
                                            .problems = {"pod x: device busy"}});
   reply("HelperReply.imageVerified",
         ImageVerified{.treeIntact = true, .signatureHolds = true, .detail = "all well"});
+  reply("HelperReply.dependenciesMissing", DependenciesMissing{.images = {kWanted}});
+  reply("HelperReply.imagesCollected",
+        ImagesCollected{.removed = {{sampleDigest<ImageIdTag>('c'), "example.com/app:1"}},
+                        .more = true});
+  reply("HelperReply.imageOpened", ImageOpened{});
   reply("HelperReply.explained", Explained{.allowed = true, .rule = "a:1", .reasons = {"b", "c"}});
   reply("HelperReply.reported", Reported{.layers = kLayers,
                                          .tpm = "software",

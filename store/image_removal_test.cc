@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -116,7 +118,7 @@ TEST_F(ImageRemovalTest, TooManyDependenciesAreRefused) {
 
 TEST_F(ImageRemovalTest, AnImageOfAPodStaysUntilThePodIsCollected) {
   const Store store = open();
-  for (const std::string folder : {"embryo", "run", "exited-garbage"}) {
+  for (const std::string folder : {"run", "exited-garbage"}) {
     const auto image = add(store, "x/" + folder);
     const PodId pod = use(image, folder);
     const auto refused = removeImage(store, pods(), image.image);
@@ -180,6 +182,25 @@ TEST_F(ImageRemovalTest, ADependencyStaysWithTheImageThatWasRenderedWithIt) {
   age(top, 2 * kDay);
   EXPECT_EQ(collectImages(store, pods(), kDay, anybody).value().removed.size(), 2U);
 }
+
+#ifdef AIRLOCK_TEST_HOOKS
+TEST_F(ImageRemovalTest, KilledWhileCollectingEachImageIsThereOrGone) {
+  const Store store = open();
+  for (const char* name : {"x/a", "x/b", "x/c"}) add(store, name);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("AIRLOCK_FAULT", "image-gc-removed", 1);
+    static_cast<void>(collectImages(store, pods(), 0, anybody));
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(open().images().value().size(), 2U);
+  for (const char* folder : {"manifest", "blob", "tree", "name"}) EXPECT_EQ(count(folder), 2U);
+  EXPECT_EQ(collectImages(store, pods(), 0, anybody).value().removed.size(), 2U);
+}
+#endif
 
 TEST_F(ImageRemovalTest, OneAnswerNamesOnlySoMany) {
   const Store store = open();

@@ -203,7 +203,7 @@ Result<std::vector<ipc::WantedImage>> Import::render() {
   TRY(renderInto(starter_, parts, tree_, scratch));
   beginWriting(tree_);
   dependencies_ = std::move(resolved.dependencies);
-  fault("import-rendered");
+  fault("render-done");
   return std::vector<ipc::WantedImage>();
 }
 

@@ -50,7 +50,7 @@ Result<void> addNameIndex(FdRef store) {
     const std::string bytes = TRY(sys::readFile(*catalog, catalogName(*id), limits::kMessageBytes));
     // One that does not decode was no image before, and is none now.
     if (const auto record = ipc::decodeCatalogRecord(bytes)) TRY(indexImage(index, *record));
-    fault("migrate-1-image");
+    fault("migrate-indexed");
   }
   return {};
 }

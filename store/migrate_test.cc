@@ -76,7 +76,7 @@ TEST_F(MigrateTest, AFormatThatIsNoNumberIsRefusedAndLeftAlone) {
 
 #ifdef AIRLOCK_TEST_HOOKS
 TEST_F(MigrateTest, KilledAtAnyStepItIsFinishedByTheNextOpening) {
-  for (const char* point : {"migrate-1-image", "migrate-synced"}) {
+  for (const char* point : {"migrate-indexed", "migrate-synced"}) {
     fs::remove_all(path_ + "/store");
     unpackFormat(1);
     const pid_t child = ::fork();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Images that need others, through the real helper, the real roles and the real command line.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -99,8 +100,7 @@ TEST_F(Dependencies, AnImageIsRenderedWithWhatItNeeds) {
   const Outcome twice = airlock("image export example.test/tools/aa " + out + "/aa.aci");
   EXPECT_EQ(twice.code, 254);
   EXPECT_NE(twice.err.find("output ACI file exists (try --overwrite)"), std::string::npos);
-  EXPECT_EQ(
-      airlock("image export --overwrite example.test/tools/aa " + out + "/aa.aci").code, 0);
+  EXPECT_EQ(airlock("image export --overwrite example.test/tools/aa " + out + "/aa.aci").code, 0);
   fs::remove_all(out);
 }
 
@@ -132,9 +132,25 @@ TEST_F(Dependencies, ADamagedFileOfADependencyIsRefused) {
   const std::string blobs = engine_->data() + "/store/blob/";
   fs::copy_file(blobs + record("other").blob.text(), blobs + record("bb").blob.text(),
                 fs::copy_options::overwrite_existing);
-  expectRefused("E_DIGEST", image("aa", needs(one("bb"))), signer_->sign(*files_ / "aa.aci"),
-                named("example.test/tools/aa"));
+  const std::string aa = image("aa", needs(one("bb")));
+  expectRefused("E_DIGEST", aa, signer_->sign(aa), named("example.test/tools/aa"));
 }
+
+#ifdef AIRLOCK_TEST_HOOKS
+TEST_F(Dependencies, KilledWhenTheTreeIsRenderedNothingIsLeft) {
+  mustTake(image("bb"), "bb");
+  const std::string aa = image("aa", needs(one("bb")));
+  const std::string signature = signer_->sign(aa);
+  const HostState before = engine_->state();
+  const Reply died =
+      engine_->import(aa, signature, named("example.test/tools/aa"), {.fault = "render-done"});
+  ASSERT_TRUE(died.helper);
+  EXPECT_EQ(died.helper->signal, SIGKILL);
+  EXPECT_EQ(engine_->ask(ipc::ReportRequest{}).code(), "");
+  EXPECT_TRUE(eventually([&] { return difference(before, engine_->state()).empty(); }))
+      << difference(before, engine_->state());
+}
+#endif
 
 TEST_F(Dependencies, ADependencyWhoseKeyIsNoLongerTrustedStopsTheStart) {
   const Signer other;
@@ -143,9 +159,11 @@ TEST_F(Dependencies, ADependencyWhoseKeyIsNoLongerTrustedStopsTheStart) {
   ASSERT_EQ(engine_->import(bb, other.sign(bb), named("example.test/tools/bb")).code(), "");
   mustTake(image("aa", needs(one("bb"))), "aa");
   must("find " + engine_->config() + " -name " + other.fingerprint() + " -delete");
+  engine_->listen();
+  Connection alice = engine_->connectAs(memberOfAirlock());
   const Streams streams = makeStreams();
   const auto fds = streams.refs();
-  const Reply reply = engine_->ask(runRequest(record("aa").image, {"/bin/true"}), fds);
+  const Reply reply = alice.ask(runRequest(record("aa").image, {"/bin/true"}), fds);
   EXPECT_EQ(reply.code(), "E_SIG_UNTRUSTED") << reply.text();
   EXPECT_NE(reply.text().find("example.test/tools/bb:1, which is part of"), std::string::npos)
       << reply.text();
