@@ -50,6 +50,11 @@ inline constexpr std::size_t kSignatureBytes = 64 * KiB;
 inline constexpr std::size_t kSignatures = 8;
 inline constexpr std::size_t kKeyFileBytes = 1 * MiB;
 inline constexpr std::size_t kTrustedKeys = 64;  // keys that can be trusted for one name
+inline constexpr std::size_t kDependencies =
+    24;  // images that one tree is rendered with besides its own
+inline constexpr std::size_t kCollectedImages = 64;  // that one answer names
+inline constexpr std::size_t kDependencyDepth =
+    16;  // of fetching: a chain of images that need others
 inline constexpr std::size_t kTreeEntries = 200'000;
 inline constexpr std::size_t kTreeDepth = 255;
 inline constexpr std::size_t kPathBytes = 4095;

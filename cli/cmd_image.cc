@@ -26,6 +26,7 @@ constexpr std::size_t kShortDigits = 12;  // as rkt's table has it
 struct Listed {
   ipc::CatalogRecord record;
   std::int64_t lastUsed = 0;
+  std::uint64_t shared = 0;  // of its size: what other images have, too
   std::string name() const { return displayName(record.name, record.labels); }
   std::uint64_t size() const { return record.blobBytes + record.treeBytes + record.manifestBytes; }
 };
@@ -55,6 +56,11 @@ constexpr Field kFields[] = {
        return full ? std::to_string(image.size()) : humanizeBytes(image.size());
      },
      [](const Listed& a, const Listed& b) { return a.size() < b.size(); }},
+    {"shared", "SHARED",
+     [](const Listed& image, bool full, std::int64_t) {
+       return full ? std::to_string(image.shared) : humanizeBytes(image.shared);
+     },
+     [](const Listed& a, const Listed& b) { return a.shared < b.shared; }},
     {"importtime", "IMPORT TIME",
      [](const Listed& image, bool full, std::int64_t now) {
        return timeCell(image.record.importedAt, full, now);
@@ -91,7 +97,7 @@ Result<std::vector<const Field*>> fieldsOf(const std::string& list, const char* 
     if (found == std::end(kFields)) {
       return refuse(ErrorKind::Invalid, "E_USAGE",
                     "unknown field " + airlock::quoted(word) + " in --" + flag,
-                    "It takes id, name, size, importtime, lastused, latest, signer");
+                    "It takes id, name, size, shared, importtime, lastused, latest, signer");
     }
     fields.push_back(&*found);
     more = comma != rest.npos;
@@ -100,7 +106,22 @@ Result<std::vector<const Field*>> fieldsOf(const std::string& list, const char* 
   return fields;
 }
 
-// An image was last used when it was imported, or when the newest pod with it was made.
+// The files of an image are its own, or several images have the same.
+void countShared(std::vector<Listed>& images) {
+  std::map<TreeDigest, std::size_t> trees;
+  std::map<BlobDigest, std::size_t> blobs;
+  for (const Listed& image : images) {
+    ++trees[image.record.tree];
+    ++blobs[image.record.blob];
+  }
+  for (Listed& image : images) {
+    if (trees[image.record.tree] > 1) image.shared += image.record.treeBytes;
+    if (blobs[image.record.blob] > 1) image.shared += image.record.blobBytes;
+  }
+}
+
+// An image was last used when it was imported or started; where an older engine has not noted that,
+// when the newest pod with it was made.
 Result<std::vector<Listed>> listImages(const ImageStore& images) {
   const auto opened = TRY(images.open());
   if (!opened) return std::vector<Listed>{};
@@ -114,9 +135,10 @@ Result<std::vector<Listed>> listImages(const ImageStore& images) {
   }
   std::vector<Listed> listed;
   for (ipc::CatalogRecord& record : TRY(opened->images())) {
-    const std::int64_t last = std::max(record.importedAt, used[record.image]);
+    const std::int64_t last = std::max(opened->lastUsed(record), used[record.image]);
     listed.push_back({std::move(record), last});
   }
+  countShared(listed);
   return listed;
 }
 
@@ -127,13 +149,20 @@ image::Json toJson(const std::vector<Listed>& images) {
     for (const ipc::Signer& signer : image.record.signers) {
       signers.push_back({{"fingerprint", signer.fingerprint.text()}, {"identity", signer.userId}});
     }
+    image::Json dependencies = image::Json::array();
+    for (const ipc::Dependency& part : image.record.dependencies) {
+      dependencies.push_back(
+          {{"id", part.image.text()}, {"name", displayName(part.name, part.labels)}});
+    }
     document.push_back({{"id", image.record.image.text()},
                         {"name", image.name()},
                         {"import_time", image.record.importedAt},
                         {"last_used_time", image.lastUsed},
                         {"size", image.size()},
+                        {"shared_size", image.shared},
                         {"tree", image.record.tree.text()},
                         {"signers", signers},
+                        {"dependencies", dependencies},
                         {"origin", image.record.origin},
                         {"verity", image.record.verity.has_value()},
                         {"verity_digest", image.record.verity ? image.record.verity->text() : ""}});

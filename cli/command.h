@@ -68,6 +68,10 @@ Result<int> trustRemove(const Options& options, const std::vector<std::string>& 
 Result<int> imageList(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageCatManifest(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageVerify(const Options& options, const std::vector<std::string>& arguments);
+Result<int> imageCollect(const Options& options, const std::vector<std::string>& arguments);
+Result<int> imageExport(const Options& options, const std::vector<std::string>& arguments);
+Result<int> imageExtract(const Options& options, const std::vector<std::string>& arguments);
+Result<int> imageRender(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageRemove(const Options& options, const std::vector<std::string>& arguments);
 Result<int> run(const Options& options, const std::vector<std::string>& arguments);
 Result<int> enter(const Options& options, const std::vector<std::string>& arguments);

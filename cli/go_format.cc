@@ -30,15 +30,11 @@ std::size_t widthOf(std::string_view text) {
   return width;
 }
 
-// The width of column `column` in the run of rows around `row` that have it: a row without ends a
-// run.
+// The width of column `column` in the run of rows that begins with `row`: one without it ends it.
 std::size_t columnWidth(const std::vector<std::vector<std::string>>& rows, std::size_t row,
                         std::size_t column) {
-  const auto has = [&](std::size_t i) { return rows[i].size() > column + 1; };
-  std::size_t first = row;
-  while (first > 0 && has(first - 1)) --first;
   std::size_t width = 0;
-  for (std::size_t i = first; i < rows.size() && has(i); ++i)
+  for (std::size_t i = row; i < rows.size() && rows[i].size() > column + 1; ++i)
     width = std::max(width, widthOf(rows[i][column]) + 1);
   return (width + kTabWidth - 1) / kTabWidth * kTabWidth;
 }
@@ -71,12 +67,16 @@ constexpr Unit kUnits[] = {
 
 std::string tabulate(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
+  std::vector<std::size_t> widths;  // of the runs that the row before belongs to
   for (std::size_t row = 0; row < rows.size(); ++row) {
+    if (widths.size() >= rows[row].size())
+      widths.resize(std::max<std::size_t>(rows[row].size(), 1) - 1);
     for (std::size_t column = 0; column < rows[row].size(); ++column) {
       const std::string& cell = rows[row][column];
       out += cell;
       if (column + 1 == rows[row].size()) break;
-      const std::size_t missing = columnWidth(rows, row, column) - widthOf(cell);
+      if (column == widths.size()) widths.push_back(columnWidth(rows, row, column));
+      const std::size_t missing = widths[column] - widthOf(cell);
       out.append((missing + kTabWidth - 1) / kTabWidth, '\t');
     }
     out += '\n';

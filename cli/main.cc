@@ -64,15 +64,27 @@ constexpr Command kCommands[] = {
      collectGarbage},
     {"image cat-manifest", "IMAGE", "print the manifest of an image",
      "--pretty-print=true\tindented\n", imageCatManifest},
+    {"image export", "IMAGE FILE", "write an image into a file, uncompressed",
+     "--overwrite\treplace a file that is there\n", imageExport},
+    {"image extract", "IMAGE DIR", "copy what is in one image, without its dependencies, as files",
+     "--overwrite\treplace a directory that is there\n"
+     "--rootfs-only\tthe files of its root alone, without its manifest\n",
+     imageExtract},
+    {"image gc", "", "remove the images that nobody uses",
+     "--grace-period=\"24h0m0s\"\tfor which an image is kept after it was used\n", imageCollect},
     {"image list", "", "list the images in the store",
-     "--fields=\"id,name,size,importtime,lastused\"\tcomma list of columns; also latest and "
-     "signer\n"
+     "--fields=\"id,name,size,importtime,lastused\"\tcomma list of columns; also latest, "
+     "shared and signer\n"
      "--format=\"\"\tjson or json-pretty\n"
      "--full\twhole ids, times and sizes\n"
      "--no-legend\twithout the line of column names\n"
      "--order=\"asc\"\tasc or desc\n"
      "--sort=\"importtime\"\tcomma list of fields\n",
      imageList},
+    {"image render", "IMAGE DIR", "copy the tree that an image runs with, with its dependencies",
+     "--overwrite\treplace a directory that is there\n"
+     "--rootfs-only\tthe files of its root alone, without its manifest\n",
+     imageRender},
     {"image rm", "IMAGE...", "remove images from the store", "", imageRemove},
     {"image verify", "[IMAGE...]",
      "check that images in the store, or all, are what was imported, and signed still", "",

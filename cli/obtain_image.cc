@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/limits.h"
@@ -18,7 +21,9 @@
 #include "cli/own_store.h"
 #include "cli/text_output.h"
 #include "cli/trusted_keys.h"
+#include "image/manifest.h"
 #include "image/reference.h"
+#include "store/dependencies.h"
 
 namespace airlock::cli {
 
@@ -72,15 +77,31 @@ Error advised(Error error) {
   return std::move(error).withHint("Ask its publisher for a good image: nothing was kept");
 }
 
+// The images that are being obtained, each for the sake of the one before it, and what was obtained
+// on the way.
+struct Chain {
+  std::vector<std::string> names;
+  std::set<std::string> done;
+};
+
+// What a manifest asks for, as it would be written on a command line.
+std::string referenceOf(const ipc::WantedImage& wanted) {
+  return image::referenceText({.name = wanted.name, .labels = wanted.labels});
+}
+
 class Obtaining {
  public:
+  // `expected` is what a dependency must turn out to be.
   Obtaining(const Options& options, ImageStore images, const std::string& argument,
-            const std::string& signatureFile, PullPolicy policy)
+            const std::string& signatureFile, PullPolicy policy, Chain& chain,
+            const ipc::WantedImage* expected = nullptr)
       : options_(options),
         images_(std::move(images)),
         argument_(argument),
         signatureFile_(signatureFile),
-        policy_(policy) {}
+        policy_(policy),
+        chain_(chain),
+        expected_(expected) {}
 
   Result<ipc::CatalogRecord> operator()(const image::HashPrefix&) {
     return images_.resolve(argument_);
@@ -109,7 +130,7 @@ class Obtaining {
       if (auto kept = TRY(fromStore(download))) return *std::move(kept);
       if (policy_ == PullPolicy::Never) return notObtained(argument_);
     }
-    return remote(download, {.url = web.url}, {});
+    return refreshed(TRY(remote(download, {.url = web.url}, {})));
   }
 
   Result<ipc::CatalogRecord> operator()(const image::NamedImage& named) {
@@ -120,10 +141,10 @@ class Obtaining {
       if (policy_ == PullPolicy::Never) return notObtained(argument_);
     }
     Download download = TRY(Download::open(TRY(openCache(options_)), requestKey(named)));
-    if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
+    if (auto fresh = TRY(freshCopy(download))) return refreshed(*std::move(fresh));
     if (!options_.insecure.image) keysText_ = discoverKeysFor(options_, named.name);
-    return remote(download, {.name = named.name.text(), .labels = named.labels},
-                  {.name = named.name, .labels = named.labels});
+    return refreshed(TRY(remote(download, {.name = named.name.text(), .labels = named.labels},
+                                {.name = named.name, .labels = named.labels})));
   }
 
  private:
@@ -164,6 +185,7 @@ class Obtaining {
     if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
     const std::optional<ipc::CatalogRecord> kept = TRY(fromStore(download));
     job.options = TRY(fetchOptions(options_));
+    if (options_.insecure.tls) inform("warning: TLS verification has been disabled");
     job.wantSignature = !options_.insecure.image;
     std::optional<Fd> signature;
     if (job.wantSignature && isUrl(signatureFile_)) {
@@ -248,18 +270,115 @@ class Obtaining {
     return error.code() == "E_SHORT" || error.code() == "E_TIMEOUT" || error.code() == "E_CONNECT";
   }
 
+  // An image that needs others is imported again when they are there: from the same bytes.
   Result<ipc::CatalogRecord> import(ipc::ImportRequest request, FdRef image,
                                     std::optional<FdRef> signature) const {
     request.hasSignature = signature.has_value();
     request.skipSignature = options_.insecure.image;
     if (request.skipSignature) inform("warning: image signature verification has been disabled");
-    const ipc::Imported imported = TRY(images_.import(request, image, signature));
-    tellSigners(imported);
-    const auto opened = TRY(images_.open());
-    if (opened) {
-      if (auto record = TRY(opened->find(imported.image))) return *std::move(record);
+    TRY(checkSize(image));
+    for (std::size_t round = 0; round <= limits::kDependencyDepth; ++round) {
+      if (round > 0 && ::lseek(image.get(), 0, SEEK_SET) < 0)
+        return failErrno("read the image again");
+      auto outcome = TRY(images_.import(request, image, signature));
+      if (const auto* imported = std::get_if<ipc::Imported>(&outcome)) {
+        tellSigners(*imported);
+        const auto opened = TRY(images_.open());
+        if (opened) {
+          if (auto record = TRY(opened->find(imported->image))) return *std::move(record);
+        }
+        return refuse(ErrorKind::Failed, "E_STORE", "the image went away while it was imported");
+      }
+      for (const auto& wanted : std::get<ipc::DependenciesMissing>(outcome).images)
+        TRY(obtainDependency(wanted, PullPolicy::Update));
     }
-    return refuse(ErrorKind::Failed, "E_STORE", "the image went away while it was imported");
+    return refuse(ErrorKind::Invalid, "E_DEPENDENCY",
+                  quoted(argument_) + " needs one image after the other, and still more",
+                  "Ask its publisher for an image with fewer dependencies");
+  }
+
+  Result<void> checkSize(FdRef image) const {
+    if (expected_ == nullptr || expected_->size == 0) return {};
+    const auto size = static_cast<std::uint64_t>(TRY(sys::status(image)).st_size);
+    if (size == expected_->size) return {};
+    return refuse(ErrorKind::Invalid, "E_DEPENDENCY",
+                  "dependency " + quoted(argument_) + " has " + std::to_string(size) +
+                      " bytes, and " + quoted(chain_.names.back()) + " asks for one of " +
+                      std::to_string(expected_->size),
+                  "Ask the publisher of either: they do not belong together");
+  }
+
+  Result<ipc::CatalogRecord> obtainDependency(const ipc::WantedImage& wanted,
+                                              PullPolicy policy) const {
+    const std::string name = referenceOf(wanted);
+    const auto refused = [&](const std::string& why, const char* hint) {
+      return refuse(ErrorKind::Invalid, "E_DEPENDENCY",
+                    quoted(argument_) + " depends on " + quoted(name) + ": " + why, hint);
+    };
+    if (policy_ == PullPolicy::Never) {
+      return refused("it is not in the store, and nothing is fetched",
+                     "Fetch it first, or leave --pull-policy=never out");
+    }
+    if (std::ranges::find(chain_.names, name) != chain_.names.end() || name == argument_)
+      return refused("that depends on it in turn", "Ask their publisher: no image can be both");
+    if (chain_.names.size() >= limits::kDependencyDepth)
+      return refused("too many images need each other", "Ask its publisher for fewer");
+    inform("fetching dependency " + printable(name) + " of " + printable(argument_));
+    chain_.names.push_back(argument_);
+    auto obtained = Obtaining(options_, images_, name, "", policy, chain_,
+                              &wanted)(TRY(image::parseNamedImage(name)));
+    chain_.names.pop_back();
+    if (!obtained) {
+      const Error& error = obtained.error();
+      return std::unexpected(Error(error).in("dependency " + printable(name)));
+    }
+    chain_.done.insert(name);
+    if (!wanted.id.empty() && !obtained->image.text().starts_with(wanted.id)) {
+      return refused("the one that was fetched has the id " + obtained->image.shortText(32) +
+                         " instead of " + wanted.id.substr(0, 39),
+                     "Fetch the right one first, from a file or an address; or ask the publisher");
+    }
+    return obtained;
+  }
+
+  // An image from the network whose dependencies have changed since is rendered again with those of
+  // today.  Where they cannot be asked for, it stays what it is.
+  Result<ipc::CatalogRecord> refreshed(ipc::CatalogRecord record) const {
+    const auto opened = TRY(images_.open());
+    if (policy_ != PullPolicy::Update || record.dependencies.empty() || !opened) return record;
+    const auto manifest = TRY(image::parseImageManifest(TRY(opened->manifest(record))));
+    std::vector<ipc::WantedImage> wanted;
+    for (const image::Dependency& one : manifest.dependencies) {
+      wanted.push_back({one.imageName, one.imageId, one.labels, one.size});
+      // What is named by its id never changes; what was fetched just now has not.
+      if (!one.imageId.empty() || chain_.done.contains(referenceOf(wanted.back()))) continue;
+      if (const auto updated = obtainDependency(wanted.back(), policy_); !updated) {
+        inform("warning: the dependency in the store is used: " + updated.error().text());
+      }
+    }
+    const auto now = TRY(store::resolveDependencies(*opened, wanted));
+    if (now.missing.empty() &&
+        std::ranges::equal(now.dependencies, record.dependencies, {}, &ipc::Dependency::image,
+                           &ipc::Dependency::image)) {
+      return record;
+    }
+    inform("rendering " + printable(displayName(record.name, record.labels)) +
+           " again with its newer dependencies");
+    return importAgain(*opened, record);
+  }
+
+  Result<ipc::CatalogRecord> importAgain(const store::Store& opened,
+                                         const ipc::CatalogRecord& record) const {
+    const Fd file = TRY(images_.openContent(record, ImageStore::Content::File));
+    std::optional<Fd> signature;
+    if (record.hasSignature && !options_.insecure.image) {
+      const Fd folder = TRY(opened.folder("signature"));
+      signature = TRY(sys::openBeneath(folder, store::catalogName(record.image), O_RDONLY));
+    }
+    ipc::ImportRequest request{.name = record.name, .origin = record.origin};
+    if (!record.latest) request.labels = record.labels;
+    return import(std::move(request), file,
+                  signature ? std::optional(signature->ref()) : std::nullopt);
   }
 
   const Options& options_;
@@ -268,6 +387,8 @@ class Obtaining {
   const std::string& signatureFile_;
   PullPolicy policy_;
   std::string keysText_;  // shown before the signature is
+  Chain& chain_;
+  const ipc::WantedImage* expected_;
 };
 
 }  // namespace
@@ -284,7 +405,9 @@ Result<PullPolicy> parsePullPolicy(std::string_view text) {
 Result<ipc::CatalogRecord> obtainImage(const Options& options, const std::string& argument,
                                        const std::string& signatureFile, PullPolicy policy) {
   const image::ImageReference reference = TRY(image::parseImageReference(argument, isRegularFile));
-  Obtaining obtaining(options, TRY(ImageStore::choose(options)), argument, signatureFile, policy);
+  Chain chain;
+  Obtaining obtaining(options, TRY(ImageStore::choose(options)), argument, signatureFile, policy,
+                      chain);
   auto obtained = std::visit(obtaining, reference);
   if (!obtained) {
     const std::string& code = obtained.error().code();

@@ -11,7 +11,7 @@
 #include "cli/own_paths.h"
 #include "cli/progress.h"
 #include "image/reference.h"
-#include "store/import.h"
+#include "store/image_removal.h"
 
 namespace airlock::cli {
 
@@ -43,7 +43,7 @@ std::vector<std::string> ImageStore::configRoots() const {
 }
 
 Result<store::Store> ImageStore::openOwn() const {
-  struct stat info{};
+  struct stat info {};
   const bool exists = ::stat(directory_.c_str(), &info) == 0;
   if (exists && info.st_uid != ::geteuid()) {
     return refuse(ErrorKind::Unsupported, "E_HELPER",
@@ -91,32 +91,27 @@ Result<ipc::CatalogRecord> ImageStore::resolve(const std::string& argument) cons
   return *std::move(found);
 }
 
-Result<ipc::Imported> ImageStore::import(const ipc::ImportRequest& request, FdRef image,
-                                         std::optional<FdRef> signature) const {
+Result<store::ImportOutcome> ImageStore::import(const ipc::ImportRequest& request, FdRef image,
+                                                std::optional<FdRef> signature) const {
   if (throughHelper_) {
     std::vector<FdRef> fds = {image};
     if (signature) fds.push_back(*signature);
     HelperAnswer answer = TRY(askHelper(options_, request, fds));
     if (auto* imported = std::get_if<ipc::Imported>(&answer.reply)) return std::move(*imported);
+    if (auto* missing = std::get_if<ipc::DependenciesMissing>(&answer.reply))
+      return std::move(*missing);
     return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
   }
   store::Store own = TRY(openOwn());
-  const store::RoleStarter starter = TRY(store::RoleStarter::create());
-  store::Store::Staged staged = TRY(store::stageImport(own, starter, TRY(keys()),
-                                                       {.image = image,
-                                                        .signature = signature,
-                                                        .name = request.name,
-                                                        .labels = request.labels,
-                                                        .origin = request.origin,
-                                                        .skipSignature = request.skipSignature,
-                                                        .importerUid = ::geteuid()}));
-  staged.record.rule = "own store";
-  ipc::Imported imported{.image = staged.record.image,
-                         .name = staged.record.name,
-                         .labels = staged.record.labels,
-                         .signers = staged.record.signers};
-  imported.alreadyThere = !TRY(own.commit(std::move(staged)));
-  return imported;
+  const store::ImportInput input{.image = image,
+                                 .signature = signature,
+                                 .name = request.name,
+                                 .labels = request.labels,
+                                 .origin = request.origin,
+                                 .skipSignature = request.skipSignature,
+                                 .importerUid = ::geteuid()};
+  return store::importImage(own, TRY(store::RoleStarter::create()), TRY(keys()), input,
+                            [](const ImageName&) { return Result<std::string>("own store"); });
 }
 
 Result<ipc::ImageVerified> ImageStore::verify(const ipc::CatalogRecord& record) const {
@@ -131,8 +126,45 @@ Result<void> ImageStore::remove(const ipc::CatalogRecord& record) const {
     TRY(askFor<ipc::Done>(options_, ipc::RemoveImageRequest{record.image}));
     return {};
   }
-  store::Store own = TRY(openOwn());
-  return own.remove(record);
+  const store::Store own = TRY(openOwn());
+  const auto pods = TRY(store::PodDirectory::openForWriting(own.top()));
+  return store::removeImage(own, pods, record.image);
+}
+
+Result<std::vector<ipc::RemovedImage>> ImageStore::collect(
+    std::uint64_t graceSeconds,
+    const std::function<void(const ipc::RemovedImage&)>& removed) const {
+  std::vector<ipc::RemovedImage> all;
+  for (bool more = true; more;) {
+    ipc::ImagesCollected collected;
+    if (throughHelper_) {
+      collected =
+          TRY(askFor<ipc::ImagesCollected>(options_, ipc::CollectImagesRequest{graceSeconds}));
+    } else {
+      const store::Store own = TRY(openOwn());
+      const auto pods = TRY(store::PodDirectory::openForWriting(own.top()));
+      collected = TRY(store::collectImages(own, pods, graceSeconds,
+                                           [](const ipc::CatalogRecord&) { return true; }));
+    }
+    for (const ipc::RemovedImage& image : collected.removed) {
+      removed(image);
+      all.push_back(image);
+    }
+    more = collected.more && !collected.removed.empty();
+  }
+  return all;
+}
+
+Result<Fd> ImageStore::openContent(const ipc::CatalogRecord& record, Content content) const {
+  const bool tree = content == Content::Tree;
+  if (!throughHelper_) {
+    const store::Store own = TRY(openOwn());
+    return tree ? own.openTree(record) : own.openBlob(record);
+  }
+  HelperAnswer answer = TRY(askHelper(options_, ipc::OpenImageRequest{record.image, tree}, {}));
+  if (!std::holds_alternative<ipc::ImageOpened>(answer.reply) || answer.fds.size() != 1)
+    return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
+  return std::move(answer.fds.front());
 }
 
 }  // namespace airlock::cli

@@ -3,6 +3,7 @@
 // helper.  CLI only.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "cli/command.h"
 #include "ipc/helper_messages.h"
 #include "ipc/records.h"
+#include "store/import.h"
 #include "store/keystore.h"
 #include "store/store.h"
 
@@ -34,11 +36,19 @@ class ImageStore {
   // A hash prefix or name[:version] of an image in the store.  Missing: no such image.
   Result<ipc::CatalogRecord> resolve(const std::string& argument) const;
 
-  // Verifies and keeps an image; nothing of the store changes when it is refused.
-  Result<ipc::Imported> import(const ipc::ImportRequest& request, FdRef image,
-                               std::optional<FdRef> signature) const;
+  // Verifies and keeps an image; nothing of the store changes when it is refused, or needs others
+  // first.
+  Result<store::ImportOutcome> import(const ipc::ImportRequest& request, FdRef image,
+                                      std::optional<FdRef> signature) const;
+  // The image file as it came, or the tree that runs (an EROFS image), for reading.
+  enum class Content { File, Tree };
+  Result<Fd> openContent(const ipc::CatalogRecord& record, Content content) const;
   Result<ipc::ImageVerified> verify(const ipc::CatalogRecord& record) const;
   Result<void> remove(const ipc::CatalogRecord& record) const;
+  // Removes what was not used within the grace period; `removed` hears of each.
+  Result<std::vector<ipc::RemovedImage>> collect(
+      std::uint64_t graceSeconds,
+      const std::function<void(const ipc::RemovedImage&)>& removed) const;
 
  private:
   ImageStore(const Options& options, bool throughHelper, std::string directory)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the seeds of unpack_tar and erofs_check: make_tree_seeds CORPUS_FOLDER
+// Writes the seeds of unpack_tar, erofs_check, render and tree_stream: make_tree_seeds
+// CORPUS_FOLDER
 #include <filesystem>
 #include <fstream>
 
+#include "ipc/tree_stream.h"
 #include "verifier/tree_test_support.h"
 
 using namespace airlock::verifier::testing;  // NOLINT: one function
@@ -44,5 +46,32 @@ int main(int count, char** arguments) {
   std::string directory = TarBuilder::image().file("rootfs/f", "x").withoutEnd();
   directory += many.withoutEnd().substr(TarBuilder::image().withoutEnd().size());
   save("erofs_check", "two-blocks", contentOf(unpack(directory + std::string(1024, '\0')).image));
+  // Two archives, the length of the first before them; the top bit: under white lists.
+  const auto pair = [](const TarBuilder& one, const TarBuilder& two, char lists) {
+    const std::string first = one.whole();
+    const std::size_t records = first.size() / 512;
+    return std::string{static_cast<char>(lists | static_cast<char>(records >> 8)),
+                       static_cast<char>(records & 0xff)} +
+           first + two.whole();
+  };
+  const TarBuilder top = TarBuilder::image().file("rootfs/a", "1").file("rootfs/d/b", "2");
+  const TarBuilder base = TarBuilder::image()
+                              .file("rootfs/a", "old")
+                              .hardLink("rootfs/c", "rootfs/a")
+                              .hardLink("rootfs/d/e", "rootfs/c")
+                              .symlink("rootfs/l", "a")
+                              .file("rootfs/a/b", "x");
+  save("render", "plain", pair(top, base, 0));
+  save("render", "turned", pair(base, top, 0));
+  save("render", "lists", pair(top, base, '\x80'));
+
+  using airlock::ipc::TreeEntry;
+  using Kind = TreeEntry::Kind;
+  std::string stream = encodeTreeEntry(TreeEntry{.kind = Kind::Directory, .mode = 0755});
+  save("tree_stream", "root", stream + encodeTreeEntry(TreeEntry{.kind = Kind::End}));
+  stream += encodeTreeEntry(TreeEntry{.kind = Kind::File, .path = "d", .mode = 0644, .size = 3});
+  stream += "abc" + encodeTreeEntry(TreeEntry{.kind = Kind::HardLink, .path = "h", .target = "d"});
+  stream += encodeTreeEntry(TreeEntry{.kind = Kind::Symlink, .path = "l", .target = "../x"});
+  save("tree_stream", "entries", stream + encodeTreeEntry(TreeEntry{.kind = Kind::End}));
   return 0;
 }

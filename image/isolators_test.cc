@@ -96,6 +96,13 @@ TEST(Isolators, J08_SeccompSetsAreUnambiguous) {
         R"({"set":"read"})"}) {
     EXPECT_NE(refusal({isolator("os/linux/seccomp-retain-set", value)}), "accepted") << value;
   }
+  for (const auto& [value, words] :
+       {std::pair(R"({"set":["read"],"errno":"PERM"})", "errno must start with an 'E' character"),
+        std::pair(R"({"set":["read"],"errno":"Eperm"})",
+                  "errno can only contain upper case or numeric characters")}) {
+    EXPECT_NE(refusal({isolator("os/linux/seccomp-retain-set", value)}).find(words),
+              std::string::npos);
+  }
 }
 
 TEST(Isolators, K15_TheDefaultCapabilitiesAreNine) {

@@ -76,6 +76,14 @@ Result<VerifyImageRequest> readVerifyImage(wire::VerifyImageRequest::Reader from
   return VerifyImageRequest{.image = TRY(readDigest<ImageId>(from.getImage(), "image id"))};
 }
 
+CollectImagesRequest readCollectImages(wire::CollectImagesRequest::Reader from) {
+  return {.graceSeconds = from.getGraceSeconds()};
+}
+Result<OpenImageRequest> readOpenImage(wire::OpenImageRequest::Reader from) {
+  return OpenImageRequest{.image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+                          .tree = from.getTree()};
+}
+
 using Question = std::variant<ImportRequest, RunRequest>;
 Result<Question> readQuestion(wire::ExplainRequest::Reader from) {
   switch (from.which()) {
@@ -133,6 +141,10 @@ Result<HelperRequest> readRequest(wire::HelperRequest::Reader from) {
       return TRY(readAttach(from.getAttach()));
     case wire::HelperRequest::EXPORT:
       return TRY(readExport(from.getExport()));
+    case wire::HelperRequest::COLLECT_IMAGES:
+      return readCollectImages(from.getCollectImages());
+    case wire::HelperRequest::OPEN_IMAGE:
+      return TRY(readOpenImage(from.getOpenImage()));
   }
   return badValue("request", "is of an unknown kind");
 }
@@ -164,6 +176,14 @@ void writeRequest(wire::HelperRequest::Builder to, const HelperRequest& request)
             auto exported = to.initExport();
             exported.setPod(raw(value.pod));
             exported.setApp(text(value.app.text()));
+          },
+          [&](const CollectImagesRequest& value) {
+            to.initCollectImages().setGraceSeconds(value.graceSeconds);
+          },
+          [&](const OpenImageRequest& value) {
+            auto open = to.initOpenImage();
+            open.setImage(raw(value.image));
+            open.setTree(value.tree);
           }},
       request);
 }
@@ -211,6 +231,16 @@ Result<Reported> readReported(wire::Reported::Reader from) {
                   .hasLog = from.getHasLog()};
 }
 
+Result<RemovedImage> readRemoved(wire::RemovedImage::Reader from) {
+  return RemovedImage{.image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+                      .name = TRY(readText(from.getName(), "image name"))};
+}
+Result<ImagesCollected> readImagesCollected(wire::ImagesCollected::Reader from) {
+  return ImagesCollected{.removed = TRY(readList(from.getRemoved(), limits::kCollectedImages,
+                                                 "removed images", readRemoved)),
+                         .more = from.getMore()};
+}
+
 Result<HelperReply> readReply(wire::HelperReply::Reader from) {
   switch (from.which()) {
     case wire::HelperReply::UNSET:
@@ -237,6 +267,12 @@ Result<HelperReply> readReply(wire::HelperReply::Reader from) {
       return TRY(readReported(from.getReported()));
     case wire::HelperReply::ATTACHED:
       return Attached{};
+    case wire::HelperReply::DEPENDENCIES_MISSING:
+      return DependenciesMissing{TRY(readWanted(from.getDependenciesMissing().getImages()))};
+    case wire::HelperReply::IMAGES_COLLECTED:
+      return TRY(readImagesCollected(from.getImagesCollected()));
+    case wire::HelperReply::IMAGE_OPENED:
+      return ImageOpened{};
   }
   return badValue("reply", "is of an unknown kind");
 }
@@ -282,6 +318,15 @@ void writeReported(wire::Reported::Builder to, const Reported& value) {
   to.setHasLog(value.hasLog);
 }
 
+void writeImagesCollected(wire::ImagesCollected::Builder to, const ImagesCollected& value) {
+  writeList(to.initRemoved(count(value.removed)), value.removed,
+            [](wire::RemovedImage::Builder builder, const RemovedImage& image) {
+              builder.setImage(raw(image.image));
+              builder.setName(text(shown(image.name)));
+            });
+  to.setMore(value.more);
+}
+
 void writeReply(wire::HelperReply::Builder to, const HelperReply& reply) {
   std::visit(
       Overloaded{
@@ -294,7 +339,14 @@ void writeReply(wire::HelperReply::Builder to, const HelperReply& reply) {
           [&](const ImageVerified& value) { writeImageVerified(to.initImageVerified(), value); },
           [&](const Explained& value) { writeExplained(to.initExplained(), value); },
           [&](const Reported& value) { writeReported(to.initReported(), value); },
-          [&](const Attached&) { to.initAttached(); }},
+          [&](const Attached&) { to.initAttached(); },
+          [&](const DependenciesMissing& value) {
+            writeWanted(to.initDependenciesMissing().initImages(count(value.images)), value.images);
+          },
+          [&](const ImagesCollected& value) {
+            writeImagesCollected(to.initImagesCollected(), value);
+          },
+          [&](const ImageOpened&) { to.initImageOpened(); }},
       reply);
 }
 }  // namespace

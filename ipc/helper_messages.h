@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "ipc/failure.h"
 #include "ipc/pod_spec.h"
+#include "ipc/wanted_image.h"
 
 namespace airlock::ipc {
 
@@ -68,6 +69,15 @@ struct RemoveImageRequest {
 struct VerifyImageRequest {
   ImageId image;
 };
+// Every image that was not used for so long, that no pod uses and that the caller may remove.
+struct CollectImagesRequest {
+  std::uint64_t graceSeconds = 86400;
+};
+// The image file as it came, or the tree that runs, for reading.
+struct OpenImageRequest {
+  ImageId image;
+  bool tree = false;
+};
 // "Would it be allowed?": the same decision as the real request takes, and nothing else happens.
 struct ExplainRequest {
   std::variant<ImportRequest, RunRequest> what;
@@ -75,10 +85,10 @@ struct ExplainRequest {
 };
 struct ReportRequest {};  // which layers this host enforces, and the TPM register with its log
 
-using HelperRequest =
-    std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest, RemovePodRequest,
-                 CollectGarbageRequest, RemoveImageRequest, VerifyImageRequest, ExplainRequest,
-                 ReportRequest, AttachRequest, ExportRequest>;
+using HelperRequest = std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest,
+                                   RemovePodRequest, CollectGarbageRequest, RemoveImageRequest,
+                                   VerifyImageRequest, ExplainRequest, ReportRequest, AttachRequest,
+                                   ExportRequest, CollectImagesRequest, OpenImageRequest>;
 
 // --- replies
 // ------------------------------------------------------------------------------------------------------
@@ -94,6 +104,20 @@ struct Imported {
   std::vector<Signer> signers;  // empty: not verified
   bool alreadyThere = false;
 };
+// The answer to an import that could have succeeded: these are to be imported first.
+struct DependenciesMissing {
+  std::vector<WantedImage> images;
+};
+struct RemovedImage {
+  ImageId image;
+  std::string name;
+};
+struct ImagesCollected {
+  std::vector<RemovedImage> removed;
+  bool more = false;  // more could be removed than one answer can name: ask again
+};
+// Descriptors: 0 the file.
+struct ImageOpened {};
 // A layer of protection and whether it holds, as told to the user and written into the pod's
 // record.
 struct Layer {
@@ -149,8 +173,9 @@ struct Progress {
 };
 
 // Progress may come any number of times; every other reply is the last one.
-using HelperReply = std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected,
-                                 ImageVerified, Explained, Reported, Attached>;
+using HelperReply =
+    std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected, ImageVerified,
+                 Explained, Reported, Attached, DependenciesMissing, ImagesCollected, ImageOpened>;
 
 Result<std::string> encode(const HelperRequest& request);
 Result<HelperRequest> decodeHelperRequest(std::string_view bytes);

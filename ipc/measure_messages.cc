@@ -70,7 +70,9 @@ Result<ImageFacts> readImage(wire::ImageFacts::Reader from) {
                     .signers = TRY(readTexts(from.getSigners(), limits::kSignatures, "signers")),
                     .rule = TRY(readText(from.getRule(), "rule")),
                     .origin = TRY(readText(from.getOrigin(), "origin")),
-                    .insecure = from.getInsecure()};
+                    .insecure = from.getInsecure(),
+                    .dependencies = TRY(
+                        readTexts(from.getDependencies(), limits::kDependencies, "dependencies"))};
 }
 void writeImage(wire::ImageFacts::Builder to, const ImageFacts& value) {
   to.setImage(raw(value.image));
@@ -82,6 +84,7 @@ void writeImage(wire::ImageFacts::Builder to, const ImageFacts& value) {
   to.setRule(text(value.rule));
   to.setOrigin(text(value.origin));
   to.setInsecure(value.insecure);
+  writeTexts(to.initDependencies(count(value.dependencies)), value.dependencies);
 }
 
 Result<PodFacts> readPod(wire::PodFacts::Reader from) {

@@ -39,7 +39,8 @@ struct ImageFacts {
   std::vector<std::string> signers;
   std::string rule;
   std::string origin;
-  bool insecure = false;  // imported without a signature
+  bool insecure = false;                  // imported without a signature
+  std::vector<std::string> dependencies;  // "name sha512-…" of what the tree was rendered with
 };
 struct PodFacts {
   PodId pod;

@@ -13,6 +13,25 @@ Result<std::optional<VerityDigest>> readVerity(capnp::Data::Reader bytes) {
   return std::optional(TRY(readDigest<VerityDigest>(bytes, "verity digest")));
 }
 
+Result<Dependency> readDependency(wire::Dependency::Reader from) {
+  if (from.getDepth() == 0 || from.getDepth() > limits::kDependencies)
+    return badValue("depth", "is that of no dependency");
+  return Dependency{.image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+                    .name = TRY(readName<ImageName>(from.getName(), "image name")),
+                    .labels = TRY(readLabels(from.getLabels())),
+                    .signers = TRY(readSigners(from.getSigners())),
+                    .rule = TRY(readText(from.getRule(), "rule")),
+                    .depth = from.getDepth()};
+}
+void writeDependency(wire::Dependency::Builder to, const Dependency& value) {
+  to.setImage(raw(value.image));
+  to.setName(text(value.name.text()));
+  writeLabels(to.initLabels(count(value.labels)), value.labels);
+  writeSigners(to.initSigners(count(value.signers)), value.signers);
+  to.setRule(text(value.rule));
+  to.setDepth(value.depth);
+}
+
 Result<CatalogRecord> readCatalog(wire::CatalogRecord::Reader from) {
   return CatalogRecord{
       .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
@@ -31,7 +50,9 @@ Result<CatalogRecord> readCatalog(wire::CatalogRecord::Reader from) {
       .importerUid = from.getImporterUid(),
       .importedAt = from.getImportedAt(),
       .latest = from.getLatest(),
-      .verity = TRY(readVerity(from.getVerityDigest()))};
+      .verity = TRY(readVerity(from.getVerityDigest())),
+      .dependencies = TRY(
+          readList(from.getDependencies(), limits::kDependencies, "dependencies", readDependency))};
 }
 void writeCatalog(wire::CatalogRecord::Builder to, const CatalogRecord& record) {
   to.setImage(raw(record.image));
@@ -52,6 +73,7 @@ void writeCatalog(wire::CatalogRecord::Builder to, const CatalogRecord& record) 
   to.setVerity(record.verity.has_value());
   to.setLatest(record.latest);
   if (record.verity) to.setVerityDigest(raw(*record.verity));
+  writeList(to.initDependencies(count(record.dependencies)), record.dependencies, writeDependency);
 }
 
 Result<PodApp> readPodApp(wire::PodApp::Reader from) {

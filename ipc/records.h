@@ -15,6 +15,16 @@
 
 namespace airlock::ipc {
 
+// An image as it was when another one was rendered with it.
+struct Dependency {
+  ImageId image;
+  ImageName name;
+  std::vector<Label> labels;
+  std::vector<Signer> signers;
+  std::string rule;
+  std::uint32_t depth = 1;  // 1: of the image itself; else of the nearest before it with one less
+  bool operator==(const Dependency&) const = default;
+};
 struct CatalogRecord {
   ImageId image;
   ImageName name;
@@ -35,6 +45,7 @@ struct CatalogRecord {
   // Of the bytes that were verified at import; what the kernel says of the tree must be the same.
   // None: there was no fs-verity then, or an older engine recorded none.
   std::optional<VerityDigest> verity;
+  std::vector<Dependency> dependencies;  // that the tree was rendered with, in appc's order
 };
 Result<std::string> encode(const CatalogRecord& record);
 Result<CatalogRecord> decodeCatalogRecord(std::string_view bytes);

@@ -62,6 +62,11 @@ MeasureJob withEvent(decltype(MeasureJob::event) event) {
   return job;
 }
 
+const WantedImage kWanted{.name = imageName("example.com/base"),
+                          .id = "sha512-2a9f",
+                          .labels = kLabels,
+                          .size = 22017258};
+
 template <class Value, class Decode>
 void add(std::vector<Sample>& list, const char* name, const Value& value, Decode decode) {
   const auto bytes = [](const auto& each) { return Result<std::string>(encode(each)); };
@@ -79,6 +84,8 @@ void addVerify(std::vector<Sample>& list) {
   job("VerifyJob.unpack", UnpackJob{});
   job("VerifyJob.check", CheckJob{});
   job("VerifyJob.inspectKey", InspectKeyJob{});
+  job("VerifyJob.render", RenderJob{.images = 3});
+  job("VerifyJob.extract", ExtractJob{});
   const auto reply = [&](const char* name, const VerifyReply& value) {
     add(list, name, value, decodeVerifyReply);
   };
@@ -92,8 +99,13 @@ void addVerify(std::vector<Sample>& list) {
                                       .created = -1},
                                      {.code = "E_SIG_NOKEY", .fingerprint = "deadbeef"}}});
   reply("VerifyReply.inflated", Inflated{.filter = "zstd", .bytesIn = 1, .bytesOut = 1ULL << 63});
-  reply("VerifyReply.unpacked",
-        Unpacked{.name = imageName("example.com/app"), .labels = kLabels, .entries = 12});
+  reply("VerifyReply.unpacked", Unpacked{.name = imageName("example.com/app"),
+                                         .labels = kLabels,
+                                         .entries = 12,
+                                         .dependencies = {kWanted},
+                                         .hasWhitelist = true});
+  reply("VerifyReply.rendered", Rendered{.entries = 12});
+  reply("VerifyReply.extracted", Extracted{.entries = 13});
   reply("VerifyReply.checked", Checked{});
   reply("VerifyReply.keyFacts", KeyFacts{.fingerprint = fingerprint('b'),
                                          .subkeys = {std::string(40, 'c')},
@@ -103,6 +115,14 @@ void addVerify(std::vector<Sample>& list) {
   list.push_back({"KeyBundle", encodeKeyBundle(keys).value(),
                   [](std::string_view message) -> Result<std::string> {
                     return encodeKeyBundle(TRY(decodeKeyBundle(message)));
+                  }});
+}
+
+void addPlan(std::vector<Sample>& list) {
+  const std::vector<PlannedImage> plan = {{"{}", 0}, {"{\"a\": 1}", 1}, {"{}", 2}, {"{}", 1}};
+  list.push_back({"RenderPlan", encodeRenderPlan(plan).value(),
+                  [](std::string_view message) -> Result<std::string> {
+                    return encodeRenderPlan(TRY(decodeRenderPlan(message)));
                   }});
 }
 
@@ -155,6 +175,9 @@ void addRequests(std::vector<Sample>& list) {
   request("HelperRequest.attach",
           AttachRequest{samplePodId(1), {appName("web"), true, true, false}});
   request("HelperRequest.export", ExportRequest{samplePodId(1), appName("web")});
+  request("HelperRequest.collectImages", CollectImagesRequest{.graceSeconds = 1ULL << 40});
+  request("HelperRequest.openImage",
+          OpenImageRequest{.image = sampleDigest<ImageIdTag>('o'), .tree = true});
 }
 
 void addReplies(std::vector<Sample>& list) {
@@ -179,6 +202,11 @@ void addReplies(std::vector<Sample>& list) {
                                            .problems = {"pod x: device busy"}});
   reply("HelperReply.imageVerified",
         ImageVerified{.treeIntact = true, .signatureHolds = true, .detail = "all well"});
+  reply("HelperReply.dependenciesMissing", DependenciesMissing{.images = {kWanted}});
+  reply("HelperReply.imagesCollected",
+        ImagesCollected{.removed = {{sampleDigest<ImageIdTag>('c'), "example.com/app:1"}},
+                        .more = true});
+  reply("HelperReply.imageOpened", ImageOpened{});
   reply("HelperReply.explained", Explained{.allowed = true, .rule = "a:1", .reasons = {"b", "c"}});
   reply("HelperReply.attached", Attached{});
   reply("HelperReply.reported", Reported{.layers = kLayers,
@@ -295,7 +323,13 @@ void addRecords(std::vector<Sample>& list) {
                     .importerUid = 1000,
                     .importedAt = 1'700'000'000'000'000'000,
                     .latest = true,
-                    .verity = sampleDigest<VerityTag>('v')},
+                    .verity = sampleDigest<VerityTag>('v'),
+                    .dependencies = {{.image = sampleDigest<ImageIdTag>('j'),
+                                      .name = imageName("example.com/base"),
+                                      .labels = kLabels,
+                                      .signers = {{fingerprint('b'), "Ann"}},
+                                      .rule = "a:2",
+                                      .depth = 1}}},
       decodeCatalogRecord);
   add(list, "PodRecord",
       PodRecord{.pod = samplePodId(11),
@@ -370,6 +404,7 @@ RunRequest sampleRunRequest() {
 std::vector<Sample> samples() {
   std::vector<Sample> list;
   addVerify(list);
+  addPlan(list);
   addPod(list);
   addRequests(list);
   addReplies(list);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/shared_fields.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace airlock::ipc::codec {
@@ -73,6 +75,42 @@ void writeLabels(capnp::List<wire::Label>::Builder to, const std::vector<Label>&
   writeList(to, labels, [](wire::Label::Builder builder, const Label& label) {
     builder.setName(text(label.name));
     builder.setValue(text(label.value));
+  });
+}
+
+namespace {
+// A beginning of an image id, as manifests name images.
+Result<std::string> readIdPrefix(capnp::Text::Reader from) {
+  constexpr std::string_view scheme = "sha512-";
+  std::string id = TRY(readText(from, "image id"));
+  if (id.empty()) return id;
+  const auto isHex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  const std::string_view hex = std::string_view(id).substr(std::min(id.size(), scheme.size()));
+  if (!id.starts_with(scheme) || hex.size() < 2 || hex.size() > 2 * kDigestBytes ||
+      !std::ranges::all_of(hex, isHex)) {
+    return badValue("image id", "is no beginning of one");
+  }
+  return id;
+}
+}  // namespace
+
+Result<std::vector<WantedImage>> readWanted(capnp::List<wire::WantedImage>::Reader from) {
+  return readList(from, limits::kLabels, "wanted images",
+                  [](wire::WantedImage::Reader wanted) -> Result<WantedImage> {
+                    return WantedImage{
+                        .name = TRY(readName<ImageName>(wanted.getName(), "image name")),
+                        .id = TRY(readIdPrefix(wanted.getId())),
+                        .labels = TRY(readLabels(wanted.getLabels())),
+                        .size = wanted.getSize()};
+                  });
+}
+void writeWanted(capnp::List<wire::WantedImage>::Builder to,
+                 const std::vector<WantedImage>& images) {
+  writeList(to, images, [](wire::WantedImage::Builder builder, const WantedImage& wanted) {
+    builder.setName(text(wanted.name.text()));
+    builder.setId(text(wanted.id));
+    writeLabels(builder.initLabels(count(wanted.labels)), wanted.labels);
+    builder.setSize(wanted.size);
   });
 }
 

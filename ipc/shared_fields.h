@@ -11,6 +11,7 @@
 #include "ipc/pod_spec.h"
 #include "ipc/schema/pod.capnp.h"
 #include "ipc/schema/types.capnp.h"
+#include "ipc/wanted_image.h"
 
 namespace airlock::ipc::codec {
 
@@ -19,6 +20,9 @@ void writeFailure(wire::Failure::Builder to, const Failure& failure);
 
 Result<std::vector<Label>> readLabels(capnp::List<wire::Label>::Reader from);
 void writeLabels(capnp::List<wire::Label>::Builder to, const std::vector<Label>& labels);
+Result<std::vector<WantedImage>> readWanted(capnp::List<wire::WantedImage>::Reader from);
+void writeWanted(capnp::List<wire::WantedImage>::Builder to,
+                 const std::vector<WantedImage>& images);
 Result<std::vector<Signer>> readSigners(capnp::List<wire::Signer>::Reader from);
 void writeSigners(capnp::List<wire::Signer>::Builder to, const std::vector<Signer>& signers);
 Result<std::vector<Layer>> readLayers(capnp::List<wire::Layer>::Reader from);

@@ -8,6 +8,11 @@
 namespace airlock::ipc::codec {
 
 namespace {
+Result<RenderJob> readRenderJob(wire::RenderJob::Reader from) {
+  if (from.getImages() == 0 || from.getImages() > limits::kDependencies + 1)
+    return badValue("render job", "is of no image, or of too many");
+  return RenderJob{.images = from.getImages()};
+}
 Result<VerifyJob> readJob(wire::VerifyJob::Reader from) {
   switch (from.which()) {
     case wire::VerifyJob::UNSET:
@@ -22,6 +27,10 @@ Result<VerifyJob> readJob(wire::VerifyJob::Reader from) {
       return CheckJob{};
     case wire::VerifyJob::INSPECT_KEY:
       return InspectKeyJob{};
+    case wire::VerifyJob::RENDER:
+      return TRY(readRenderJob(from.getRender()));
+    case wire::VerifyJob::EXTRACT:
+      return ExtractJob{};
   }
   return badValue("verify job", "is of an unknown kind");
 }
@@ -46,7 +55,9 @@ Result<Inflated> readInflated(wire::Inflated::Reader from) {
 Result<Unpacked> readUnpacked(wire::Unpacked::Reader from) {
   return Unpacked{.name = TRY(readName<ImageName>(from.getName(), "image name")),
                   .labels = TRY(readLabels(from.getLabels())),
-                  .entries = from.getEntries()};
+                  .entries = from.getEntries(),
+                  .dependencies = TRY(readWanted(from.getDependencies())),
+                  .hasWhitelist = from.getHasWhitelist()};
 }
 Result<KeyFacts> readKeyFacts(wire::KeyFacts::Reader from) {
   return KeyFacts{
@@ -71,6 +82,10 @@ Result<VerifyReply> readReply(wire::VerifyReply::Reader from) {
       return Checked{};
     case wire::VerifyReply::KEY_FACTS:
       return TRY(readKeyFacts(from.getKeyFacts()));
+    case wire::VerifyReply::RENDERED:
+      return Rendered{.entries = from.getRendered().getEntries()};
+    case wire::VerifyReply::EXTRACTED:
+      return Extracted{.entries = from.getExtracted().getEntries()};
   }
   return badValue("verify reply", "is of an unknown kind");
 }
@@ -95,6 +110,8 @@ void writeUnpacked(wire::Unpacked::Builder to, const Unpacked& value) {
   to.setName(text(value.name.text()));
   writeLabels(to.initLabels(count(value.labels)), value.labels);
   to.setEntries(value.entries);
+  writeWanted(to.initDependencies(count(value.dependencies)), value.dependencies);
+  to.setHasWhitelist(value.hasWhitelist);
 }
 void writeKeyFacts(wire::KeyFacts::Builder to, const KeyFacts& value) {
   to.setFingerprint(text(value.fingerprint.text()));
@@ -116,20 +133,24 @@ void writeJob(wire::VerifyJob::Builder to, const VerifyJob& job) {
                         [&](const InflateJob& value) { to.initInflate().setMost(value.most); },
                         [&](const UnpackJob&) { to.initUnpack(); },
                         [&](const CheckJob&) { to.initCheck(); },
-                        [&](const InspectKeyJob&) { to.initInspectKey(); }},
+                        [&](const InspectKeyJob&) { to.initInspectKey(); },
+                        [&](const RenderJob& value) { to.initRender().setImages(value.images); },
+                        [&](const ExtractJob&) { to.initExtract(); }},
              job);
 }
 
 void writeReply(wire::VerifyReply::Builder to, const VerifyReply& reply) {
-  std::visit(Overloaded{[&](const Failure& value) { writeFailure(to.initFailure(), value); },
-                        [&](const Authenticated& value) {
-                          writeAuthenticated(to.initAuthenticated(), value);
-                        },
-                        [&](const Inflated& value) { writeInflated(to.initInflated(), value); },
-                        [&](const Unpacked& value) { writeUnpacked(to.initUnpacked(), value); },
-                        [&](const Checked&) { to.initChecked(); },
-                        [&](const KeyFacts& value) { writeKeyFacts(to.initKeyFacts(), value); }},
-             reply);
+  std::visit(
+      Overloaded{
+          [&](const Failure& value) { writeFailure(to.initFailure(), value); },
+          [&](const Authenticated& value) { writeAuthenticated(to.initAuthenticated(), value); },
+          [&](const Inflated& value) { writeInflated(to.initInflated(), value); },
+          [&](const Unpacked& value) { writeUnpacked(to.initUnpacked(), value); },
+          [&](const Checked&) { to.initChecked(); },
+          [&](const KeyFacts& value) { writeKeyFacts(to.initKeyFacts(), value); },
+          [&](const Rendered& value) { to.initRendered().setEntries(value.entries); },
+          [&](const Extracted& value) { to.initExtracted().setEntries(value.entries); }},
+      reply);
 }
 
 void writeKeys(wire::KeyBundle::Builder to, const std::vector<TrustedKey>& keys) {
@@ -142,6 +163,31 @@ void writeKeys(wire::KeyBundle::Builder to, const std::vector<TrustedKey>& keys)
 Result<std::vector<TrustedKey>> readKeys(wire::KeyBundle::Reader from) {
   return readList(from.getKeys(), limits::kTrustedKeys, "keys", readTrustedKey);
 }
+
+Result<PlannedImage> readPlanned(wire::PlannedImage::Reader from) {
+  const auto manifest = from.getManifest();
+  if (manifest.size() > limits::kManifestBytes) return badValue("manifest", "is too large");
+  return PlannedImage{.manifest = std::string(manifest.begin(), manifest.end()),
+                      .depth = from.getDepth()};
+}
+void writePlan(wire::RenderPlan::Builder to, const std::vector<PlannedImage>& images) {
+  writeList(to.initImages(count(images)), images,
+            [](wire::PlannedImage::Builder builder, const PlannedImage& image) {
+              builder.setManifest(raw(image.manifest));
+              builder.setDepth(image.depth);
+            });
+}
+Result<std::vector<PlannedImage>> readPlan(wire::RenderPlan::Reader from) {
+  auto images =
+      TRY(readList(from.getImages(), limits::kDependencies + 1, "planned images", readPlanned));
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const std::uint32_t least = i == 0 ? 0 : 1;
+    const std::uint32_t most = i == 0 ? 0 : images[i - 1].depth + 1;
+    if (images[i].depth < least || images[i].depth > most)
+      return badValue("depth", "belongs to no image before it");
+  }
+  return images;
+}
 }  // namespace
 }  // namespace airlock::ipc::codec
 
@@ -153,6 +199,14 @@ Result<std::string> encodeKeyBundle(const std::vector<TrustedKey>& keys) {
 }
 Result<std::vector<TrustedKey>> decodeKeyBundle(std::string_view bytes) {
   return codec::decode<wire::KeyBundle>(bytes, limits::kSealedBytes, codec::readKeys);
+}
+
+Result<std::string> encodeRenderPlan(const std::vector<PlannedImage>& images) {
+  return codec::encode<wire::RenderPlan>(
+      limits::kSealedBytes, [&](auto to) { codec::writePlan(to, images); }, decodeRenderPlan);
+}
+Result<std::vector<PlannedImage>> decodeRenderPlan(std::string_view bytes) {
+  return codec::decode<wire::RenderPlan>(bytes, limits::kSealedBytes, codec::readPlan);
 }
 
 Result<std::string> encode(const VerifyJob& job) {

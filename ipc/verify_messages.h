@@ -12,6 +12,7 @@
 #include "base/names.h"
 #include "base/result.h"
 #include "ipc/failure.h"
+#include "ipc/wanted_image.h"
 
 namespace airlock::ipc {
 
@@ -37,13 +38,31 @@ struct InflateJob {
 // Descriptors: 0 the tar (a pipe), 1 the empty file for the EROFS image, 2 an empty file for the
 // manifest.
 struct UnpackJob {};
+// Descriptors: 0 the sealed render plan, 1 the empty file for the EROFS image, 2 an empty file for
+// the role's own use, then the tar (a pipe) of each image of the plan.
+struct RenderJob {
+  std::uint32_t images = 0;
+};
 // Descriptors: 0 the EROFS image.
 struct CheckJob {};
 // Descriptors: 0 a key file (OpenPGP, armored or binary; or a minisign public key), for `airlock
 // trust` to show.
 struct InspectKeyJob {};
 
-using VerifyJob = std::variant<AuthenticateJob, InflateJob, UnpackJob, CheckJob, InspectKeyJob>;
+// Descriptors: 0 the EROFS image, 1 a pipe for its tree (ipc/tree_stream.h).
+struct ExtractJob {};
+
+using VerifyJob = std::variant<AuthenticateJob, InflateJob, UnpackJob, CheckJob, InspectKeyJob,
+                               RenderJob, ExtractJob>;
+
+// The sealed memfd that says how a tree is made of several images: at most limits::kDependencies +
+// 1 and limits::kSealedBytes.  Manifests are bytes that its writer has not parsed.
+struct PlannedImage {
+  std::string manifest;
+  std::uint32_t depth = 0;  // of the first alone 0; each next one is at most one deeper
+};
+Result<std::string> encodeRenderPlan(const std::vector<PlannedImage>& images);
+Result<std::vector<PlannedImage>> decodeRenderPlan(std::string_view bytes);
 
 // What one signature in the file is worth.
 struct SignatureVerdict {
@@ -70,6 +89,14 @@ struct Unpacked {
   ImageName name;
   std::vector<Label> labels;
   std::uint64_t entries = 0;
+  std::vector<WantedImage> dependencies;  // of the manifest, in its order
+  bool hasWhitelist = false;              // of paths: its tree has to be rendered
+};
+struct Rendered {
+  std::uint64_t entries = 0;
+};
+struct Extracted {
+  std::uint64_t entries = 0;
 };
 struct Checked {};
 struct KeyFacts {
@@ -78,7 +105,8 @@ struct KeyFacts {
   std::vector<std::string> userIds;
 };
 
-using VerifyReply = std::variant<Failure, Authenticated, Inflated, Unpacked, Checked, KeyFacts>;
+using VerifyReply = std::variant<Failure, Authenticated, Inflated, Unpacked, Checked, KeyFacts,
+                                 Rendered, Extracted>;
 
 Result<std::string> encode(const VerifyJob& job);
 Result<VerifyJob> decodeVerifyJob(std::string_view bytes);

@@ -6,6 +6,7 @@
 #include "base/accounts.h"
 #include "base/path.h"
 #include "priv-helper/capabilities.h"
+#include "store/signers.h"
 
 namespace airlock::helper {
 
@@ -101,22 +102,7 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
     if (app.oomScoreAdjust && *app.oomScoreAdjust < 0 && uid_ != 0) {
       return denied(Verb::Run, "a negative OOM score adjustment", rule);
     }
-    if (!grants.unsignedImages) {
-      const auto trusted = TRY(keys_.fingerprintsFor(image.name));
-      const bool vouchedFor = std::ranges::any_of(image.signers, [&](const ipc::Signer& signer) {
-        return std::ranges::find(trusted, signer.fingerprint) != trusted.end();
-      });
-      if (!vouchedFor) {
-        return refuse(ErrorKind::Denied, "E_SIG_UNTRUSTED",
-                      displayName(image.name, image.labels) +
-                          (image.signers.empty()
-                               ? " was imported without a signature"
-                               : " is signed by " + image.signers.front().fingerprint.text() +
-                                     ", a key that is no longer trusted for this name"),
-                      "Fetch a signed one, or trust its key: airlock trust --prefix=" +
-                          image.name.text() + " <key file>");
-      }
-    }
+    if (!grants.unsignedImages) TRY(store::checkStillTrusted(keys_, image));
     if (shown == nullptr) shown = rule;
   }
   return Authorised<RunQuestion>(std::move(question), shown->quote());
@@ -132,6 +118,10 @@ Result<Authorised<OwnedQuestion>> Authoriser::owned(OwnedQuestion question) cons
 
 Result<Authorised<Verb>> Authoriser::plain(Verb verb) const {
   return Authorised<Verb>(verb, TRY(ruleFor(verb, std::nullopt))->quote());
+}
+
+Result<Authorised<Verb>> Authoriser::read(const ImageName& name) const {
+  return Authorised<Verb>(Verb::Run, TRY(ruleFor(Verb::Run, name.text()))->quote());
 }
 
 }  // namespace airlock::helper

@@ -61,6 +61,8 @@ class Authoriser {
   Result<Authorised<RunQuestion>> run(RunQuestion question) const;
   Result<Authorised<OwnedQuestion>> owned(OwnedQuestion question) const;
   Result<Authorised<Verb>> plain(Verb verb) const;
+  // Whoever may run images of this name reads all that is in them anyway.
+  Result<Authorised<Verb>> read(const ImageName& name) const;
   // May this peer ask for anything under this verb at all?  Asked before foreign bytes are touched.
   Result<void> some(Verb verb) const;
 

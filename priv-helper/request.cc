@@ -20,39 +20,26 @@ constexpr int kRequestMilliseconds = 10'000;  // I04: a connection that says not
 struct Dispatch {
   Server& server;
   ipc::FdTable fds;
+  ipc::FdTable all() { return std::move(fds); }
 
-  Result<Answer> operator()(ipc::ImportRequest& r) {
-    return import(server, std::move(r), std::move(fds));
-  }
-  Result<Answer> operator()(ipc::RunRequest& r) {
-    return run(server, std::move(r), std::move(fds));
-  }
-  Result<Answer> operator()(ipc::EnterRequest& r) {
-    return enter(server, std::move(r), std::move(fds));
-  }
-  Result<Answer> operator()(ipc::AttachRequest& r) {
-    return attach(server, std::move(r), std::move(fds));
-  }
-  Result<Answer> operator()(ipc::ExportRequest& r) {
-    return exportApp(server, std::move(r), std::move(fds));
-  }
-  Result<Answer> operator()(ipc::StopRequest& r) { return stop(server, r, std::move(fds)); }
-  Result<Answer> operator()(ipc::RemovePodRequest& r) {
-    return removePod(server, r, std::move(fds));
-  }
+  Result<Answer> operator()(ipc::ImportRequest& r) { return import(server, r, all()); }
+  Result<Answer> operator()(ipc::RunRequest& r) { return run(server, r, all()); }
+  Result<Answer> operator()(ipc::EnterRequest& r) { return enter(server, r, all()); }
+  Result<Answer> operator()(ipc::AttachRequest& r) { return attach(server, r, all()); }
+  Result<Answer> operator()(ipc::ExportRequest& r) { return exportApp(server, r, all()); }
+  Result<Answer> operator()(ipc::StopRequest& r) { return stop(server, r, all()); }
+  Result<Answer> operator()(ipc::RemovePodRequest& r) { return removePod(server, r, all()); }
   Result<Answer> operator()(ipc::CollectGarbageRequest& r) {
-    return collectGarbage(server, r, std::move(fds));
+    return collectGarbage(server, r, all());
   }
-  Result<Answer> operator()(ipc::RemoveImageRequest& r) {
-    return removeImage(server, r, std::move(fds));
+  Result<Answer> operator()(ipc::RemoveImageRequest& r) { return removeImage(server, r, all()); }
+  Result<Answer> operator()(ipc::VerifyImageRequest& r) { return verifyImage(server, r, all()); }
+  Result<Answer> operator()(ipc::CollectImagesRequest& r) {
+    return collectImages(server, r, all());
   }
-  Result<Answer> operator()(ipc::VerifyImageRequest& r) {
-    return verifyImage(server, r, std::move(fds));
-  }
-  Result<Answer> operator()(ipc::ExplainRequest& r) {
-    return explain(server, std::move(r), std::move(fds));
-  }
-  Result<Answer> operator()(ipc::ReportRequest& r) { return report(server, r, std::move(fds)); }
+  Result<Answer> operator()(ipc::OpenImageRequest& r) { return openImage(server, r, all()); }
+  Result<Answer> operator()(ipc::ExplainRequest& r) { return explain(server, r, all()); }
+  Result<Answer> operator()(ipc::ReportRequest& r) { return report(server, r, all()); }
 };
 
 // Mounts of ours exist here alone.  Before any directory is opened: a descriptor belongs to the

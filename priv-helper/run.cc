@@ -20,6 +20,7 @@
 #include "priv-helper/systemd.h"
 #include "sandbox/rlimits.h"
 #include "store/host_layers.h"
+#include "store/image_facts.h"
 #include "store/pod_file.h"
 #include "store/pod_mounts.h"
 #include "store/pod_streams.h"
@@ -89,20 +90,6 @@ Result<std::vector<ipc::CatalogRecord>> findImages(const store::Store& store,
   return images;
 }
 
-ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& content) {
-  ipc::ImageFacts facts{.image = image.image,
-                        .name = image.name.text(),
-                        .labels = image.labels,
-                        .tree = image.tree,
-                        .content = content,
-                        .rule = image.rule,
-                        .origin = image.origin,
-                        .insecure = image.signers.empty()};
-  for (const ipc::Signer& signer : image.signers)
-    facts.signers.push_back(signer.fingerprint.text());
-  return facts;
-}
-
 // A group that the peer is not in stays a stranger's: its files could pass on its rights.
 Result<store::VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
   const gid_t group = TRY(sys::status(source)).st_gid;
@@ -158,6 +145,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
                        .images = {},
                        .volumeOwners = {},
                        .hostSockets = received.hostSockets};
+  const Fd pin = TRY(server.store.pin());  // no image goes away before the pod's record names it
   question.images = TRY(findImages(server.store, question.pod));
   for (const Fd& volume : received.volumes)
     question.volumeOwners.push_back(TRY(sys::status(volume)).st_uid);
@@ -205,8 +193,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
       store::hostLayersFor(server.policy.labels, server.peer.pid, server.peer.uid);
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
     trees.push_back(TRY(server.store.openTree(images[i])));
+    server.store.noteUse(images[i]);
     const bool rehash = server.policy.demands("content=rehash");
-    facts.push_back(imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
+    facts.push_back(
+        store::imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
   layers.push_back(store::contentLayer(facts));

@@ -62,6 +62,8 @@ Result<Answer> stop(Server& server, ipc::StopRequest request, ipc::FdTable fds);
 Result<Answer> removePod(Server& server, ipc::RemovePodRequest request, ipc::FdTable fds);
 Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request, ipc::FdTable fds);
 Result<Answer> removeImage(Server& server, ipc::RemoveImageRequest request, ipc::FdTable fds);
+Result<Answer> collectImages(Server& server, ipc::CollectImagesRequest request, ipc::FdTable fds);
+Result<Answer> openImage(Server& server, ipc::OpenImageRequest request, ipc::FdTable fds);
 Result<Answer> verifyImage(Server& server, ipc::VerifyImageRequest request, ipc::FdTable fds);
 Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable fds);
 Result<Answer> report(Server& server, ipc::ReportRequest request, ipc::FdTable fds);

@@ -2,8 +2,6 @@
 #include "store/import.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -12,75 +10,15 @@
 #include "base/log.h"
 #include "base/sealed.h"
 #include "base/syscall.h"
+#include "store/byte_stream.h"
+#include "store/dependencies.h"
+#include "store/signers.h"
+#include "store/unpacking.h"
 #include "store/verity.h"
 
 namespace airlock::store {
 
 namespace {
-
-constexpr int kQuietMilliseconds = 60'000;  // a peer that sends nothing for this long is gone
-constexpr int kRoleMilliseconds = 120'000;
-
-// Trap: a descriptor from outside may be anything, and reading it may block for ever.
-Result<void> checkSource(FdRef source) {
-  const int flags = ::fcntl(source.get(), F_GETFL);
-  const mode_t mode = TRY(sys::status(source)).st_mode;
-  // O_PATH proves nothing about the right to read, and O_WRONLY cannot be read.
-  if (flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY ||
-      !(S_ISREG(mode) || S_ISFIFO(mode))) {
-    return refuse(ErrorKind::Invalid, "E_FD",
-                  "the image is neither a regular file nor a pipe open for reading");
-  }
-  return {};
-}
-
-Result<void> waitReadable(FdRef fd) {
-  pollfd event{fd.get(), POLLIN, 0};
-  int ready;
-  do {
-    ready = ::poll(&event, 1, deadline(kQuietMilliseconds));
-  } while (ready < 0 && errno == EINTR);
-  if (ready < 0) return failErrno("poll");
-  if (ready == 0)
-    return refuse(ErrorKind::Failed, "E_TIMEOUT", "the other side sent nothing for a minute");
-  return {};
-}
-
-// Reads `from` to its end, in order, and hands every piece to `use`.
-template <class Use>
-Result<std::uint64_t> pump(FdRef from, std::uint64_t most, Use use) {
-  std::vector<std::uint8_t> buffer(1 * limits::MiB);
-  std::uint64_t total = 0;
-  for (;;) {
-    TRY(waitReadable(from));
-    const std::size_t got = TRY(sys::read(from, buffer));
-    if (got == 0) return total;
-    total += got;
-    if (total > most) {
-      return refuse(ErrorKind::Invalid, "E_LIMIT",
-                    "image is larger than " + std::to_string(most) + " bytes");
-    }
-    TRY(use(std::span<const std::uint8_t>(buffer.data(), got)));
-  }
-}
-
-// Into a pipe that does not block: a role that has stopped reading holds up nobody.
-Result<void> feed(FdRef pipe, std::span<const std::uint8_t> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(pipe.get(), bytes.data(), bytes.size());
-    if (put >= 0) {
-      bytes = bytes.subspan(static_cast<std::size_t>(put));
-      continue;
-    }
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN) return failErrno("write");
-    pollfd event{pipe.get(), POLLOUT, 0};
-    if (::poll(&event, 1, deadline(kRoleMilliseconds)) == 0) {
-      return refuse(ErrorKind::Failed, "E_TIMEOUT", "the unpack process does not go on reading");
-    }
-  }
-  return {};
-}
 
 Result<Fd> unnamed(const Store& store, const char* folder) {
   Fd dir = TRY(store.folder(folder));
@@ -96,9 +34,6 @@ Result<Fd> unnamed(const Store& store, const char* folder) {
 // it.
 void beginWriting(FdRef file) { ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
 
-// The same file for reading only, from its start: what a role gets of it.
-Result<Fd> readOnly(FdRef file) { return sys::reopen(file, O_RDONLY); }
-
 Result<Sealed> keyBundle(const std::vector<ipc::TrustedKey>& keys) {
   return Sealed::make("airlock-keys", TRY(ipc::encodeKeyBundle(keys)));
 }
@@ -111,14 +46,8 @@ Result<Role> startAuthenticate(const RoleStarter& starter, FdRef blob, FdRef sig
   return Role::start(starter, "authenticate", ipc::AuthenticateJob{}, fds);
 }
 
-// A name that is not known yet is empty.
-std::string called(const std::string& name) { return name.empty() ? "the image" : "image " + name; }
-
-std::unexpected<Error> notSigned(const std::string& name) {
-  return refuse(ErrorKind::Denied, "E_SIG_MISSING", called(name) + " has no signature",
-                "Sign it (gpg --armor --detach-sign), name one with --signature, or accept it "
-                "unverified with "
-                "--insecure-options=image where policy allows");
+std::string shownNameOf(const ImportInput& input) {
+  return input.name ? displayName(*input.name, input.labels) : "";
 }
 
 Result<void> checkNameAndLabels(const ImportInput& input, const ipc::Unpacked& found) {
@@ -143,244 +72,212 @@ Result<void> checkNameAndLabels(const ImportInput& input, const ipc::Unpacked& f
   return {};
 }
 
-// A name does not silently move from one signer to another, or to none: an image that claims a name
-// of the store is signed by a key that has signed it before, or the administrator makes room for
-// it.
-Result<void> checkSameSigner(const Store& store, const ImageName& name,
-                             const std::vector<ipc::Signer>& signers) {
-  const auto known = TRY(store.find(name, {}));
-  if (!known || known->signers.empty()) return {};
-  const bool same = std::ranges::any_of(signers, [&](const ipc::Signer& signer) {
-    return std::ranges::find(known->signers, signer.fingerprint, &ipc::Signer::fingerprint) !=
-           known->signers.end();
-  });
-  if (same) return {};
-  return refuse(ErrorKind::Denied, "E_SIGNER_CHANGED",
-                "the images of " + name.text() + " in the store are signed by " +
-                    known->signers.front().fingerprint.text() + ", and this one is " +
-                    (signers.empty() ? "not verified" : "not"),
-                "If its publisher has a new key, remove the old image first: airlock image rm " +
-                    displayName(name, known->labels));
-}
+// An import on its way: each step stands on those before it.
+class Import {
+ public:
+  Import(Store& store, const RoleStarter& starter, const KeyStore& keys, const ImportInput& input)
+      : store_(store), starter_(starter), keys_(keys), input_(input) {}
 
-// Inflate and unpack run while the bytes between them are hashed here: the image id is ours, not a
-// role's word.
-Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter, FdRef blob,
-                                                     std::uint64_t blobBytes, FdRef tree,
-                                                     FdRef manifest) {
-  sys::Pipe inflated = TRY(sys::pipe());
-  sys::Pipe tar = TRY(sys::pipe());
-  for (const int fd : {inflated.writeEnd.get(), tar.writeEnd.get()}) {
-    static_cast<void>(
-        ::fcntl(fd, F_SETPIPE_SZ, 1 * limits::MiB));  // fewer, larger reads; smaller works too
-  }
-  if (::fcntl(tar.writeEnd.get(), F_SETFL, O_NONBLOCK) != 0) return failErrno("fcntl");
-  const std::uint64_t most = std::min<std::uint64_t>(
-      limits::kTreeBytes, blobBytes * limits::kInflateRatio + limits::kInflateSlack);
-  const Fd compressed = TRY(readOnly(blob));
-  const FdRef inflateFds[] = {compressed, inflated.writeEnd};
-  Role inflate = TRY(Role::start(starter, "inflate", ipc::InflateJob{.most = most}, inflateFds));
-  inflated.writeEnd.reset();
-  const FdRef unpackFds[] = {tar.readEnd, tree, manifest};
-  Role unpack = TRY(Role::start(starter, "unpack", ipc::UnpackJob{}, unpackFds));
-  tar.readEnd.reset();
+  Result<void> copy();
+  Result<void> unpackAndAuthenticate();
+  // What the image needs and the store does not have; empty: it needs nothing, or has it all.
+  Result<std::vector<ipc::WantedImage>> render();
+  Result<void> check();
+  Result<Store::Staged> stage(std::string rule) &&;
 
-  Sha512 hash;
-  bool unpackGone = false;
-  auto moved =
-      pump(inflated.readEnd, most, [&](std::span<const std::uint8_t> bytes) -> Result<void> {
-        hash.update(bytes);
-        auto written = feed(tar.writeEnd, bytes);
-        unpackGone = !written && written.error().number() == EPIPE;
-        return written;
-      });
-  inflated.readEnd.reset();
-  tar.writeEnd.reset();
-  if (unpackGone) {  // it has said why, or died
-    TRY(unpack.finish<ipc::Unpacked>(deadline(kRoleMilliseconds)));
-    return refuse(ErrorKind::Failed, "E_ROLE", "the unpack process stopped reading");
-  }
-  if (!moved) return std::unexpected(std::move(moved.error()));
-  TRY(inflate.finish<ipc::Inflated>(deadline(kRoleMilliseconds)));
-  ipc::Unpacked facts = TRY(unpack.finish<ipc::Unpacked>(deadline(kRoleMilliseconds)));
-  return std::pair(ImageId(hash.finish()), std::move(facts));
-}
+  const ImageName& name() const { return facts_->name; }
 
-}  // namespace
+ private:
+  Result<void> takeSigners(Role authenticate);
 
-Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& found,
-                                                  const std::vector<KeyFingerprint>& trusted,
-                                                  const std::string& name) {
-  std::vector<ipc::Signer> signers;
-  const ipc::SignatureVerdict* refused = nullptr;
-  const auto isTrusted = [&](const ipc::SignatureVerdict& signature) {
-    return std::ranges::find(trusted, signature.fingerprint, &KeyFingerprint::text) !=
-           trusted.end();
-  };
-  for (const ipc::SignatureVerdict& signature : found.signatures) {
-    if (signature.code == "good" && isTrusted(signature)) {
-      const KeyFingerprint key = TRY(KeyFingerprint::parse(signature.fingerprint));
-      if (std::ranges::find(signers, key, &ipc::Signer::fingerprint) == signers.end()) {
-        signers.push_back({key, signature.userId});
-      }
-    } else if (refused == nullptr || isTrusted(signature)) {
-      refused = &signature;
-    }
-    // S05: a bad signature by a trusted key is evidence of tampering, whatever the others say.
-    if (signature.code == "E_SIG_BAD" && isTrusted(signature)) {
-      signers.clear();
-      refused = &signature;
-      break;
-    }
-  }
-  if (!signers.empty()) return signers;
-  if (refused == nullptr) return notSigned(name);
+  Store& store_;
+  const RoleStarter& starter_;
+  const KeyStore& keys_;
+  const ImportInput& input_;
+  Fd blob_;
+  BlobDigest blobDigest_;
+  std::uint64_t blobBytes_ = 0;
+  std::optional<Fd> signature_;
+  Fd tree_;
+  Fd manifest_;
+  ImageId image_;
+  std::optional<ipc::Unpacked> facts_;
+  std::vector<ipc::Signer> signers_;
+  std::vector<ipc::Dependency> dependencies_;
+  TreeDigest treeDigest_;
+  std::optional<VerityDigest> verity_;
+};
 
-  const std::string key = quoted(refused->fingerprint);
-  const std::string& code = refused->code;
-  // A prefix has no version.
-  const std::string prefix = name.empty() ? "<image name>" : name.substr(0, name.find(':'));
-  const std::string trustHint =
-      "If you know this key, trust it with: airlock trust --prefix=" + prefix + " <key file>";
-  if (code == "E_SIG_BAD") {
-    return refuse(ErrorKind::Denied, code,
-                  "the signature by " + key + " does not fit " + called(name) +
-                      ": the image or the signature was changed after signing",
-                  "Do not use it; fetch it again from its publisher");
-  }
-  if (code == "good") {
-    return refuse(
-        ErrorKind::Denied, "E_SIG_UNTRUSTED",
-        called(name) + " is signed by " + key + ", a key that is not trusted for this name",
-        trustHint);
-  }
-  if (code == "E_SIG_NOKEY") {
-    return refuse(
-        ErrorKind::Denied, code,
-        called(name) + " is not signed by a key you trust for it: the signature names key " + key,
-        trustHint);
-  }
-  const std::string why = code == "E_SIG_KEY_EXPIRED" ? "made by an expired key"
-                          : code == "E_SIG_EXPIRED"   ? "expired"
-                          : code == "E_SIG_REVOKED"   ? "made by a revoked key"
-                          : code == "E_SIG_SUBKEY"    ? "made by a revoked or expired subkey"
-                          : code == "E_SIG_HASH" ? "made with a hash that is no longer safe (" +
-                                                       quoted(refused->hash) + ")"
-                          : code == "E_SIG_USAGE"    ? "made by a key that may not sign"
-                          : code == "E_SIG_WEAK_KEY" ? "made by a key that is too weak"
-                                                     : "of a kind that is not accepted";
-  return refuse(ErrorKind::Denied, code,
-                "the signature of " + called(name) + " by " + key + " is " + why,
-                "Ask its publisher for a new signature");
-}
-
-Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter,
-                                  const KeyStore& keys, const ImportInput& input) {
-  TRY(checkSource(input.image));
-  const std::string shownName = input.name ? displayName(*input.name, input.labels) : "";
-  if (!input.signature && !input.skipSignature) return notSigned(shownName);
-
-  // From here on the caller's descriptors no longer matter: we work on bytes that nobody else can
-  // write.
-  Fd blob = TRY(unnamed(store, "blob"));
-  Blake2b blobHash;
-  const std::uint64_t blobBytes = TRY(inContext(pump(input.image, limits::kImageBytes,
-                                                     [&](std::span<const std::uint8_t> bytes) {
-                                                       blobHash.update(bytes);
-                                                       return sys::writeAll(blob, bytes);
-                                                     }),
-                                                "copy the image into the store"));
-  beginWriting(blob);
+// From here on the caller's descriptors no longer matter: we work on bytes that nobody else can
+// write.
+Result<void> Import::copy() {
+  TRY(checkSource(input_.image));
+  blob_ = TRY(unnamed(store_, "blob"));
+  Blake2b hash;
+  blobBytes_ = TRY(inContext(pump(input_.image, limits::kImageBytes,
+                                  [&](std::span<const std::uint8_t> bytes) {
+                                    hash.update(bytes);
+                                    return sys::writeAll(blob_, bytes);
+                                  }),
+                             "copy the image into the store"));
+  blobDigest_ = BlobDigest(hash.finish());
+  beginWriting(blob_);
   fault("import-copied");
-  std::optional<Fd> signature;
-  if (input.signature && !input.skipSignature) {
-    TRY(checkSource(*input.signature));
-    signature = TRY(unnamed(store, "signature"));
-    auto bytes = sys::readAll(*input.signature, limits::kSignatureBytes);
-    TRY(sys::writeAll(*signature, TRY(inContext(std::move(bytes), "signature"))));
-  }
+  if (!input_.signature || input_.skipSignature) return {};
+  TRY(checkSource(*input_.signature));
+  signature_ = TRY(unnamed(store_, "signature"));
+  auto bytes = sys::readAll(*input_.signature, limits::kSignatureBytes);
+  return sys::writeAll(*signature_, TRY(inContext(std::move(bytes), "signature")));
+}
 
-  // The role that reads the signature never parses the archive, and the ones that parse the archive
-  // never say whether it was signed; so they may run at once.  Without a name to go by, every
-  // trusted key is asked, and the name decides afterwards which of them count.
+// The role that reads the signature never parses the archive, and the ones that parse the archive
+// never say whether it was signed; so they may run at once.  Without a name to go by, every trusted
+// key is asked, and the name decides afterwards which of them count.
+Result<void> Import::unpackAndAuthenticate() {
   std::vector<ipc::TrustedKey> asked;
   std::optional<Role> authenticate;
-  if (signature) {
-    asked = input.name ? TRY(keys.keysFor(*input.name)) : TRY(keys.everyKey());
-    authenticate = TRY(startAuthenticate(starter, blob, *signature, asked));
+  if (signature_) {
+    asked = input_.name ? TRY(keys_.keysFor(*input_.name)) : TRY(keys_.everyKey());
+    authenticate = TRY(startAuthenticate(starter_, blob_, *signature_, asked));
   }
-  Fd tree = TRY(unnamed(store, "tree"));
-  Fd manifest = TRY(unnamed(store, "manifest"));
-  auto unpacked = unpackInto(starter, blob, blobBytes, tree, manifest);
+  tree_ = TRY(unnamed(store_, "tree"));
+  manifest_ = TRY(unnamed(store_, "manifest"));
+  const Fd bytes = TRY(readOnly(blob_));
+  auto unpacked = unpackInto(starter_, bytes, tree_, manifest_);
   if (!unpacked && authenticate) {
     // A changed file often no longer unpacks; that its signature is bad is what its user must hear
     // first.
     std::vector<KeyFingerprint> ring;
     for (const ipc::TrustedKey& key : asked) ring.push_back(key.fingerprint);
     const auto found = authenticate->finish<ipc::Authenticated>(deadline(kRoleMilliseconds));
-    if (found) TRY(decideSignatures(*found, ring, shownName));
+    if (found) TRY(decideSignatures(*found, ring, shownNameOf(input_)));
   }
   if (!unpacked) return std::unexpected(std::move(unpacked.error()));
-  auto& [imageId, facts] = *unpacked;
-  beginWriting(tree);
+  image_ = unpacked->first;
+  facts_ = std::move(unpacked->second);
+  beginWriting(tree_);
   fault("import-unpacked");
 
-  TRY(checkNameAndLabels(input, facts));
-  std::vector<ipc::Signer> signers;
-  if (authenticate) {
-    const auto found = TRY(authenticate->finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
-    signers = TRY(decideSignatures(found, TRY(keys.fingerprintsFor(facts.name)),
-                                   displayName(facts.name, facts.labels)));
-  }
-  TRY(checkSameSigner(store, facts.name, signers));
+  TRY(checkNameAndLabels(input_, *facts_));
+  if (authenticate) TRY(takeSigners(*std::move(authenticate)));
+  TRY(checkSameSigner(store_, facts_->name, signers_));
   fault("import-authenticated");
+  return {};
+}
 
-  const Fd treeBytes = TRY(readOnly(tree));
-  const FdRef checkFds[] = {treeBytes};
-  Role check = TRY(Role::start(starter, "check", ipc::CheckJob{}, checkFds));
-  // What is recorded for fs-verity is of the bytes that are verified here, not what the kernel says
-  // afterwards; a file system without it is spared the second hash.
-  std::optional<VerityDigest> verity;
-  TreeDigest treeDigest;
-  if (offersVerity(treeBytes)) {
-    const TreeDigests both = TRY(digestsOfTree(treeBytes));
-    treeDigest = both.tree;
-    verity = both.verity;
-  } else {
-    treeDigest = TreeDigest(TRY(blake2bOfFile(treeBytes)));
+Result<void> Import::takeSigners(Role authenticate) {
+  const auto found = TRY(authenticate.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
+  signers_ = TRY(decideSignatures(found, TRY(keys_.fingerprintsFor(facts_->name)),
+                                  displayName(facts_->name, facts_->labels)));
+  return {};
+}
+
+Result<std::vector<ipc::WantedImage>> Import::render() {
+  if (facts_->dependencies.empty() && !facts_->hasWhitelist) return std::vector<ipc::WantedImage>();
+  Resolved resolved = TRY(resolveDependencies(store_, facts_->dependencies));
+  if (!resolved.missing.empty()) return std::move(resolved.missing);
+  std::vector<RenderPart> parts;
+  parts.push_back({.image = image_,
+                   .blob = TRY(readOnly(blob_)),
+                   .manifest = TRY(sys::readAll(manifest_, limits::kManifestBytes)),
+                   .depth = 0,
+                   .shown = displayName(facts_->name, facts_->labels)});
+  for (const ipc::Dependency& part : resolved.dependencies) {
+    const ipc::CatalogRecord record = TRY(store_.require(part.image));
+    const std::string shown = displayName(part.name, part.labels);
+    auto file = store_.openBlob(record);
+    if (!file) {
+      return refuse(
+          file.error().kind(), "E_DEPENDENCY",
+          "the stored file of " + shown + ", on which the image depends: " + file.error().text(),
+          "Remove that image and fetch it again: airlock image rm " + shown);
+    }
+    parts.push_back({.image = part.image,
+                     .blob = *std::move(file),
+                     .manifest = TRY(store_.manifest(record)),
+                     .depth = part.depth,
+                     .shown = shown});
   }
-  TRY(check.finish<ipc::Checked>(deadline(kRoleMilliseconds)));
-  fault("import-checked");
+  tree_ = TRY(unnamed(store_, "tree"));
+  const Fd scratch = TRY(unnamed(store_, "tree"));
+  TRY(renderInto(starter_, parts, tree_, scratch));
+  beginWriting(tree_);
+  dependencies_ = std::move(resolved.dependencies);
+  fault("render-done");
+  return std::vector<ipc::WantedImage>();
+}
 
-  const std::string manifestBytes = TRY(sys::readAll(manifest, limits::kManifestBytes));
+// What is recorded for fs-verity is of the bytes that are verified here, not what the kernel says
+// afterwards; a file system without it is spared the second hash.
+Result<void> Import::check() {
+  const Fd bytes = TRY(readOnly(tree_));
+  const FdRef fds[] = {bytes};
+  Role role = TRY(Role::start(starter_, "check", ipc::CheckJob{}, fds));
+  if (offersVerity(bytes)) {
+    const TreeDigests both = TRY(digestsOfTree(bytes));
+    treeDigest_ = both.tree;
+    verity_ = both.verity;
+  } else {
+    treeDigest_ = TreeDigest(TRY(blake2bOfFile(bytes)));
+  }
+  TRY(role.finish<ipc::Checked>(deadline(kRoleMilliseconds)));
+  fault("import-checked");
+  return {};
+}
+
+Result<Store::Staged> Import::stage(std::string rule) && {
+  const std::string manifestBytes = TRY(sys::readAll(manifest_, limits::kManifestBytes));
   Store::Staged staged{
-      .record = {.image = imageId,
-                 .name = facts.name,
-                 .labels = facts.labels,
-                 .tree = treeDigest,
-                 .treeBytes = static_cast<std::uint64_t>(TRY(sys::status(tree)).st_size),
-                 .blob = BlobDigest(blobHash.finish()),
-                 .blobBytes = blobBytes,
+      .record = {.image = image_,
+                 .name = facts_->name,
+                 .labels = facts_->labels,
+                 .tree = treeDigest_,
+                 .treeBytes = static_cast<std::uint64_t>(TRY(sys::status(tree_)).st_size),
+                 .blob = blobDigest_,
+                 .blobBytes = blobBytes_,
                  .manifest = digestOf(manifestBytes),
                  .manifestBytes = manifestBytes.size(),
-                 .hasSignature = signature.has_value(),
-                 .signers = std::move(signers),
-                 .rule = "",
-                 .origin = input.origin,
-                 .importerUid = input.importerUid,
+                 .hasSignature = signature_.has_value(),
+                 .signers = std::move(signers_),
+                 .rule = std::move(rule),
+                 .origin = input_.origin,
+                 .importerUid = input_.importerUid,
                  .importedAt = sys::wallClock(),
-                 .latest = input.name && labelValue(input.labels, "version").empty(),
-                 .verity = std::nullopt},
-      .blob = std::move(blob),
+                 .latest = input_.name && labelValue(input_.labels, "version").empty(),
+                 .verity = std::nullopt,
+                 .dependencies = std::move(dependencies_)},
+      .blob = std::move(blob_),
       .tree = Fd(),
-      .manifest = std::move(manifest),
-      .signature = std::move(signature)};
+      .manifest = std::move(manifest_),
+      .signature = std::move(signature_)};
   // fs-verity wants no writer: the writable descriptor goes first.
-  staged.tree = TRY(readOnly(tree));
-  tree.reset();
-  if (verity && TRY(enableVerity(staged.tree, *verity))) staged.record.verity = verity;
+  staged.tree = TRY(readOnly(tree_));
+  tree_.reset();
+  if (verity_ && TRY(enableVerity(staged.tree, *verity_))) staged.record.verity = verity_;
   fault("import-verity");
   return staged;
+}
+
+}  // namespace
+
+Result<ImportOutcome> importImage(Store& store, const RoleStarter& starter, const KeyStore& keys,
+                                  const ImportInput& input, const MayKeep& mayKeep) {
+  if (!input.signature && !input.skipSignature) return notSigned(shownNameOf(input));
+  Import import(store, starter, keys, input);
+  TRY(import.copy());
+  TRY(import.unpackAndAuthenticate());
+  // Now the image has a name of its own, and who it is for decides about that one.
+  std::string rule = TRY(mayKeep(import.name()));
+  if (auto missing = TRY(import.render()); !missing.empty())
+    return ipc::DependenciesMissing{std::move(missing)};
+  TRY(import.check());
+  Store::Staged staged = TRY(std::move(import).stage(std::move(rule)));
+  ipc::Imported imported{.image = staged.record.image,
+                         .name = staged.record.name,
+                         .labels = staged.record.labels,
+                         .signers = staged.record.signers};
+  imported.alreadyThere = !TRY(store.commit(std::move(staged)));
+  return imported;
 }
 
 namespace {
@@ -415,9 +312,8 @@ Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& s
     result.detail = "imported without a signature";
     return result;
   }
-  Fd blobs = TRY(store.folder("blob"));
   Fd signatures = TRY(store.folder("signature"));
-  const auto blob = sys::openBeneath(blobs, blobName(record.blob), O_RDONLY);
+  const auto blob = store.openBlob(record);
   result.detail = TRY(faultOf(blob, record.blob, "the stored image file"));
   if (!result.detail.empty()) return result;
   const Fd signature = TRY(sys::openBeneath(signatures, catalogName(record.image), O_RDONLY));

@@ -4,8 +4,10 @@
 // own, with this same code.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/fd.h"
@@ -27,18 +29,17 @@ struct ImportInput {
   std::uint32_t importerUid = 0;
 };
 
-// Copies, hashes, authenticates, inflates, unpacks and checks; everything lies in unnamed files of
-// the store, and is gone when the result is dropped.  The caller decides (policy) whether an image
-// of this name may be kept, then calls Store::commit.  Refusals: E_SIG_*, E_NAME, E_FILTER,
-// E_RATIO, E_LIMIT, … each with what to do.
-Result<Store::Staged> stageImport(const Store& store, const RoleStarter& starter,
-                                  const KeyStore& keys, const ImportInput& input);
+// Whether an image of this name may be kept, asked when its signature has been looked at: the line
+// that says so, or the refusal.
+using MayKeep = std::function<Result<std::string>(const ImageName&)>;
+using ImportOutcome = std::variant<ipc::Imported, ipc::DependenciesMissing>;
 
-// What an authenticate role's findings mean for an image of this name ("": not known): its signers,
-// or the refusal.
-Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& found,
-                                                  const std::vector<KeyFingerprint>& trusted,
-                                                  const std::string& name);
+// Copies, hashes, authenticates, inflates, unpacks, renders and checks; everything lies in unnamed
+// files of the store, and is gone when one step fails.  Then all of it is committed.  Refusals:
+// E_SIG_*, E_NAME, E_FILTER, E_RATIO, E_LIMIT, … each with what to do.  An image that needs others
+// which the store does not have is refused with their list, and may come again when they are there.
+Result<ImportOutcome> importImage(Store& store, const RoleStarter& starter, const KeyStore& keys,
+                                  const ImportInput& input, const MayKeep& mayKeep);
 
 // Re-reads what the store has of an image: is the tree the recorded one, do the kept bytes still
 // verify with the keys of today (`airlock image verify`)?

@@ -7,6 +7,10 @@
 
 namespace airlock::store {
 
+namespace {
+constexpr std::size_t kNameKeyBytes = 20;  // of SHA-512: no two names meet, not on purpose either
+}
+
 std::string runtimeDirectoryOf(const std::string& dataDirectory) {
   return dataDirectory == kSystemDataDirectory ? kSystemRuntimeDirectory : dataDirectory + "/run";
 }
@@ -18,6 +22,9 @@ Component name(std::string_view constant) {
 }
 
 Component catalogName(const ImageId& image) { return name(image.text()); }
+Component nameKey(const ImageName& image) {
+  return name(digestOf(image.text()).hex().substr(0, 2 * kNameKeyBytes));
+}
 Component blobName(const BlobDigest& blob) { return name(blob.text()); }
 Component treeName(const TreeDigest& tree) { return name(tree.text()); }
 Component podName(const PodId& pod) { return name(pod.text()); }

@@ -30,10 +30,11 @@ inline constexpr const char* kHelperSocketName = "helper.sock";
 Component name(std::string_view constant);
 
 // clang-format off: a table
-// DIR/VERSION                    0644  the store format, "1\n"
+// DIR/VERSION                    0644  the store format, "2\n"
 // DIR/store/                     0755
 //   lock                         0600  flock: shared while an import commits, exclusive while files
 //   go catalog/<image id>           0644  CatalogRecord; its rename is the moment an image exists
+//   name/<name key>/<image id>   0644  empty: an image of this name, as the catalog has it
 //   manifest/<image id>          0644  the manifest's bytes
 //   signature/<image id>         0644  the detached signature, as it came
 //   blob/<blob digest>           0600  the image file, as it came
@@ -51,9 +52,12 @@ Component name(std::string_view constant);
 //   status>\n"; the directory belongs to the pod's root upper/<app>/{fs,work}        0700  what the
 //   app wrote volumes/<name>               0700  empty volumes
 // clang-format on
-inline constexpr int kFormatVersion = 1;
+inline constexpr int kFormatVersion = 2;
+inline constexpr int kOldestFormat = 1;  // that can be migrated, and read as it is
 
 Component catalogName(const ImageId& image);
+// The folder of a name in the index: a digest, because names have slashes and are long.
+Component nameKey(const ImageName& image);
 Component blobName(const BlobDigest& blob);
 Component treeName(const TreeDigest& tree);
 Component podName(const PodId& pod);

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/limits.h"
 #include "base/syscall.h"
+#include "store/migrate.h"
 
 namespace airlock::store {
 
@@ -21,9 +22,9 @@ struct Folder {
   const char* name;
   mode_t mode;
 };
-constexpr Folder kFolders[] = {{"catalog", 0755}, {"manifest", 0755}, {"signature", 0755},
-                               {"blob", 0700},    {"tree", 0700},     {"intent", 0700},
-                               {"mnt", 0700}};
+constexpr Folder kFolders[] = {{"catalog", 0755},   {"name", 0755}, {"manifest", 0755},
+                               {"signature", 0755}, {"blob", 0700}, {"tree", 0700},
+                               {"intent", 0700},    {"mnt", 0700}};
 
 // C01: a store that somebody else can write is no store.
 Result<void> checkOwner(FdRef dir, const std::string& path) {
@@ -34,21 +35,6 @@ Result<void> checkOwner(FdRef dir, const std::string& path) {
                   "Use another --dir, or give it to the user who runs this with mode 0755");
   }
   return {};
-}
-
-Result<void> checkVersion(FdRef top) {
-  auto text = sys::readFile(top, name("VERSION"), 64);
-  if (!text && text.error().kind() == ErrorKind::Missing) {
-    return sys::replaceFile(top, name("VERSION"), std::to_string(kFormatVersion) + "\n", 0644);
-  }
-  if (!text) return std::unexpected(std::move(text.error()));
-  // Version 1 is the first; a migration is a function from one number to the next, called here in
-  // order.
-  if (*text == std::to_string(kFormatVersion) + "\n") return {};
-  return refuse(ErrorKind::Unsupported, "E_STORE",
-                "the store has format " + text->substr(0, text->find('\n')) +
-                    ", this engine knows " + std::to_string(kFormatVersion),
-                "Use the newer engine that wrote it");
 }
 
 bool hasLabels(const std::vector<Label>& have, const std::vector<Label>& wanted) {
@@ -68,6 +54,27 @@ std::vector<FileOf> filesOf(const ipc::CatalogRecord& record) {
           {"signature", catalogName(record.image)}};
 }
 
+using References = std::map<std::pair<std::string, std::string>, std::size_t>;
+References referencesOf(const std::vector<ipc::CatalogRecord>& records) {
+  References references;
+  for (const ipc::CatalogRecord& record : records)
+    for (const FileOf& file : filesOf(record)) ++references[{file.folder, file.name.text()}];
+  return references;
+}
+
+// The files of a record that no other record refers to.
+Result<void> takeFiles(const Store& store, const ipc::CatalogRecord& record,
+                       const References& references) {
+  for (const FileOf& file : filesOf(record)) {
+    const auto used = references.find({file.folder, file.name.text()});
+    if (used != references.end() && used->second > 0) continue;
+    Fd dir = TRY(store.folder(file.folder));
+    if (::unlinkat(dir.get(), file.name.c_str(), 0) != 0 && errno != ENOENT)
+      return failErrno("remove a stored file");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Store> Store::openForWriting(const std::string& directory) {
@@ -77,8 +84,8 @@ Result<Store> Store::openForWriting(const std::string& directory) {
   if (made && ::fchmod(top.get(), 0755) != 0)
     return failErrno("chmod " + directory);  // whatever the umask was
   TRY(checkOwner(top, directory));
-  TRY(checkVersion(top));
   Fd store = TRY(sys::ensureDirectory(top, name("store"), 0755));
+  TRY(migrate(top, store));
   TRY(sys::ensureDirectory(top, name("uid-ranges"), 0700));
   for (const Folder& folder : kFolders) {
     if (::mkdirat(store.get(), folder.name, folder.mode) != 0) {
@@ -101,6 +108,7 @@ Result<std::optional<Store>> Store::openForReading(const std::string& directory)
   auto store = sys::openBeneath(*top, name("store"), O_RDONLY | O_DIRECTORY);
   if (!store && store.error().kind() == ErrorKind::Missing) return std::optional<Store>();
   if (!store) return std::unexpected(std::move(store.error()));
+  TRY(checkReadable(*top));
   return std::optional(Store(*std::move(top), *std::move(store)));
 }
 
@@ -133,11 +141,43 @@ Result<std::optional<ipc::CatalogRecord>> Store::find(const ImageId& image) cons
   return std::optional(std::move(record));
 }
 
+Result<ipc::CatalogRecord> Store::require(const ImageId& image) const {
+  auto record = TRY(find(image));
+  if (!record) return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no such image in the store");
+  return *std::move(record);
+}
+
+// By the index; a store that an older engine is still writing to may have images that are not in
+// it.
+Result<std::vector<ipc::CatalogRecord>> Store::named(const ImageName& wanted) const {
+  std::vector<ipc::CatalogRecord> records;
+  const auto index = folder("name");
+  const auto entries =
+      index ? sys::openBeneath(*index, nameKey(wanted), O_RDONLY | O_DIRECTORY) : folder("name");
+  if (entries) {
+    for (const std::string& entry : TRY(sys::list(*entries))) {
+      const auto id = ImageId::parse(entry);
+      if (!id) continue;
+      auto record = find(*id);
+      if (record && *record && (*record)->name == wanted) records.push_back(**std::move(record));
+    }
+  }
+  if (records.empty()) {
+    for (ipc::CatalogRecord& record : TRY(images()))
+      if (record.name == wanted) records.push_back(std::move(record));
+  }
+  std::ranges::sort(records, {}, &ipc::CatalogRecord::importedAt);
+  return records;
+}
+
 Result<std::optional<ipc::CatalogRecord>> Store::find(const ImageName& wanted,
                                                       const std::vector<Label>& labels) const {
   std::optional<ipc::CatalogRecord> best;
-  for (ipc::CatalogRecord& record : TRY(images())) {  // oldest first
-    if (record.name == wanted && hasLabels(record.labels, labels)) best = std::move(record);
+  const bool anyVersion = labelValue(labels, "version").empty();
+  for (ipc::CatalogRecord& record : TRY(named(wanted))) {  // oldest first
+    if (!hasLabels(record.labels, labels)) continue;
+    if (anyVersion && best && best->latest && !record.latest) continue;
+    best = std::move(record);
   }
   return best;
 }
@@ -180,6 +220,11 @@ Result<Fd> Store::openTree(const ipc::CatalogRecord& record) const {
   return sys::openBeneath(trees, treeName(record.tree), O_RDONLY);
 }
 
+Result<Fd> Store::openBlob(const ipc::CatalogRecord& record) const {
+  Fd blobs = TRY(folder("blob"));
+  return sys::openBeneath(blobs, blobName(record.blob), O_RDONLY);
+}
+
 Result<Fd> Store::lock(int operation) const {
   Fd file = TRY(sys::openBeneath(store_, name("lock"), O_RDWR | O_CREAT, 0600));
   while (::flock(file.get(), operation) != 0) {
@@ -193,20 +238,23 @@ Result<void> Store::writeIntent(const ipc::CatalogRecord& record, const Componen
   return sys::replaceFile(intents, intent, TRY(ipc::encode(record)), 0600);
 }
 
+Result<void> Store::indexName(const ipc::CatalogRecord& record) const {
+  return indexImage(TRY(folder("name")), record);
+}
+
+// What is left in the index of an image that is gone is read past.
+void Store::dropName(const ipc::CatalogRecord& record) const {
+  const auto index = folder("name");
+  const Component key = nameKey(record.name);
+  const auto entries =
+      index ? sys::openBeneath(*index, key, O_RDONLY | O_DIRECTORY) : folder("name");
+  if (!entries) return;
+  static_cast<void>(sys::unlink(*entries, catalogName(record.image)));
+  static_cast<void>(::unlinkat(index->get(), key.c_str(), AT_REMOVEDIR));  // the last one's
+}
+
 Result<void> Store::dropUnreferenced(const ipc::CatalogRecord& record) const {
-  const std::vector<ipc::CatalogRecord> others = TRY(images());
-  for (const FileOf& file : filesOf(record)) {
-    const bool used = std::ranges::any_of(others, [&](const ipc::CatalogRecord& other) {
-      return std::ranges::any_of(filesOf(other), [&](const FileOf& theirs) {
-        return std::string_view(theirs.folder) == file.folder && theirs.name == file.name;
-      });
-    });
-    if (used) continue;
-    Fd dir = TRY(folder(file.folder));
-    if (::unlinkat(dir.get(), file.name.c_str(), 0) != 0 && errno != ENOENT)
-      return failErrno("remove a stored file");
-  }
-  return {};
+  return takeFiles(*this, record, referencesOf(TRY(images())));
 }
 
 Result<bool> Store::commit(Staged staged) {
@@ -239,6 +287,8 @@ Result<bool> Store::commit(Staged staged) {
   }
   fault("import-linked");
 
+  TRY(indexName(staged.record));
+  fault("import-indexed");
   Fd catalog = TRY(folder("catalog"));
   const auto before = TRY(find(staged.record.image));
   const bool existed = before.has_value();
@@ -254,21 +304,50 @@ Result<bool> Store::commit(Staged staged) {
   return !existed;
 }
 
-Result<void> Store::remove(const ipc::CatalogRecord& asked) {
-  Fd exclusive = TRY(lock(LOCK_EX));
+Result<Store::Removal> Store::beginRemoval() const {
+  Removal removal(*this, TRY(lock(LOCK_EX)));
+  removal.references_ = referencesOf(TRY(images()));
+  return removal;
+}
+
+Result<void> Store::Removal::take(const ImageId& image) {
   // As it is now: another import may have changed it before we had the lock.
-  const auto current = TRY(find(asked.image));
-  if (!current) return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no such image in the store");
-  const ipc::CatalogRecord& record = *current;
+  const ipc::CatalogRecord record = TRY(store_.require(image));
   const Component intent = podName(PodId::random());
-  TRY(writeIntent(record, intent));
+  TRY(store_.writeIntent(record, intent));
   fault("remove-intent");
-  Fd catalog = TRY(folder("catalog"));
-  TRY(sys::unlink(catalog, catalogName(record.image)));
+  Fd catalog = TRY(store_.folder("catalog"));
+  TRY(sys::unlink(catalog, catalogName(image)));
   fault("remove-unlinked");
-  TRY(dropUnreferenced(record));
-  Fd intents = TRY(folder("intent"));
+  for (const FileOf& file : filesOf(record)) --references_[{file.folder, file.name.text()}];
+  TRY(takeFiles(store_, record, references_));
+  store_.dropName(record);
+  Fd intents = TRY(store_.folder("intent"));
   return sys::unlink(intents, intent);
+}
+
+Result<void> Store::remove(const ipc::CatalogRecord& record) const {
+  Removal removal = TRY(beginRemoval());
+  return removal.take(record.image);
+}
+
+std::int64_t Store::lastUsed(const ipc::CatalogRecord& record) const {
+  struct stat info {};
+  const auto catalog = folder("catalog");
+  if (!catalog || ::fstatat(catalog->get(), catalogName(record.image).c_str(), &info, 0) != 0)
+    return record.importedAt;
+  constexpr std::int64_t second = 1'000'000'000;
+  return std::max(record.importedAt, info.st_mtim.tv_sec * second + info.st_mtim.tv_nsec);
+}
+
+void Store::noteUse(const ipc::CatalogRecord& record) const {
+  const auto catalog = folder("catalog");
+  if (!catalog) return;
+  const auto touch = [&](const ImageId& image) {
+    static_cast<void>(::utimensat(catalog->get(), catalogName(image).c_str(), nullptr, 0));
+  };
+  touch(record.image);
+  for (const ipc::Dependency& dependency : record.dependencies) touch(dependency.image);
 }
 
 Result<void> Store::repair() {
@@ -286,7 +365,10 @@ Result<void> Store::repair() {
     }
     const std::string bytes = TRY(sys::readFile(intents, intent, kRecordBytes));
     if (const auto record = ipc::decodeCatalogRecord(bytes)) {
-      if (!TRY(find(record->image))) TRY(dropUnreferenced(*record));
+      if (!TRY(find(record->image))) {
+        TRY(dropUnreferenced(*record));
+        dropName(*record);
+      }
     }
     TRY(sys::unlink(intents, intent));
   }

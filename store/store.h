@@ -3,8 +3,12 @@
 // reading.
 #pragma once
 
+#include <sys/file.h>
+
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -19,7 +23,8 @@ class Store {
   // Opens DIR for its owner, making what is missing and migrating an older format; then repairs
   // what a crash left. E_STORE: somebody else could write it (C01), or a newer engine made it.
   static Result<Store> openForWriting(const std::string& directory);
-  // Opens DIR to read the catalog and the pods; nullopt when there is no store.
+  // Opens DIR to read the catalog and the pods; nullopt when there is no store.  Changes nothing,
+  // so older formats are read as they are.  E_STORE: a newer engine made it.
   static Result<std::optional<Store>> openForReading(const std::string& directory);
 
   FdRef top() const { return top_; }
@@ -31,17 +36,43 @@ class Store {
   Result<std::vector<ipc::CatalogRecord>> images()
       const;  // by import time; a record that does not decode is left out
   Result<std::optional<ipc::CatalogRecord>> find(const ImageId& image) const;
+  Result<ipc::CatalogRecord> require(const ImageId& image) const;  // Missing: there is none
   // The record for a name and labels: the newest import whose labels include all that are asked
-  // for.
+  // for; without a version among them one that was fetched without a version, if there is any.
   Result<std::optional<ipc::CatalogRecord>> find(const ImageName& name,
                                                  const std::vector<Label>& labels) const;
   // "sha512-aa…", at least two digits: E_AMBIGUOUS, or Missing when there is none.
   Result<ipc::CatalogRecord> findByPrefix(std::string_view text) const;
   Result<std::string> manifest(const ipc::CatalogRecord& record) const;
-  Result<Fd> openTree(const ipc::CatalogRecord& record) const;  // read-only; the owner only
+  // Read-only; for the owner only.
+  Result<Fd> openTree(const ipc::CatalogRecord& record) const;
+  Result<Fd> openBlob(const ipc::CatalogRecord& record) const;
 
-  // Takes an image and everything that only it uses away; atomic like an import.
-  Result<void> remove(const ipc::CatalogRecord& record);
+  // When an image was last imported or started; nanoseconds since 1970.
+  std::int64_t lastUsed(const ipc::CatalogRecord& record) const;
+  // It is used now, and so are the images that it was rendered with.  What cannot be noted is not.
+  void noteUse(const ipc::CatalogRecord& record) const;
+
+  // While this is open no image goes away: whoever starts a pod holds it until the pod's record
+  // names the images that it uses.
+  Result<Fd> pin() const { return lock(LOCK_SH); }
+
+  // Takes images away, each with everything that only it uses; one by one atomic like an import.
+  // While it exists, nothing is committed and nothing pinned.
+  class Removal {
+   public:
+    // Missing: there is no such image any more.
+    Result<void> take(const ImageId& image);
+
+   private:
+    friend class Store;
+    Removal(const Store& store, Fd lock) : store_(store), lock_(std::move(lock)) {}
+    const Store& store_;
+    Fd lock_;
+    std::map<std::pair<std::string, std::string>, std::size_t> references_;  // (folder, file)
+  };
+  Result<Removal> beginRemoval() const;
+  Result<void> remove(const ipc::CatalogRecord& record) const;
 
   // Bytes that stand ready to become an image: all unnamed files of this store.
   struct Staged {
@@ -63,6 +94,9 @@ class Store {
  private:
   Store(Fd top, Fd store) : top_(std::move(top)), store_(std::move(store)) {}
   Result<Fd> lock(int operation) const;
+  Result<std::vector<ipc::CatalogRecord>> named(const ImageName& name) const;
+  Result<void> indexName(const ipc::CatalogRecord& record) const;
+  void dropName(const ipc::CatalogRecord& record) const;
   Result<void> writeIntent(const ipc::CatalogRecord& record, const Component& intent) const;
   Result<void> dropUnreferenced(const ipc::CatalogRecord& record) const;
 

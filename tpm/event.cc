@@ -83,6 +83,8 @@ Event imageEvent(const ipc::ImageFacts& facts) {
   for (const Label& label : facts.labels) labels.push_back(pairOf(label.name, label.value));
   Json payload = Json::object();
   payload["content"] = facts.content;
+  // Absent where there are none, so that the records of such images are what they were.
+  if (!facts.dependencies.empty()) payload["dependencies"] = Json(facts.dependencies);
   payload["image"] = facts.image.text();
   payload["insecure"] = facts.insecure;
   payload["labels"] = std::move(labels);

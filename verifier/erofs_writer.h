@@ -52,6 +52,8 @@ class ErofsWriter {
                        const Attributes& attributes, std::uint64_t size);
   Result<void> append(FdRef image, std::span<const std::uint8_t> bytes);
 
+  // The number that the next node will have: those before it have smaller ones.
+  Node next() const { return static_cast<Node>(nodes_.size()); }
   // Names in the tree, without the root.
   std::uint64_t entries() const { return names_; }
 

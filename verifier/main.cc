@@ -37,7 +37,7 @@ Result<void> startDeadline() {
 }
 
 Result<void> obeyDeadline() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = airlockTimedOut;
   if (::sigaction(SIGALRM, &action, nullptr) != 0) return failErrno("handle SIGALRM");
   return {};
@@ -58,8 +58,9 @@ Result<Job> receiveJob(ipc::Channel& channel, const char* argument) {
   if (argument == nullptr || parseRole(argument) != role) {
     return refuse(ErrorKind::Invalid, "E_ROLE", "the job is not one for the role that was started");
   }
-  TRY(message->fds.expect(descriptorsOf(role)));
-  for (std::size_t index = 0; index < descriptorsOf(role); ++index) {
+  const std::size_t descriptors = descriptorsOf(job.what);
+  TRY(message->fds.expect(descriptors));
+  for (std::size_t index = 0; index < descriptors; ++index) {
     job.fds.push_back(TRY(message->fds.take(index)));
   }
   return job;

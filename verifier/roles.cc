@@ -23,17 +23,19 @@
 #include "verifier/erofs_check.h"
 #include "verifier/inflate.h"
 #include "verifier/private_root.h"
+#include "verifier/tree_walk.h"
 #include "verifier/unpack.h"
 
 namespace airlock::verifier {
 
 namespace {
 
-constexpr std::array<std::pair<Role, std::string_view>, 5> kRoles{
+constexpr std::array<std::pair<Role, std::string_view>, 6> kRoles{
     {{Role::Authenticate, "authenticate"},
      {Role::Inflate, "inflate"},
      {Role::Unpack, "unpack"},
      {Role::Check, "check"},
+     {Role::Extract, "extract"},
      {Role::InspectKey, "inspect-key"}}};
 
 #ifdef AIRLOCK_SANITIZED
@@ -69,6 +71,7 @@ std::span<const sock_filter> filterOf(Role role) {
     case Role::Unpack:
       return sandbox::policies::kUnpack;
     case Role::Check:
+    case Role::Extract:
       return sandbox::policies::kCheck;
   }
   std::unreachable();
@@ -110,14 +113,58 @@ Result<ipc::VerifyReply> run(const ipc::UnpackJob&, ipc::FdTable& fds) {
   const Unpacked unpacked = TRY(unpackAci(tar, image));
   const image::ImageManifest manifest = TRY(image::parseImageManifest(unpacked.manifest));
   TRY(sys::writeAll(manifestFile, unpacked.manifest));
-  return ipc::Unpacked{
-      .name = manifest.name, .labels = manifest.labels, .entries = unpacked.entries};
+  ipc::Unpacked facts{.name = manifest.name,
+                      .labels = manifest.labels,
+                      .entries = unpacked.entries,
+                      .dependencies = {},
+                      .hasWhitelist = !manifest.pathWhitelist.empty()};
+  for (const image::Dependency& one : manifest.dependencies)
+    facts.dependencies.push_back({one.imageName, one.imageId, one.labels, one.size});
+  return facts;
+}
+
+// The lists that hold for each image: its own, and those of the images that lead to it.
+Result<std::vector<PathWhitelist>> whitelistsOf(const std::vector<ipc::PlannedImage>& plan) {
+  std::vector<PathWhitelist> whitelists;
+  std::vector<std::vector<std::string>> branch;  // by depth, down to the image before
+  for (const ipc::PlannedImage& planned : plan) {
+    const auto manifest = TRY(image::parseImageManifest(planned.manifest));
+    branch.resize(planned.depth);
+    PathWhitelist& whitelist = whitelists.emplace_back();
+    for (const auto& list : branch) whitelist.add(list, PathWhitelist::Of::Dependent);
+    whitelist.add(manifest.pathWhitelist, PathWhitelist::Of::Itself);
+    branch.push_back(manifest.pathWhitelist);
+  }
+  return whitelists;
+}
+
+Result<ipc::VerifyReply> run(const ipc::RenderJob& job, ipc::FdTable& fds) {
+  const Sealed sealed = TRY(Sealed::check(TRY(fds.take(0)), limits::kSealedBytes));
+  const Fd image = TRY(fds.take(1));
+  const Fd scratch = TRY(fds.take(2));
+  const auto plan = TRY(ipc::decodeRenderPlan(TRY(sealed.read())));
+  if (plan.size() != job.images)
+    return refuse(ErrorKind::Invalid, "E_REQUEST", "the plan is of another number of images");
+  std::vector<PathWhitelist> whitelists = TRY(whitelistsOf(plan));
+  std::vector<Fd> tars;
+  std::vector<RenderedImage> images;
+  for (std::size_t i = 0; i < plan.size(); ++i) tars.push_back(TRY(fds.take(3 + i)));
+  for (std::size_t i = 0; i < plan.size(); ++i)
+    images.push_back({.tar = tars[i], .whitelist = std::move(whitelists[i])});
+  return ipc::Rendered{.entries = TRY(renderAcis(images, image, scratch))};
 }
 
 Result<ipc::VerifyReply> run(const ipc::CheckJob&, ipc::FdTable& fds) {
   const Fd image = TRY(fds.take(0));
   TRY(checkTree(image));
   return ipc::Checked{};
+}
+
+Result<ipc::VerifyReply> run(const ipc::ExtractJob&, ipc::FdTable& fds) {
+  const Fd image = TRY(fds.take(0));
+  const Fd pipe = TRY(fds.take(1));
+  TRY(checkTree(image));
+  return ipc::Extracted{.entries = TRY(streamTree(image, pipe))};
 }
 
 Result<ipc::VerifyReply> run(const ipc::InspectKeyJob&, ipc::FdTable& fds) {
@@ -143,24 +190,25 @@ Role roleOf(const ipc::VerifyJob& job) {
     Role operator()(const ipc::AuthenticateJob&) const { return Role::Authenticate; }
     Role operator()(const ipc::InflateJob&) const { return Role::Inflate; }
     Role operator()(const ipc::UnpackJob&) const { return Role::Unpack; }
+    Role operator()(const ipc::RenderJob&) const { return Role::Unpack; }
     Role operator()(const ipc::CheckJob&) const { return Role::Check; }
+    Role operator()(const ipc::ExtractJob&) const { return Role::Extract; }
     Role operator()(const ipc::InspectKeyJob&) const { return Role::InspectKey; }
   };
   return std::visit(Visitor{}, job);
 }
 
-std::size_t descriptorsOf(Role role) {
-  switch (role) {
-    case Role::Authenticate:
-    case Role::Unpack:
-      return 3;
-    case Role::Inflate:
-      return 2;
-    case Role::Check:
-    case Role::InspectKey:
-      return 1;
-  }
-  std::unreachable();
+std::size_t descriptorsOf(const ipc::VerifyJob& job) {
+  struct Visitor {
+    std::size_t operator()(const ipc::AuthenticateJob&) const { return 3; }
+    std::size_t operator()(const ipc::InflateJob&) const { return 2; }
+    std::size_t operator()(const ipc::UnpackJob&) const { return 3; }
+    std::size_t operator()(const ipc::RenderJob& render) const { return 3 + render.images; }
+    std::size_t operator()(const ipc::ExtractJob&) const { return 2; }
+    std::size_t operator()(const ipc::CheckJob&) const { return 1; }
+    std::size_t operator()(const ipc::InspectKeyJob&) const { return 1; }
+  };
+  return std::visit(Visitor{}, job);
 }
 
 Result<void> confine(Role role, std::span<const int> keep) {

@@ -14,15 +14,15 @@
 
 namespace airlock::verifier {
 
-enum class Role { Authenticate, Inflate, Unpack, Check, InspectKey };
+enum class Role { Authenticate, Inflate, Unpack, Check, Extract, InspectKey };
 
-// "authenticate", "inflate", "unpack", "check", "inspect-key": argv[1], for ps.
+// "authenticate", "inflate", "unpack", "check", "extract", "inspect-key": argv[1], for ps.
 std::string_view roleName(Role role);
 std::optional<Role> parseRole(std::string_view name);
 // The role that a job is for.
 Role roleOf(const ipc::VerifyJob& job);
-// How many descriptors come with a job for it.
-std::size_t descriptorsOf(Role role);
+// How many descriptors come with a job.
+std::size_t descriptorsOf(const ipc::VerifyJob& job);
 
 // Confines this process for `role`, for good; `keep` are the descriptors that stay open.  Nothing
 // foreign was read before.  E_SANDBOX when a layer that the role stands on is missing: seccomp,

@@ -15,7 +15,9 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "verifier/archive_entry.h"
 #include "verifier/erofs_writer.h"
+#include "verifier/left_out.h"
 #include "verifier/tar_gate.h"
 
 namespace airlock::verifier {
@@ -30,14 +32,7 @@ struct ArchiveFree {
 };
 using Archive = std::unique_ptr<archive, ArchiveFree>;
 
-std::unexpected<Error> refuseEntry(std::string_view code, std::string_view path,
-                                   std::string_view why,
-                                   std::string hint = "repair the image and sign it again") {
-  return refuse(ErrorKind::Invalid, code, "archive entry " + quoted(path) + ": " + std::string(why),
-                std::move(hint));
-}
-
-// What libarchive's read callback gets; lives for one call of unpackAci.
+// What libarchive's read callback gets; lives while one archive is read.
 struct Source {
   TarGate gate;
   const FdRef& tar;
@@ -56,113 +51,60 @@ la_ssize_t readFromGate(archive* reader, void* context, const void** bytes) {
   return static_cast<la_ssize_t>(next->size());
 }
 
+// Archives become one tree.  The first one's entries win over those of the next ones.
 class Unpacker {
  public:
-  explicit Unpacker(Source& source) : source_(source) {}
-  Result<Unpacked> run(FdRef image);
+  // `scratch`: see LeftOut.
+  Unpacker(FdRef image, std::optional<FdRef> scratch) : image_(image), leftOut_(scratch) {}
+
+  // Reads one archive to its end; its manifest is returned.
+  Result<std::string> take(FdRef tar, const PathWhitelist& whitelist);
+  std::uint64_t entries() const { return writer_.entries(); }
+  Result<std::uint64_t> finish() && { return std::move(writer_).finish(image_); }
 
  private:
-  Result<void> takeEntry(FdRef image, archive_entry* entry, const GatedEntry& seen);
+  Result<void> takeEntry(archive_entry* entry, const GatedEntry& seen);
   Result<void> takeManifest(std::string_view path, const GatedEntry& seen);
   Result<void> takeRootEntry(archive_entry* entry, const GatedEntry& seen);
-  Result<void> addEntry(FdRef image, Node parent, std::string_view name, archive_entry* entry,
-                        const GatedEntry& seen);
-  Result<Node> parentOf(const Path& below, std::string_view path);
-  Result<Node> linkTarget(std::string_view path, std::string_view target) const;
-  Result<Node> existingDirectory(Node node, std::string_view path) const;
+  Result<void> addEntry(const Path& below, archive_entry* entry, const GatedEntry& seen);
+  Result<void> addLink(Node parent, std::string_view name, archive_entry* entry);
+  Result<void> leaveOut(const Path& below, archive_entry* entry, const GatedEntry& seen);
+  Result<std::optional<Node>> parentOf(const Path& below, std::string_view path);
+  // A file of the tree, or the number of one that was left out.
+  struct Target {
+    std::optional<Node> node;
+    std::size_t leftOut = 0;
+  };
+  Result<Target> linkTarget(std::string_view path, std::string_view target);
+  std::optional<Node> ownFile(const Path& below) const;
+  // Of the archive that is being read, not of one before it.
+  bool isOwn(Node node) const { return node >= firstOwn_; }
   template <class Sink>
   Result<void> readContent(std::string_view path, std::uint64_t size, Sink sink);
   std::unexpected<Error> readerError();
 
-  Source& source_;
-  Archive reader_;
+  FdRef image_;
   ErofsWriter writer_;
+  LeftOut leftOut_;
   std::unordered_set<Node> implicit_ = {ErofsWriter::kRoot};  // directories without an entry so far
+  // Of the archive that is being read.
+  Source* source_ = nullptr;
+  const PathWhitelist* whitelist_ = nullptr;
+  Archive reader_;
+  Node firstOwn_ = ErofsWriter::kRoot;
   std::optional<std::string> manifest_;
   bool sawRoot_ = false;
+  bool sawRootEntry_ = false;
   bool sawTop_ = false;
 };
 
-// "./a//b/" is a, b.  Fails on what no path in an image may be.
-Result<Path> componentsOf(const std::string_view whole) {
-  std::string_view path = whole;
-  if (path.empty()) return refuseEntry("E_PATH", path, "the name is empty");
-  if (path.starts_with('/')) return refuseEntry("E_PATH", path, "the name is absolute");
-  Path components;
-  std::size_t bytes = 0;
-  while (!path.empty()) {
-    const std::size_t slash = std::min(path.find('/'), path.size());
-    const std::string_view name = path.substr(0, slash);
-    path.remove_prefix(std::min(slash + 1, path.size()));
-    if (name.empty() || name == ".") continue;
-    if (name == "..") return refuseEntry("E_PATH", whole, "the name has a \"..\" in it");
-    if (name.size() > limits::kNameBytes) {
-      return refuseEntry("E_PATH", whole, "the name is longer than 255 bytes");
-    }
-    bytes += name.size() + 1;
-    components.push_back(name);
+std::string joined(const Path& below) {
+  std::string path;
+  for (const std::string_view name : below) {
+    if (!path.empty()) path += '/';
+    path += name;
   }
-  // The first component is rootfs or manifest and is in no path of the tree.
-  if (components.size() > limits::kTreeDepth + 1) {
-    return refuseEntry("E_DEPTH", whole, "the path has more than 255 components");
-  }
-  if (!components.empty() && bytes - components[0].size() - 1 > limits::kPathBytes + 1) {
-    return refuseEntry("E_PATH", whole, "the path is longer than 4095 bytes");
-  }
-  return components;
-}
-
-Result<void> addXattrs(std::string_view path, archive_entry* entry, Attributes& attributes) {
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  archive_entry_xattr_reset(entry);
-  while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-    const std::string_view full = name == nullptr ? "" : name;
-    constexpr std::string_view kUser = "user.";
-    if (!full.starts_with(kUser) || full.size() == kUser.size() ||
-        full.starts_with("user.overlay.")) {
-      return refuseEntry("E_XATTR", path, "it has the extended attribute " + quoted(full),
-                         "only user.* attributes, without user.overlay.*, may be in an image");
-    }
-    if (size > limits::kXattrBytes || full.size() - kUser.size() > limits::kNameBytes) {
-      return refuseEntry("E_LIMIT", path, "an extended attribute is too large");
-    }
-    std::string text(static_cast<const char*>(value), size);
-    const auto [place, added] = attributes.userXattrs.emplace(full.substr(kUser.size()), text);
-    // bsdtar writes each attribute in two notations.
-    if (!added && place->second != text) {
-      return refuseEntry("E_XATTR", path, "it has the attribute " + quoted(full) + " twice");
-    }
-    if (attributes.userXattrs.size() > limits::kXattrsPerFile) {
-      return refuseEntry("E_LIMIT", path, "it has too many extended attributes");
-    }
-  }
-  return {};
-}
-
-Result<Attributes> attributesOf(std::string_view path, archive_entry* entry) {
-  const auto uid = archive_entry_uid(entry);
-  const auto gid = archive_entry_gid(entry);
-  if (uid < 0 || uid > limits::kImageIdMax || gid < 0 || gid > limits::kImageIdMax) {
-    return refuseEntry("E_ID", path,
-                       "it has the owner " + std::to_string(uid) + ":" + std::to_string(gid),
-                       "ids in an image go from 0 to " + std::to_string(limits::kImageIdMax));
-  }
-  const std::int64_t mtime = archive_entry_mtime(entry);
-  const long nanoseconds = archive_entry_mtime_nsec(entry);
-  if (mtime < 0 || static_cast<std::uint64_t>(mtime) > limits::kTimeMax || nanoseconds < 0 ||
-      nanoseconds > 999'999'999) {
-    return refuseEntry("E_TIME", path, "its modification time is before 1970 or after 9999");
-  }
-  Attributes attributes;
-  attributes.mode = archive_entry_perm(entry) & 07777;
-  attributes.uid = static_cast<std::uint32_t>(uid);
-  attributes.gid = static_cast<std::uint32_t>(gid);
-  attributes.mtime = static_cast<std::uint64_t>(mtime);
-  attributes.mtimeNanoseconds = static_cast<std::uint32_t>(nanoseconds);
-  TRY(addXattrs(path, entry, attributes));
-  return attributes;
+  return path;
 }
 
 // Both readers of the archive must have seen the same entry; otherwise one of them was led astray.
@@ -185,7 +127,7 @@ Result<void> compareReaders(archive* reader, archive_entry* entry, const GatedEn
 }
 
 std::unexpected<Error> Unpacker::readerError() {
-  if (source_.error) return fail(std::move(*source_.error));
+  if (source_->error) return fail(std::move(*source_->error));
   const char* text = archive_error_string(reader_.get());
   return refuse(ErrorKind::Invalid, "E_TAR",
                 "the archive is malformed: " + quoted(text == nullptr ? "" : text),
@@ -225,74 +167,110 @@ Result<void> Unpacker::takeManifest(std::string_view path, const GatedEntry& see
   });
 }
 
-Result<Node> Unpacker::existingDirectory(Node node, std::string_view path) const {
-  switch (writer_.kind(node)) {
-    case ErofsWriter::Kind::Directory:
-      return node;
-    case ErofsWriter::Kind::Symlink:
-      return refuseEntry("E_SYMLINK", path, "its path goes through a symlink of the image");
-    case ErofsWriter::Kind::File:
-      return refuseEntry("E_PATH", path, "its path goes through a file of the image");
-  }
-  std::unreachable();
-}
-
-// Real archives often leave out directories: they are made as 0755, root's, 1970.
-Result<Node> Unpacker::parentOf(const Path& below, std::string_view path) {
+// Real archives often leave out directories: they are made as 0755, root's, 1970.  None: an image
+// before this one has something else in the way.
+Result<std::optional<Node>> Unpacker::parentOf(const Path& below, std::string_view path) {
   Node node = ErofsWriter::kRoot;
   for (const std::string_view name : std::span(below).first(below.size() - 1)) {
     const Node next = writer_.find(node, name);
     if (next == ErofsWriter::kNone) {
       node = TRY(writer_.addDirectory(node, name, {}));
       implicit_.insert(node);
-    } else {
-      node = TRY(existingDirectory(next, path));
+      continue;
     }
+    const auto kind = writer_.kind(next);
+    if (kind != ErofsWriter::Kind::Directory) {
+      if (!isOwn(next)) return std::optional<Node>();
+      if (kind == ErofsWriter::Kind::Symlink)
+        return refuseEntry("E_SYMLINK", path, "its path goes through a symlink of the image");
+      return refuseEntry("E_PATH", path, "its path goes through a file of the image");
+    }
+    node = next;
   }
+  return std::optional(node);
+}
+
+std::optional<Node> Unpacker::ownFile(const Path& below) const {
+  Node node = ErofsWriter::kRoot;
+  for (const std::string_view name : below) {
+    if (writer_.kind(node) != ErofsWriter::Kind::Directory) return std::nullopt;
+    node = writer_.find(node, name);
+    if (node == ErofsWriter::kNone) return std::nullopt;
+  }
+  if (writer_.kind(node) != ErofsWriter::Kind::File || !isOwn(node)) return std::nullopt;
   return node;
 }
 
-Result<Node> Unpacker::linkTarget(std::string_view path, std::string_view target) const {
-  constexpr std::string_view kWhy =
-      "it is a hard link to something that is no earlier file of the image";
+Result<Unpacker::Target> Unpacker::linkTarget(std::string_view path, std::string_view target) {
   const auto components = componentsOf(target);
-  if (!components || components->size() < 2 || components->front() != "rootfs" ||
-      target.ends_with('/')) {
-    return refuseEntry("E_LINK", path, kWhy);
+  if (components && components->size() >= 2 && components->front() == "rootfs" &&
+      !target.ends_with('/')) {
+    const Path below(components->begin() + 1, components->end());
+    if (const auto node = ownFile(below)) return Target{node};
+    if (const auto file = leftOut_.find(joined(below)))
+      return Target{leftOut_.at(*file).node, *file};
   }
-  Node node = ErofsWriter::kRoot;
-  for (const std::string_view name : std::span(*components).subspan(1)) {
-    if (writer_.kind(node) != ErofsWriter::Kind::Directory)
-      return refuseEntry("E_LINK", path, kWhy);
-    node = writer_.find(node, name);
-    if (node == ErofsWriter::kNone) return refuseEntry("E_LINK", path, kWhy);
-  }
-  if (writer_.kind(node) != ErofsWriter::Kind::File) return refuseEntry("E_LINK", path, kWhy);
-  return node;
+  return refuseEntry("E_LINK", path,
+                     "it is a hard link to something that is no earlier file of the image");
 }
 
 Result<void> Unpacker::takeRootEntry(archive_entry* entry, const GatedEntry& seen) {
   const std::string_view path = archive_entry_pathname(entry);
   if (seen.type == '2') return refuseEntry("E_SYMLINK", path, "rootfs is not a directory");
   if (seen.type != '5') return refuseEntry("E_LAYOUT", path, "rootfs is not a directory");
-  if (implicit_.erase(ErofsWriter::kRoot) == 0) {
+  if (std::exchange(sawRootEntry_, true)) {
     return refuseEntry("E_DUPLICATE", path, "duplicate file entry in archive");
-  }
-  return writer_.setAttributes(ErofsWriter::kRoot, TRY(attributesOf(path, entry)));
-}
-
-Result<void> Unpacker::addEntry(FdRef image, Node parent, std::string_view name,
-                                archive_entry* entry, const GatedEntry& seen) {
-  const std::string_view path = archive_entry_pathname(entry);
-  const Node existing = writer_.find(parent, name);
-  if (existing != ErofsWriter::kNone && (seen.type != '5' || !implicit_.contains(existing))) {
-    return refuseEntry("E_DUPLICATE", path, "duplicate file entry in archive");
-  }
-  if (seen.type == '1') {
-    return writer_.addLink(parent, name, TRY(linkTarget(path, archive_entry_hardlink(entry))));
   }
   const Attributes attributes = TRY(attributesOf(path, entry));
-  if (seen.type == '5') {
+  if (!whitelist_->keeps("", true) || implicit_.erase(ErofsWriter::kRoot) == 0) return {};
+  return writer_.setAttributes(ErofsWriter::kRoot, attributes);
+}
+
+// The first link to a file that was left out becomes that file.
+Result<void> Unpacker::addLink(Node parent, std::string_view name, archive_entry* entry) {
+  const Target target =
+      TRY(linkTarget(archive_entry_pathname(entry), archive_entry_hardlink(entry)));
+  if (target.node) return writer_.addLink(parent, name, *target.node);
+  LeftOut::File& file = leftOut_.at(target.leftOut);
+  TRY(writer_.addFile(image_, parent, name, file.attributes, file.size));
+  file.node = writer_.find(parent, name);
+  return leftOut_.content(
+      file, [&](std::span<const std::uint8_t> bytes) { return writer_.append(image_, bytes); });
+}
+
+Result<void> Unpacker::leaveOut(const Path& below, archive_entry* entry, const GatedEntry& seen) {
+  const std::string_view path = archive_entry_pathname(entry);
+  if (seen.type == '1') {
+    const Target target = TRY(linkTarget(path, archive_entry_hardlink(entry)));
+    if (target.node) {
+      leftOut_.addName(joined(below), *target.node);
+    } else {
+      leftOut_.addName(joined(below), target.leftOut);
+    }
+    return {};
+  }
+  if (seen.type != '0') return {};
+  leftOut_.add(joined(below), TRY(attributesOf(path, entry)));
+  return readContent(path, seen.size,
+                     [&](std::span<const std::uint8_t> bytes) { return leftOut_.append(bytes); });
+}
+
+Result<void> Unpacker::addEntry(const Path& below, archive_entry* entry, const GatedEntry& seen) {
+  const std::string_view path = archive_entry_pathname(entry);
+  const bool isDirectory = seen.type == '5';
+  if (!whitelist_->keeps(joined(below), isDirectory)) return leaveOut(below, entry, seen);
+  const auto found = TRY(parentOf(below, path));
+  if (!found) return leaveOut(below, entry, seen);
+  const Node parent = *found;
+  const std::string_view name = below.back();
+  const Node existing = writer_.find(parent, name);
+  if (existing != ErofsWriter::kNone && (!isDirectory || !implicit_.contains(existing))) {
+    if (!isOwn(existing)) return leaveOut(below, entry, seen);
+    return refuseEntry("E_DUPLICATE", path, "duplicate file entry in archive");
+  }
+  if (seen.type == '1') return addLink(parent, name, entry);
+  const Attributes attributes = TRY(attributesOf(path, entry));
+  if (isDirectory) {
     if (existing == ErofsWriter::kNone) {
       TRY(writer_.addDirectory(parent, name, attributes));
       return {};
@@ -307,15 +285,15 @@ Result<void> Unpacker::addEntry(FdRef image, Node parent, std::string_view name,
       return refuseEntry("E_SYMLINK", path,
                          "the target of the symlink is empty or longer than 4095 bytes");
     }
-    return writer_.addSymlink(image, parent, name, attributes, target);
+    return writer_.addSymlink(image_, parent, name, attributes, target);
   }
-  TRY(writer_.addFile(image, parent, name, attributes, seen.size));
+  TRY(writer_.addFile(image_, parent, name, attributes, seen.size));
   return readContent(path, seen.size, [&](std::span<const std::uint8_t> bytes) {
-    return writer_.append(image, bytes);
+    return writer_.append(image_, bytes);
   });
 }
 
-Result<void> Unpacker::takeEntry(FdRef image, archive_entry* entry, const GatedEntry& seen) {
+Result<void> Unpacker::takeEntry(archive_entry* entry, const GatedEntry& seen) {
   const char* text = archive_entry_pathname(entry);
   const std::string_view path = text == nullptr ? "" : text;
   const Path components = TRY(componentsOf(path));
@@ -339,17 +317,23 @@ Result<void> Unpacker::takeEntry(FdRef image, archive_entry* entry, const GatedE
   sawRoot_ = true;
   const Path below(components.begin() + 1, components.end());
   if (below.empty()) return takeRootEntry(entry, seen);
-  const Node parent = TRY(parentOf(below, path));
-  return addEntry(image, parent, below.back(), entry, seen);
+  return addEntry(below, entry, seen);
 }
 
-Result<Unpacked> Unpacker::run(FdRef image) {
+Result<std::string> Unpacker::take(FdRef tar, const PathWhitelist& whitelist) {
+  Source source{.gate = {}, .tar = tar, .error = {}};
+  source_ = &source;
+  whitelist_ = &whitelist;
+  firstOwn_ = writer_.next();
+  leftOut_.forget();
+  manifest_.reset();
+  sawRoot_ = sawRootEntry_ = sawTop_ = false;
   reader_.reset(archive_read_new());
   if (!reader_ || archive_read_support_format_tar(reader_.get()) != ARCHIVE_OK ||
       archive_read_support_filter_none(reader_.get()) != ARCHIVE_OK) {
     return fail(ErrorKind::Failed, "libarchive does not start");
   }
-  if (archive_read_open2(reader_.get(), &source_, nullptr, readFromGate, nullptr, nullptr) !=
+  if (archive_read_open2(reader_.get(), &source, nullptr, readFromGate, nullptr, nullptr) !=
       ARCHIVE_OK) {
     return readerError();
   }
@@ -359,28 +343,39 @@ Result<Unpacked> Unpacker::run(FdRef image) {
     if (result == ARCHIVE_EOF) break;
     // A warning is a doubt about what the header means.
     if (result != ARCHIVE_OK) return readerError();
-    const auto seen = source_.gate.takeEntry();
+    const auto seen = source.gate.takeEntry();
     if (!seen) return refuse(ErrorKind::Invalid, "E_TAR", "the archive can be read in two ways");
     TRY(compareReaders(reader_.get(), entry, *seen));
-    TRY(takeEntry(image, entry, *seen));
+    TRY(takeEntry(entry, *seen));
   }
-  if (source_.error) return readerError();
-  if (source_.gate.takeEntry() || !source_.gate.atEnd()) {
+  if (source.error) return readerError();
+  if (source.gate.takeEntry() || !source.gate.atEnd()) {
     return refuse(ErrorKind::Invalid, "E_TAR", "the archive can be read in two ways");
   }
+  reader_.reset();  // before the source that it reads from
   if (!manifest_)
     return refuse(ErrorKind::Invalid, "E_LAYOUT", "no image manifest found in layout");
   if (!sawRoot_) return refuse(ErrorKind::Invalid, "E_LAYOUT", "no rootfs found in layout");
-  const std::uint64_t entries = writer_.entries();
-  const std::uint64_t bytes = TRY(std::move(writer_).finish(image));
-  return Unpacked{.manifest = std::move(*manifest_), .entries = entries, .treeBytes = bytes};
+  return std::move(*manifest_);
 }
 
 }  // namespace
 
 Result<Unpacked> unpackAci(FdRef tar, FdRef image) {
-  Source source{.gate = {}, .tar = tar, .error = {}};
-  return Unpacker(source).run(image);
+  Unpacker unpacker(image, std::nullopt);
+  std::string manifest = TRY(unpacker.take(tar, {}));
+  const std::uint64_t entries = unpacker.entries();
+  const std::uint64_t bytes = TRY(std::move(unpacker).finish());
+  return Unpacked{.manifest = std::move(manifest), .entries = entries, .treeBytes = bytes};
+}
+
+Result<std::uint64_t> renderAcis(std::span<const RenderedImage> images, FdRef image,
+                                 FdRef scratch) {
+  Unpacker unpacker(image, scratch);
+  for (const RenderedImage& each : images) TRY(unpacker.take(each.tar, each.whitelist));
+  const std::uint64_t entries = unpacker.entries();
+  TRY(std::move(unpacker).finish());
+  return entries;
 }
 
 }  // namespace airlock::verifier

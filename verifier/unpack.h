@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "verifier/path_whitelist.h"
 
 namespace airlock::verifier {
 
@@ -31,5 +33,16 @@ struct Unpacked {
 // Uses read(2) on `tar`, pwrite(2) on `image` and memory; opens nothing, starts nothing, asks no
 // locale or clock.
 Result<Unpacked> unpackAci(FdRef tar, FdRef image);
+
+// One of the images that a tree is rendered of.
+struct RenderedImage {
+  FdRef tar;
+  PathWhitelist whitelist;
+};
+// Writes one tree of several images (appc spec, "Dependency Matching"): their archives are read one
+// after the other, with the refusals of unpackAci, and what an image has wins over what the ones
+// behind it have at or below that path.  A hard link whose file did not get into the tree becomes
+// that file; `scratch` is an empty regular file for such content.  Returns the number of names.
+Result<std::uint64_t> renderAcis(std::span<const RenderedImage> images, FdRef image, FdRef scratch);
 
 }  // namespace airlock::verifier

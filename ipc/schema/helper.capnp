@@ -24,11 +24,13 @@ struct HelperRequest {
     report @10 :ReportRequest;
     attach @11 :AttachRequest;
     export @12 :ExportRequest;
+    collectImages @13 :CollectImagesRequest;
+    openImage @14 :OpenImageRequest;
   }
 }
 
-# Descriptors: 0 the image file or a pipe with its bytes; 1 the signature, when hasSignature.  Answer: Imported.
-# Failure leaves the store as it was.
+# Descriptors: 0 the image file or a pipe with its bytes; 1 the signature, when hasSignature.  Answer: Imported, or
+# DependenciesMissing.  Both that and Failure leave the store as it was.
 struct ImportRequest {
   name @0 :Text;              # what was asked for; "": the manifest's own name counts
   labels @1 :List(Types.Label);
@@ -84,6 +86,16 @@ struct RemoveImageRequest {
 struct VerifyImageRequest {
   image @0 :Data;
 }
+# No descriptors.  Answer: ImagesCollected.  Checked for each image: the caller may remove it, no pod uses it and no image
+# that stays was rendered with it.
+struct CollectImagesRequest {
+  graceSeconds @0 :UInt64;    # for which an image is kept after it was used
+}
+# No descriptors.  Answer: ImageOpened.  Checked: the caller may run the image, and so read all of it.
+struct OpenImageRequest {
+  image @0 :Data;
+  tree @1 :Bool;              # the tree that runs, an EROFS image; else the image file as it came
+}
 # "Would it be allowed?": the decision of the real request, and nothing else happens.  No descriptors.  Answer:
 # Explained.  Checked: only root may ask for another user.
 struct ExplainRequest {
@@ -114,6 +126,9 @@ struct HelperReply {
     explained @9 :Explained;
     reported @10 :Reported;
     attached @11 :Attached;
+    dependenciesMissing @12 :DependenciesMissing;
+    imagesCollected @13 :ImagesCollected;
+    imageOpened @14 :ImageOpened;
   }
 }
 
@@ -131,6 +146,22 @@ struct Imported {
   signers @3 :List(Types.Signer);  # empty: not verified
   alreadyThere @4 :Bool;
 }
+# Answer to ImportRequest: an image that may be kept and needs others, which the store does not have.  No descriptors.
+struct DependenciesMissing {
+  images @0 :List(Types.WantedImage);
+}
+# Answer to CollectImagesRequest.  No descriptors.
+struct ImagesCollected {
+  removed @0 :List(RemovedImage);
+  more @1 :Bool;              # there are more than fit into one answer: ask again
+}
+# Part of ImagesCollected.
+struct RemovedImage {
+  image @0 :Data;
+  name @1 :Text;
+}
+# Answer to OpenImageRequest.  Descriptors: 0 the file, open for reading.
+struct ImageOpened {}
 # Answer to RunRequest.  Descriptors: 0 a pidfd of the pod's PID 1, 1 the leash.
 struct Started {
   pod @0 :Data;

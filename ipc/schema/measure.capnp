@@ -51,6 +51,7 @@ struct ImageFacts {
   rule @6 :Text;
   origin @7 :Text;
   insecure @8 :Bool;
+  dependencies @9 :List(Text);  # "name sha512-…" of each image that the tree was rendered with
 }
 # A pod is about to start.
 struct PodFacts {

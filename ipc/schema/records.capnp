@@ -26,6 +26,16 @@ struct CatalogRecord {
   verity @15 :Bool;           # for older engines: there is a verityDigest
   latest @16 :Bool;
   verityDigest @17 :Data;     # 32 bytes, or empty: no fs-verity at import, or imported by an older engine
+  dependencies @18 :List(Dependency);  # that the tree was rendered with, in appc's order
+}
+# Part of CatalogRecord: an image as it was when another one was rendered with it.
+struct Dependency {
+  image @0 :Data;
+  name @1 :Text;
+  labels @2 :List(Types.Label);
+  signers @3 :List(Types.Signer);
+  rule @4 :Text;
+  depth @5 :UInt32;           # 1: of the image itself; else of the nearest one before it that has one less
 }
 
 # Written by the helper before the pod starts, read by everyone.  A record that does not decode makes the pod a broken

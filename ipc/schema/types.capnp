@@ -32,6 +32,15 @@ struct Label {
   value @1 :Text;
 }
 
+# An image that another one asks for, as its manifest has it.  Sent by the role unpack, and by the helper in a refusal;
+# compared with what the store has, never made a path of.
+struct WantedImage {
+  name @0 :Text;
+  id @1 :Text;        # what its image id begins with: "sha512-" and 2 to 128 hex digits; "": any image of that name
+  labels @2 :List(Label);
+  size @3 :UInt64;    # bytes of the image file; 0: not said
+}
+
 # Who signed.  The helper copies the fingerprint from its own list of trusted keys; userId comes from the key and is
 # for display, after escaping.
 struct Signer {

@@ -15,6 +15,8 @@ struct VerifyJob {
     unpack @3 :UnpackJob;
     check @4 :CheckJob;
     inspectKey @5 :InspectKeyJob;
+    render @6 :RenderJob;     # of the role unpack
+    extract @7 :ExtractJob;
   }
 }
 
@@ -28,8 +30,15 @@ struct InflateJob {
 }
 # Descriptors: 0 the tar (a pipe), 1 the empty file for the EROFS image, 2 an empty file for the manifest.
 struct UnpackJob {}
+# Descriptors: 0 the sealed RenderPlan, 1 the empty file for the EROFS image, 2 an empty file for the role's own use, then
+# the tar (a pipe) of each image of the plan, in its order.
+struct RenderJob {
+  images @0 :UInt32;          # how many tars there are
+}
 # Descriptors: 0 the EROFS image.
 struct CheckJob {}
+# Descriptors: 0 the EROFS image, 1 a pipe for its tree (ipc/tree_stream.h).
+struct ExtractJob {}
 # Descriptors: 0 a key file, OpenPGP or minisign.
 struct InspectKeyJob {}
 
@@ -45,6 +54,8 @@ struct VerifyReply {
     unpacked @4 :Unpacked;
     checked @5 :Checked;
     keyFacts @6 :KeyFacts;
+    rendered @7 :Rendered;
+    extracted @8 :Extracted;
   }
 }
 
@@ -72,6 +83,16 @@ struct Unpacked {
   name @0 :Text;
   labels @1 :List(Types.Label);
   entries @2 :UInt64;
+  dependencies @3 :List(Types.WantedImage);  # of the manifest, in its order
+  hasWhitelist @4 :Bool;      # the manifest has a pathWhitelist: its tree has to be rendered
+}
+# Answer to RenderJob.
+struct Rendered {
+  entries @0 :UInt64;
+}
+# Answer to ExtractJob.
+struct Extracted {
+  entries @0 :UInt64;
 }
 # Answer to CheckJob: the image is exactly what our writer would have written.
 struct Checked {}
@@ -91,4 +112,15 @@ struct KeyBundle {
 struct TrustedKey {
   fingerprint @0 :Text;
   content @1 :Data;           # at most 1 MiB
+}
+
+# The content of the sealed memfd beside a RenderJob: at most 4 MiB.  Written by the store's owner, who has parsed none of
+# it; the role has to take the manifests for hostile.
+struct RenderPlan {
+  images @0 :List(PlannedImage);  # the image itself first, then its dependencies as appc orders them
+}
+# Part of RenderPlan.
+struct PlannedImage {
+  manifest @0 :Data;          # at most 1 MiB: its pathWhitelist counts for it and for what it depends on
+  depth @1 :UInt32;           # 0 for the first alone; the image before it of one less depends on it
 }

@@ -235,6 +235,8 @@ TEST_F(Boundary, HelperDeniesWhatNoPolicyLineAllows) {
   EXPECT_EQ(engine_->ask(ipc::CollectGarbageRequest{}).code(), "E_DENIED");
   EXPECT_EQ(engine_->ask(ipc::RemoveImageRequest{.image = image}).code(), "E_DENIED");
   EXPECT_EQ(engine_->ask(ipc::VerifyImageRequest{.image = image}).code(), "E_DENIED");
+  EXPECT_EQ(engine_->ask(ipc::OpenImageRequest{.image = image}).code(), "E_DENIED");
+  EXPECT_EQ(engine_->ask(ipc::CollectImagesRequest{.graceSeconds = 0}).code(), "E_DENIED");
   EXPECT_EQ(engine_->ask(ipc::ReportRequest{}).code(), "E_DENIED");
   ipc::EnterRequest enter{.pod = pod,
                           .enter = {.app = AppName::parse("app").value(), .exec = {"/bin/sh"}}};

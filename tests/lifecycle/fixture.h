@@ -51,6 +51,7 @@ class Lifecycle : public ::testing::Test {
     for (const ipc::CatalogRecord& record : engine_->images()) {
       const std::string image = record.image.text();
       for (const std::string& file : {"catalog/" + image, "manifest/" + image, "signature/" + image,
+                                      "name/" + store::nameKey(record.name).text() + "/" + image,
                                       "blob/" + record.blob.text(), "tree/" + record.tree.text()}) {
         wanted.insert("store/" + file);
       }

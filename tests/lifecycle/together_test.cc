@@ -83,7 +83,7 @@ TEST_F(Together, CollectingWhilePodsStart) {
   expectBecomes(before);
 }
 
-TEST_F(Together, APodThatRunsIsNeitherRemovedNorCollectedAndOutlivesItsImage) {
+TEST_F(Together, APodThatRunsIsNeitherRemovedNorCollectedAndKeepsItsImage) {
   const Streams streams = makeStreams();
   Reply reply =
       engine_->ask(runRequest(*id_, {"/bin/sh", "-c", "sleep 1; cat /etc/passwd"}), streams.refs());
@@ -92,7 +92,9 @@ TEST_F(Together, APodThatRunsIsNeitherRemovedNorCollectedAndOutlivesItsImage) {
   ASSERT_TRUE(becomesReady(pod));
   EXPECT_EQ(engine_->ask(ipc::RemovePodRequest{.pod = pod.id}).code(), "E_RUNNING");
   EXPECT_TRUE(gc().as<ipc::Collected>().removed.empty());
-  EXPECT_EQ(engine_->ask(ipc::RemoveImageRequest{.image = *id_}).code(), "");
+  EXPECT_EQ(engine_->ask(ipc::RemoveImageRequest{.image = *id_}).code(), "E_IN_USE");
+  EXPECT_EQ(engine_->ask(ipc::CollectImagesRequest{0}).as<ipc::ImagesCollected>().removed.size(),
+            0U);
   EXPECT_EQ(exitOf(eventsOf(pod)), 0);
   EXPECT_NE(streams.printed().find("root:x:0:0"), std::string::npos) << streams.printed();
 }
