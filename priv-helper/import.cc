@@ -45,7 +45,7 @@ Result<Answer> removeImage(Server& server, ipc::RemoveImageRequest request, ipc:
   const auto record = TRY(server.store.find(request.image));
   if (!record) return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no such image in the store");
   TRY(server.authoriser.owned({Verb::RemoveImage, record->importerUid}));
-  TRY(server.store.remove(*record));
+  TRY(server.store.remove(*record, &server.pods));
   return Answer{ipc::Done{}, {}};
 }
 

@@ -254,8 +254,28 @@ Result<bool> Store::commit(Staged staged) {
   return !existed;
 }
 
-Result<void> Store::remove(const ipc::CatalogRecord& asked) {
+Result<Fd> Store::keepImages() const { return lock(LOCK_SH); }
+
+namespace {
+
+// A pod that runs has its images open; one that is prepared has them by name alone.
+Result<void> checkUnused(const PodDirectory& pods, const ImageId& image) {
+  for (const Pod& pod : TRY(pods.list())) {
+    if (pod.state != PodState::Prepared && pod.state != PodState::Preparing) continue;
+    if (std::ranges::find(pod.record.apps, image, &ipc::PodApp::image) == pod.record.apps.end())
+      continue;
+    return refuse(ErrorKind::Busy, "E_IN_USE",
+                  "the prepared pod \"" + pod.record.pod.text() + "\" needs this image",
+                  "Remove the pod first: airlock rm " + pod.record.pod.text());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Store::remove(const ipc::CatalogRecord& asked, const PodDirectory* pods) {
   Fd exclusive = TRY(lock(LOCK_EX));
+  if (pods != nullptr) TRY(checkUnused(*pods, asked.image));
   // As it is now: another import may have changed it before we had the lock.
   const auto current = TRY(find(asked.image));
   if (!current) return refuse(ErrorKind::Missing, "E_NOT_FOUND", "no such image in the store");

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "ipc/records.h"
 #include "store/layout.h"
+#include "store/pod_dir.h"
 
 namespace airlock::store {
 
@@ -40,8 +41,11 @@ class Store {
   Result<std::string> manifest(const ipc::CatalogRecord& record) const;
   Result<Fd> openTree(const ipc::CatalogRecord& record) const;  // read-only; the owner only
 
-  // Takes an image and everything that only it uses away; atomic like an import.
-  Result<void> remove(const ipc::CatalogRecord& record);
+  // Takes an image and everything that only it uses away; atomic like an import.  With `pods`,
+  // E_IN_USE when one of them is prepared and needs it.
+  Result<void> remove(const ipc::CatalogRecord& record, const PodDirectory* pods = nullptr);
+  // While this is held, no image leaves the store.
+  Result<Fd> keepImages() const;
 
   // Bytes that stand ready to become an image: all unnamed files of this store.
   struct Staged {

@@ -139,6 +139,20 @@ Result<std::string> contentOf(const ipc::CatalogRecord& record, FdRef tree, bool
                 "Remove the image and fetch it again; find out who can write the store");
 }
 
+ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& content) {
+  ipc::ImageFacts facts{.image = image.image,
+                        .name = image.name.text(),
+                        .labels = image.labels,
+                        .tree = image.tree,
+                        .content = content,
+                        .rule = image.rule,
+                        .origin = image.origin,
+                        .insecure = image.signers.empty()};
+  for (const ipc::Signer& signer : image.signers)
+    facts.signers.push_back(signer.fingerprint.text());
+  return facts;
+}
+
 ipc::Layer contentLayer(std::span<const ipc::ImageFacts> images) {
   const auto weaker = std::ranges::find_if(
       images, [](const ipc::ImageFacts& image) { return !image.content.starts_with("verity:"); });

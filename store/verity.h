@@ -56,6 +56,8 @@ Result<bool> enableVerity(FdRef file, const VerityDigest& expected);
 // `rehash` asks for the second where the first does not hold.  It is done unasked for a tree that
 // had fs-verity when it was imported and now has none.  E_CONTENT: it is another tree.
 Result<std::string> contentOf(const ipc::CatalogRecord& record, FdRef tree, bool rehash);
+// What is measured of an image, whose content is what contentOf() has said.
+ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& content);
 // The layer "content" of a pod of these images: it holds where the kernel checks each read of each
 // of them.
 ipc::Layer contentLayer(std::span<const ipc::ImageFacts> images);
