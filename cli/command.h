@@ -66,6 +66,8 @@ Result<int> imageCatManifest(const Options& options, const std::vector<std::stri
 Result<int> imageVerify(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageRemove(const Options& options, const std::vector<std::string>& arguments);
 Result<int> run(const Options& options, const std::vector<std::string>& arguments);
+Result<int> prepare(const Options& options, const std::vector<std::string>& arguments);
+Result<int> runPrepared(const Options& options, const std::vector<std::string>& arguments);
 Result<int> enter(const Options& options, const std::vector<std::string>& arguments);
 Result<int> list(const Options& options, const std::vector<std::string>& arguments);
 Result<int> status(const Options& options, const std::vector<std::string>& arguments);

@@ -30,17 +30,17 @@ std::size_t widthOf(std::string_view text) {
   return width;
 }
 
-// The width of column `column` in the run of rows around `row` that have it: a row without ends a
-// run.
-std::size_t columnWidth(const std::vector<std::vector<std::string>>& rows, std::size_t row,
-                        std::size_t column) {
-  const auto has = [&](std::size_t i) { return rows[i].size() > column + 1; };
-  std::size_t first = row;
-  while (first > 0 && has(first - 1)) --first;
+// Rows one after the other that have a column: one without ends the run.
+struct Run {
+  std::size_t end = 0;  // the first row after it
   std::size_t width = 0;
-  for (std::size_t i = first; i < rows.size() && has(i); ++i)
-    width = std::max(width, widthOf(rows[i][column]) + 1);
-  return (width + kTabWidth - 1) / kTabWidth * kTabWidth;
+};
+Run runFrom(const std::vector<std::vector<std::string>>& rows, std::size_t row,
+            std::size_t column) {
+  std::size_t width = 0;
+  for (; row < rows.size() && rows[row].size() > column + 1; ++row)
+    width = std::max(width, widthOf(rows[row][column]) + 1);
+  return {row, (width + kTabWidth - 1) / kTabWidth * kTabWidth};
 }
 
 [[gnu::format(printf, 1, 2)]] std::string format(const char* pattern, ...) {
@@ -71,12 +71,15 @@ constexpr Unit kUnits[] = {
 
 std::string tabulate(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
+  std::vector<Run> runs;  // of each column, the one that the row is in
   for (std::size_t row = 0; row < rows.size(); ++row) {
+    if (runs.size() < rows[row].size()) runs.resize(rows[row].size());
     for (std::size_t column = 0; column < rows[row].size(); ++column) {
       const std::string& cell = rows[row][column];
       out += cell;
       if (column + 1 == rows[row].size()) break;
-      const std::size_t missing = columnWidth(rows, row, column) - widthOf(cell);
+      if (row >= runs[column].end) runs[column] = runFrom(rows, row, column);
+      const std::size_t missing = runs[column].width - widthOf(cell);
       out.append((missing + kTabWidth - 1) / kTabWidth, '\t');
     }
     out += '\n';
