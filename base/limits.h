@@ -101,6 +101,9 @@ inline constexpr std::size_t kUrlBytes = 3 * KiB;
 inline constexpr std::size_t kTagBytes = 256;  // an ETag that is worth remembering
 inline constexpr std::size_t kKeyUrls = 16;    // keys that one discovery page may name
 inline constexpr std::size_t kCaBundleBytes = 4 * MiB;
+inline constexpr std::size_t kConfigurationBytes = 64 * KiB;  // one file of auth.d and the like
+inline constexpr std::size_t kConfigurationFiles = 1024;      // in one of these directories
+inline constexpr std::size_t kCredentials = 64;  // hosts that one fetcher can show one to
 
 // Pods
 inline constexpr std::size_t kApps = 16;

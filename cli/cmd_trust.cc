@@ -61,7 +61,7 @@ Result<std::vector<OfferedKey>> keysAt(const Options& options, const TrustFlags&
     return usage("--insecure-allow-http required for http URLs");
   }
   if (https || http) {
-    ipc::FetchKeysJob job{.options = fetchOptions(options), .url = location};
+    ipc::FetchKeysJob job{.options = TRY(fetchOptions(options)), .url = location};
     job.options.allowHttp = http;
     std::vector<OfferedKey> offered;
     for (FetchedKey& key : TRY(fetchKeys(std::move(job))))
@@ -82,7 +82,7 @@ Result<std::vector<OfferedKey>> keysAt(const Options& options, const TrustFlags&
 Result<std::vector<OfferedKey>> discovered(const Options& options, const TrustFlags& flags,
                                            const KeyScope& scope) {
   if (!scope.prefix) return usage("--root needs a key: a file or a URL");
-  ipc::FetchKeysJob job{.options = fetchOptions(options), .prefix = scope.text()};
+  ipc::FetchKeysJob job{.options = TRY(fetchOptions(options)), .prefix = scope.text()};
   job.options.allowHttp = job.options.allowHttp || flags.allowHttp;
   auto keys = fetchKeys(std::move(job));
   if (!keys) {

@@ -20,7 +20,7 @@ Result<int> version(const Options& options, const std::vector<std::string>& argu
   const std::string compiler = "gcc " __VERSION__;
 #endif
   const std::string platform = "linux/" + std::string(image::hostArchitecture());
-  const std::string features = "+TPM +SECCOMP +LANDLOCK +EROFS +SELINUX -KVM";
+  const std::string features = "+TPM +SDJOURNAL +SECCOMP +LANDLOCK +EROFS +SELINUX -KVM";
   if (options.json) {
     image::Json document;
     document["airlock"] = AIRLOCK_VERSION;
@@ -31,7 +31,7 @@ Result<int> version(const Options& options, const std::vector<std::string>& argu
     printJson(document);
     return 0;
   }
-  out(std::string("airlock Version: ") + AIRLOCK_VERSION +
+  out(programName() + " Version: " + AIRLOCK_VERSION +
       "\nappc Version: " + std::string(image::kAppcVersion) + "\nC++ Compiler: " + compiler +
       "\nOS/Arch: " + platform + "\nFeatures: " + features + "\n");
   return 0;

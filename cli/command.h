@@ -54,6 +54,7 @@ struct Command {
   const char* summary;  // one line for `airlock help`
   const char* help;     // the options, as airlock(1) has them
   CommandFunction function;
+  bool needsPaths = true;  // false: works with a broken configuration
 };
 
 // One per subcommand; main.cc has the table.
@@ -78,6 +79,10 @@ Result<int> catManifest(const Options& options, const std::vector<std::string>& 
 Result<int> policyExplain(const Options& options, const std::vector<std::string>& arguments);
 Result<int> tpmLog(const Options& options, const std::vector<std::string>& arguments);
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
+Result<int> config(const Options& options, const std::vector<std::string>& arguments);
+Result<int> configImportRkt(const Options& options, const std::vector<std::string>& arguments);
+Result<int> completion(const Options& options, const std::vector<std::string>& arguments);
+Result<int> metadataService(const Options& options, const std::vector<std::string>& arguments);
 Result<int> version(const Options& options, const std::vector<std::string>& arguments);
 
 }  // namespace airlock::cli

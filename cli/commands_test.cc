@@ -78,6 +78,9 @@ std::set<std::string> flagsIn(const std::string& text) {
 }
 
 constexpr const char* kVerbs[] = {"cat-manifest",
+                                  "completion",
+                                  "config",
+                                  "config import-rkt",
                                   "doctor",
                                   "enter",
                                   "fetch",
@@ -87,6 +90,7 @@ constexpr const char* kVerbs[] = {"cat-manifest",
                                   "image rm",
                                   "image verify",
                                   "list",
+                                  "metadata-service",
                                   "policy explain",
                                   "rm",
                                   "run",
@@ -124,6 +128,38 @@ TEST_F(Program, RefusesAnUnknownCommand) {
 TEST_F(Program, SpeaksOfRktWhenCalledSo) {
   EXPECT_EQ(run({"bogus"}, "/usr/bin/rkt").errors,
             "Error: unknown command \"bogus\" for \"rkt\"\nRun 'rkt --help' for usage.\n");
+}
+TEST_F(Program, HasRktsNameInTheVersionWhenCalledSo) {
+  EXPECT_THAT(run({"version"}, "/usr/bin/rkt").output, StartsWith("rkt Version: "));
+}
+TEST_F(Program, PrintsACompletionForItsOwnName) {
+  EXPECT_THAT(run({"completion", "bash"}).output,
+              testing::EndsWith("complete -F _airlock airlock\n"));
+  EXPECT_THAT(run({"completion", "bash"}, "rkt").output,
+              testing::EndsWith("complete -F _airlock rkt\n"));
+  EXPECT_EQ(run({"completion", "tcsh"}).code, 254);
+  EXPECT_THAT(run({"completion", "tcsh"}).errors,
+              StartsWith("completion: unsupported shell type \"tcsh\""));
+}
+TEST_F(Program, TellsTheStepsOfAnErrorWithDebug) {
+  std::filesystem::create_directories(home_ + "/loc/auth.d");
+  std::ofstream(home_ + "/loc/auth.d/a.json") << "{}";
+  const Outcome outcome = run({"--debug", "config"});
+  EXPECT_EQ(outcome.code, 254);
+  EXPECT_THAT(outcome.errors, StartsWith("config: cannot get configuration\n  └─no airlockKind"));
+  EXPECT_EQ(run({"version"}).code, 0);
+}
+TEST_F(Program, NamesTheNearestFlag) {
+  EXPECT_THAT(run({"image", "list", "--fulll"}).errors,
+              StartsWith("list: unknown flag: --fulll. Did you mean \"--full\"?"));
+}
+TEST_F(Program, PrintsTheConfigurationWithoutSecrets) {
+  std::filesystem::create_directories(home_ + "/loc/auth.d");
+  std::ofstream(home_ + "/loc/auth.d/a.json")
+      << R"({"rktKind":"auth","rktVersion":"v1","domains":["a.b"],"type":"oauth","credentials":{"token":"canary"}})";
+  EXPECT_THAT(run({"config"}).output, testing::Not(HasSubstr("canary")));
+  EXPECT_THAT(run({"config", "--pretty-print=false", "--show-secrets"}, "rkt").output,
+              StartsWith(R"({"stage0":[{"rktVersion":"v1","rktKind":"auth","domains":["a.b"])"));
 }
 TEST_F(Program, PrintsFiveLinesOfVersion) {
   const Outcome outcome = run({"version"});

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/syscall.h"
+#include "cli/configuration.h"
 #include "cli/progress.h"
 #include "cli/text_output.h"
 #include "ipc/channel.h"
@@ -66,8 +67,8 @@ class Fetcher {
   }
 
   // The event that ends the job, once the process has ended too.
-  Result<ipc::FetchEvent> finish(const OnFound& found = {}) {
-    auto last = listen(found);
+  Result<ipc::FetchEvent> finish(const OnFound& found = {}, const std::string& keysText = {}) {
+    auto last = listen(found, keysText);
     // Destroying the child kills it; here it gets the time to end by itself.
     const auto status = TRY(child_.wait(kExitMilliseconds));
     if (!status) {
@@ -86,7 +87,7 @@ class Fetcher {
   Fetcher(Child child, ipc::Channel channel)
       : child_(std::move(child)), channel_(std::move(channel)) {}
 
-  Result<ipc::FetchEvent> listen(const OnFound& found) {
+  Result<ipc::FetchEvent> listen(const OnFound& found, std::string keysText) {
     Progress progress;
     for (;;) {
       auto message = TRY(channel_.receive(kSilenceMilliseconds));
@@ -98,6 +99,7 @@ class Fetcher {
         return std::unexpected(std::move(failure->error));
       if (const auto* text = std::get_if<ipc::FetchNote>(&event)) {
         progress.finish();
+        if (text->text.starts_with("downloading signature")) note(std::exchange(keysText, ""));
         inform(printable(text->text));
       } else if (const auto* step = std::get_if<ipc::FetchProgress>(&event)) {
         progress.show(step->label, step->done, step->total);
@@ -121,22 +123,24 @@ Result<Fd> memoryFile(const char* name) {
   return file;
 }
 
-ipc::FetchOptions fetchOptions(const Options& options) {
-  return {.allowHttp = options.insecure.http,
-          .skipTlsCheck = options.insecure.tls,
-          .proxy = environment({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}),
-          .noProxy = environment({"no_proxy", "NO_PROXY"}),
-          .mostBytes = limits::kImageBytes};
+Result<ipc::FetchOptions> fetchOptions(const Options& options) {
+  return ipc::FetchOptions{
+      .allowHttp = options.insecure.http,
+      .skipTlsCheck = options.insecure.tls,
+      .proxy = environment({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}),
+      .noProxy = environment({"no_proxy", "NO_PROXY"}),
+      .mostBytes = limits::kImageBytes,
+      .credentials = TRY(configuredCredentials(options))};
 }
 
 Result<ipc::FetchedImage> fetchImage(ipc::FetchImageJob job, FdRef image, FdRef signature,
-                                     const OnFound& found) {
+                                     const OnFound& found, const std::string& keysText) {
   const std::optional<Fd> bundle = TRY(callersBundle());
   std::vector<FdRef> fds = {image, signature};
   job.hasCaBundle = bundle.has_value();
   if (bundle) fds.push_back(*bundle);
   Fetcher fetcher = TRY(Fetcher::start(job, fds));
-  ipc::FetchEvent last = TRY(fetcher.finish(found));
+  ipc::FetchEvent last = TRY(fetcher.finish(found, keysText));
   if (auto* fetched = std::get_if<ipc::FetchedImage>(&last)) return std::move(*fetched);
   return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher answered another question");
 }

@@ -15,17 +15,18 @@
 
 namespace airlock::cli {
 
-// The network options that every job of this caller has: what is allowed, and the proxy of its
-// environment.
-ipc::FetchOptions fetchOptions(const Options& options);
+// The network options that every job of this caller has: what is allowed, the proxy of its
+// environment, and the credentials that are configured.
+Result<ipc::FetchOptions> fetchOptions(const Options& options);
 
 // Downloads an image into `image` and its signature into `signature`; tells progress and notes on
 // stderr.  When this returns, the fetcher has exited: a connection to the helper may be opened only
 // then (a fetcher of the caller's own uid could otherwise reach into the process that holds it).
-// `found` hears where the image lies, and again with its tag when the server begins to send it.
+// `found` hears where the image lies, and again with its tag when the server begins to send it;
+// `keysText` is told before the signature is downloaded.
 using OnFound = std::function<void(const ipc::FetchFound&)>;
 Result<ipc::FetchedImage> fetchImage(ipc::FetchImageJob job, FdRef image, FdRef signature,
-                                     const OnFound& found);
+                                     const OnFound& found, const std::string& keysText = {});
 
 struct FetchedKey {
   std::string url;

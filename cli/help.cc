@@ -56,6 +56,13 @@ std::string listOf(std::span<const Command> commands, std::string_view prefix) {
   return text;
 }
 
+// With a capital and a full stop.
+std::string sentence(std::string text) {
+  const bool lower = text.front() >= 'a' && text.front() <= 'z';
+  if (lower) text.front() = static_cast<char>(text.front() - 'a' + 'A');
+  return text + ".";
+}
+
 }  // namespace
 
 std::string generalHelp(std::span<const Command> commands) {
@@ -79,7 +86,7 @@ std::string commandHelp(const Command& command, std::span<const Command> command
   std::string text = "NAME:\n\t" + std::string(command.name) + " - " + command.summary +
                      "\n\nUSAGE:\n\t" + program + " " + command.name;
   if (std::string_view(command.usage).size() > 0) text += " " + std::string(command.usage);
-  text += "\n";
+  text += "\n\nDESCRIPTION:\n\t" + sentence(command.summary) + "\n";
   if (std::string_view(command.help).size() > 0)
     text += "\nOPTIONS:\n" + indented(command.help, "      ");
   const std::string longer = listOf(commands, std::string(command.name) + " ");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/configuration.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/text_output.h"
@@ -23,6 +24,16 @@ constexpr Command kCommands[] = {
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      catManifest},
+    {"completion", "bash", "print the completion of commands, flags, images and pods for a shell", "",
+     completion, false},
+    {"config", "", "print what the configuration says, all its directories together",
+     "--pretty-print=true\tindented\n"
+     "--show-secrets\tpasswords, tokens and keys too\n",
+     config, false},
+    {"config import-rkt", "[--from=/etc/rkt]", "take rkt's configuration and trusted keys over",
+     "--dry-run\tonly tell what would be done\n"
+     "--from=\"/etc/rkt\"\tthe configuration directory of rkt\n",
+     configImportRkt, false},
     {"doctor", "", "tell what this host enforces, what it does not, and what to do about it", "",
      doctor},
     {"enter", "[--app=NAME] UUID [COMMAND [ARGUMENT...]]",
@@ -64,6 +75,11 @@ constexpr Command kCommands[] = {
      "--full\twhole ids and times\n"
      "--no-legend\twithout the line of column names\n",
      list},
+    {"metadata-service", "[--listen-port=18112]",
+     "tell the pods that are registered with it about themselves, over HTTP",
+     "--listen-address=\"127.0.0.1\"\twhere pods find it\n"
+     "--listen-port=\"18112\"\tand at which port\n",
+     metadataService},
     {"policy explain", "run|fetch IMAGE...",
      "tell whether something is allowed, and which line of the policy says so",
      "--as=\"\"\tfor this user, by name or uid (root only)\n"
@@ -164,14 +180,20 @@ constexpr Command kCommands[] = {
      "--prefix=\"\"\tfor images of this name and below\n"
      "--root\tfor every image\n",
      trustRemove},
-    {"version", "", "print the version", "", version},
+    {"version", "", "print the version", "", version, false},
 };
 
 std::string usageHint() { return "Run '" + programName() + " --help' for usage.\n"; }
 
+Result<int> runWithPaths(const Command& command, CommandLine line) {
+  if (command.needsPaths)
+    TRY(inContext(applyConfiguredPaths(line.options), "cannot get configuration"));
+  return command.function(line.options, line.arguments);
+}
+
 int runCommand(const CommandLine& line) {
   const Command& command = *line.command;
-  const auto code = command.function(line.options, line.arguments);
+  const auto code = runWithPaths(command, line);
   if (code) return *code;
   // rkt's messages name the last word: "rm: …" for `image rm`.
   constexpr std::string_view group = "image ";

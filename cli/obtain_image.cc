@@ -115,12 +115,13 @@ class Obtaining {
   Result<ipc::CatalogRecord> operator()(const image::NamedImage& named) {
     if (policy_ != PullPolicy::Update) {
       auto kept = images_.resolve(argument_);
+      if (kept) inform("using image from local store for image name " + printable(argument_));
       if (kept || kept.error().kind() != ErrorKind::Missing) return kept;
       if (policy_ == PullPolicy::Never) return notObtained(argument_);
     }
     Download download = TRY(Download::open(TRY(openCache(options_)), requestKey(named)));
     if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
-    if (!options_.insecure.image) discoverKeysFor(options_, named.name);
+    if (!options_.insecure.image) keysText_ = discoverKeysFor(options_, named.name);
     return remote(download, {.name = named.name.text(), .labels = named.labels},
                   {.name = named.name, .labels = named.labels});
   }
@@ -162,7 +163,7 @@ class Obtaining {
                                     ipc::ImportRequest request) const {
     if (auto fresh = TRY(freshCopy(download))) return *std::move(fresh);
     const std::optional<ipc::CatalogRecord> kept = TRY(fromStore(download));
-    job.options = fetchOptions(options_);
+    job.options = TRY(fetchOptions(options_));
     job.wantSignature = !options_.insecure.image;
     std::optional<Fd> signature;
     if (job.wantSignature && isUrl(signatureFile_)) {
@@ -209,10 +210,12 @@ class Obtaining {
       job.resumeTag = part->record.tag;
     }
     bool begun = false;  // the first of these events comes before the server has said anything
-    auto fetched =
-        fetchImage(std::move(job), download.file(), signature, [&](const ipc::FetchFound& found) {
+    auto fetched = fetchImage(
+        std::move(job), download.file(), signature,
+        [&](const ipc::FetchFound& found) {
           if (std::exchange(begun, true)) tellVersion(download, found);
-        });
+        },
+        keysText_);
     if (fetched) return fetched;
     Error error = std::move(fetched.error());
     constexpr std::string_view ofSignature = "signature: ";
@@ -264,6 +267,7 @@ class Obtaining {
   const std::string& argument_;
   const std::string& signatureFile_;
   PullPolicy policy_;
+  std::string keysText_;  // shown before the signature is
 };
 
 }  // namespace
@@ -282,7 +286,11 @@ Result<ipc::CatalogRecord> obtainImage(const Options& options, const std::string
   const image::ImageReference reference = TRY(image::parseImageReference(argument, isRegularFile));
   Obtaining obtaining(options, TRY(ImageStore::choose(options)), argument, signatureFile, policy);
   auto obtained = std::visit(obtaining, reference);
-  if (!obtained) return std::unexpected(advised(std::move(obtained.error())));
+  if (!obtained) {
+    const std::string& code = obtained.error().code();
+    if (code == "E_SIG_NOKEY" || code == "E_SIG_UNTRUSTED") tellTrustedPrefixes(options);
+    return std::unexpected(advised(std::move(obtained.error())));
+  }
   return obtained;
 }
 

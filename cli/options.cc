@@ -204,6 +204,21 @@ Result<std::pair<const Command*, std::size_t>> findCommand(std::span<const Comma
   }
 }
 
+std::unexpected<Error> unknownFlag(const Split& split, const std::vector<Flag>& flags) {
+  constexpr std::size_t farthest = 3;
+  std::size_t best = farthest;
+  std::string nearest;
+  for (const Flag& flag : flags) {
+    const std::size_t steps = distance(split.name, flag.name);
+    if (steps >= best) continue;
+    best = steps;
+    nearest = flag.name;
+  }
+  return refuse(
+      ErrorKind::Invalid, "E_USAGE", "unknown flag: --" + printable(split.name),
+      nearest.empty() ? "See " + programName() + " help" : "Did you mean \"--" + nearest + "\"?");
+}
+
 }  // namespace
 
 void setProgramName(std::string_view argv0) {
@@ -280,8 +295,7 @@ Result<void> parseFlags(const std::vector<std::string>& arguments, const std::ve
       }
       continue;
     }
-    if (!TRY(applyFlag(arguments, i, *split, flags)))
-      return usage("unknown flag: " + printable(arguments[i]));
+    if (!TRY(applyFlag(arguments, i, *split, flags))) return unknownFlag(*split, flags);
   }
   return {};
 }

@@ -36,7 +36,7 @@ TEST(KeyText, IsRktsDialogue) {
       .fingerprint = KeyFingerprint::parse("2c365f7918223b4b7baf598fab5d427f1e006e47").value(),
       .subkeys = {"719b35b309f93f1285768a5e2557d40efc2ef323"},
       .userIds = {"Peer Signer <signer@example.com>"}};
-  EXPECT_EQ(keyText({ImageName::parse("example.com/busybox").value()},
+  EXPECT_EQ(keyText("pubkey: ", {ImageName::parse("example.com/busybox").value()},
                     "https://example.com/pubkeys.gpg", facts),
             "pubkey: prefix: \"example.com/busybox\"\n"
             "key: \"https://example.com/pubkeys.gpg\"\n"
@@ -49,7 +49,7 @@ TEST(KeyText, EscapesIdentities) {
       .fingerprint = KeyFingerprint::parse("2c365f7918223b4b7baf598fab5d427f1e006e47").value(),
       .subkeys = {},
       .userIds = {"\033]0;x\007"}};
-  EXPECT_EQ(keyText({}, "k", facts).find('\033'), std::string::npos);
+  EXPECT_EQ(keyText("pubkey: ", {}, "k", facts).find('\033'), std::string::npos);
 }
 
 TEST(PullPolicy, HasThreeWords) {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/in_message.h"
+#include "cli/options.h"
 #include "cli/seccomp_groups.h"
 #include "image/capabilities.h"
 #include "image/types.h"
@@ -76,6 +77,7 @@ class Builder {
     if (images.size() != pod_.apps.size()) return fail(ErrorKind::Invalid, "an image is missing");
     TRY(refuseUnsupported(pod_));
     spec().hostname = start_.hostname;
+    if (spec().hostname.empty() && programName() == "rkt") spec().hostname = "rkt-";
     spec().network = start_.network;
     spec().terminal = start_.interactive;
     if (start_.interactive && pod_.apps.size() != 1) {

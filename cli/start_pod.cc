@@ -14,6 +14,7 @@
 #include "cli/helper_client.h"
 #include "cli/in_message.h"
 #include "cli/obtain_image.h"
+#include "cli/options.h"
 #include "cli/pod_access.h"
 #include "cli/stream_relay.h"
 #include "cli/terminal.h"
@@ -171,7 +172,8 @@ Result<int> startAndHold(const Options& options, PodRequest& request, const PodA
   const Ending ending = TRY(holdLeash(attachment, leash));
   relay.reset();
   if (ending.killed)
-    note("Container airlock-" + started->pod.text() + " terminated by signal KILL.\n");
+    note("Container " + programName() + "-" + started->pod.text() +
+         " terminated by signal KILL.\n");
   return exitAs(ending);
 }
 

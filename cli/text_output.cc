@@ -25,6 +25,31 @@ std::string sentence(std::string text) {
   return text;
 }
 
+// Commands in the hints of other processes, as the user has to write them.
+std::string asCalled(std::string hint) {
+  if (programName() == "airlock") return hint;
+  for (const char* verb : {"trust", "fetch", "image", "list", "gc", "rm", "help"}) {
+    const std::string ours = "airlock " + std::string(verb);
+    for (std::size_t at = hint.find(ours); at != hint.npos; at = hint.find(ours, at + 1))
+      hint.replace(at, ours.size(), programName() + " " + verb);
+  }
+  return hint;
+}
+
+// Outermost first.
+std::vector<std::string> contextsOf(const Error& error) {
+  constexpr std::string_view separator = ": ";
+  const std::string all = error.text();
+  std::string_view left(all);
+  left = left.substr(0, left.rfind(error.message()));
+  std::vector<std::string> contexts;
+  for (std::size_t end = left.find(separator); end != left.npos; end = left.find(separator)) {
+    contexts.emplace_back(left.substr(0, end));
+    left.remove_prefix(end + separator.size());
+  }
+  return contexts;
+}
+
 }  // namespace
 
 void out(std::string_view text) { put(STDOUT_FILENO, text); }
@@ -44,16 +69,20 @@ std::string errorText(const std::string& command, const Error& error, const Opti
     document["hint"] = error.hint();
     return image::writeJson(document, image::JsonStyle::Compact) + "\n";
   }
-  // One line: the hint follows as a sentence of its own.
+  // The hint follows as a sentence of its own.
+  std::string last = error.message();
+  if (!error.hint().empty()) last += ". " + sentence(asCalled(error.hint()));
   std::string text = command.empty() ? "" : command + ": ";
-  if (options.debug) {
-    text += error.text();
-    if (!error.code().empty()) text += " [" + error.code() + "]";
-  } else {
-    text += error.message();
-    if (!error.hint().empty()) text += ". " + sentence(error.hint());
+  if (!options.debug) return printable(text + last) + "\n";
+  if (!error.code().empty()) last += " [" + error.code() + "]";
+  // rkt's form: a line for each step on the way down to what went wrong.
+  std::string indent;
+  for (const std::string& context : contextsOf(error)) {
+    text += printable(context) + "\n";
+    indent += "  ";
+    text += indent + "└─";
   }
-  return printable(text) + "\n";
+  return text + printable(last) + "\n";
 }
 
 std::string spacedFingerprint(const std::string& fingerprint) {

@@ -22,7 +22,8 @@ void inform(std::string_view text);
 // A document on stdout, with a newline.
 void printJson(const image::Json& document, image::JsonStyle style = image::JsonStyle::Pretty);
 
-// "fetch: text" and what to do, or {"code","message","hint"} with --json.
+// "fetch: text" and what to do; with --debug a line for each context, as rkt; an object of command,
+// code, message and hint with --json.
 std::string errorText(const std::string& command, const Error& error, const Options& options);
 
 // "2C36 5F79 1822 3B4B 7BAF  598F AB5D 427F 1E00 6E47"; a minisign key id as it is.

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <set>
 #include <vector>
 
 #include "base/limits.h"
@@ -111,24 +113,37 @@ void tellHowToTrust(const std::string& prefix) {
        "pubkey:  - run: " + programName() + " trust --prefix \"" + prefix + "\"\n");
 }
 
-Result<void> offerAdvertised(const Options& options, const ImageName& name) {
+// Those of the advertised keys that count for the name already.  A prefix that advertises none is
+// as good: its keys came another way.
+std::string knownKeys(const Options& options, const ImageName& name,
+                      const std::vector<KeyFingerprint>& trusted) {
+  const auto network = fetchOptions(options);
+  if (!network) return "";  // the download says why
+  const auto keys = fetchKeys({.options = *network, .prefix = name.text()});
+  if (!keys) return "";
+  std::string text;
+  for (const FetchedKey& key : *keys) {
+    const auto facts = inspectKey(key.content);
+    if (!facts || std::ranges::find(trusted, facts->fingerprint) == trusted.end()) continue;
+    text += keyText("", KeyScope{name}, key.url, *facts) + "Key \"" + printable(key.url) +
+            "\" already in the keystore\n";
+  }
+  return text;
+}
+
+Result<std::string> offerAdvertised(const Options& options, const ImageName& name) {
   const ImageStore images = TRY(ImageStore::choose(options));
   const auto trusted = TRY(TRY(images.keys()).fingerprintsFor(name));
-  if (!trusted.empty()) {
-    if (options.debug) {
-      note("image: keys already exist for prefix \"" + name.text() + "\", not fetching again\n");
-    }
-    return {};
-  }
+  if (!trusted.empty()) return knownKeys(options, name, trusted);
   const std::vector<FetchedKey> keys =
-      TRY(fetchKeys({.options = fetchOptions(options), .prefix = name.text()}));
+      TRY(fetchKeys({.options = TRY(fetchOptions(options)), .prefix = name.text()}));
   const KeyScope scope{name};
   for (const FetchedKey& key : keys) {
     const bool silently =
         options.trustKeysFromHttps && key.url.starts_with("https://") && !options.insecure.tls;
     TRY(offerKey(options, scope, {key.url, key.content}, silently ? Review::Skip : Review::Ask));
   }
-  return {};
+  return "";
 }
 
 }  // namespace
@@ -144,9 +159,10 @@ Result<ipc::KeyFacts> inspectKey(const std::string& content) {
   return role.finish<ipc::KeyFacts>(kInspectMilliseconds);
 }
 
-std::string keyText(const KeyScope& scope, const std::string& source, const ipc::KeyFacts& facts) {
-  std::string text =
-      "pubkey: prefix: \"" + scope.text() + "\"\nkey: \"" + printable(source) + "\"\n";
+std::string keyText(const char* before, const KeyScope& scope, const std::string& source,
+                    const ipc::KeyFacts& facts) {
+  std::string text = before + std::string("prefix: \"") + scope.text() + "\"\nkey: \"" +
+                     printable(source) + "\"\n";
   text += (facts.fingerprint.isMinisign() ? "minisign key id is: " : "gpg key fingerprint is: ") +
           spacedFingerprint(facts.fingerprint.text()) + "\n";
   for (const std::string& subkey : facts.subkeys) {
@@ -160,7 +176,7 @@ Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const Of
                          Review review) {
   const ipc::KeyFacts facts = TRY(inspectKey(key.content));
   const std::string source = printable(key.source);
-  note(keyText(scope, key.source, facts));
+  note(keyText("pubkey: ", scope, key.source, facts));
   if (TRY(alreadyTrusted(options, scope, facts.fingerprint))) {
     note("Key \"" + source + "\" already in the keystore\n");
     return Verdict::AlreadyThere;
@@ -212,14 +228,35 @@ Result<Removal> removeKey(const Options& options, const KeyScope& scope,
   return removal;
 }
 
-void discoverKeysFor(const Options& options, const ImageName& name) {
+void tellTrustedPrefixes(const Options& options) {
+  const auto images = ImageStore::choose(options);
+  const auto keys = images ? images->keys() : std::unexpected(images.error());
+  const auto all = keys ? keys->all() : std::unexpected(keys.error());
+  if (!all) return;  // the refusal itself has been told
+  constexpr std::size_t kMost = 8;
+  std::set<std::string> scopes;
+  for (const auto& [scope, key] : *all) {
+    if (!key.starts_with('-'))
+      scopes.insert(scope.empty() ? "every image" : airlock::quoted(scope));
+  }
+  std::string text;
+  for (const std::string& scope : scopes) {
+    if (&scope != &*scopes.begin()) text += ", ";
+    text += scope;
+    if (text.size() > kMost * limits::kHostnameBytes) break;
+  }
+  inform(scopes.empty() ? "no key is trusted for anything yet" : "keys are trusted for " + text);
+}
+
+std::string discoverKeysFor(const Options& options, const ImageName& name) {
   const auto offered = offerAdvertised(options, name);
-  if (offered) return;
+  if (offered) return *offered;
   // The download that follows meets the same network, and says so.
   const std::string& code = offered.error().code();
   const bool network = code == "E_CONNECT" || code == "E_TIMEOUT" || code == "E_TLS";
-  if (network && !options.debug) return;
+  if (network && !options.debug) return "";
   note("image: error adding keys: " + printable(offered.error().message()) + "\n");
+  return "";
 }
 
 }  // namespace airlock::cli

@@ -28,8 +28,10 @@ enum class Verdict { Added, AlreadyThere, Refused };
 
 Result<ipc::KeyFacts> inspectKey(const std::string& content);
 
-// "pubkey: prefix: …", "key: …", the fingerprint and the identities, as rkt shows them.
-std::string keyText(const KeyScope& scope, const std::string& source, const ipc::KeyFacts& facts);
+// "prefix: …" with `before` in front, "key: …", the fingerprint and the identities, as rkt shows
+// them.
+std::string keyText(const char* before, const KeyScope& scope, const std::string& source,
+                    const ipc::KeyFacts& facts);
 
 // Shows the key, asks (yes/no) unless told not to, and adds it.  E_NO_TTY when nobody can be asked.
 Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const OfferedKey& key,
@@ -44,10 +46,13 @@ struct Removal {
 Result<Removal> removeKey(const Options& options, const KeyScope& scope,
                           const KeyFingerprint& fingerprint);
 
+// After an image was refused for its key: which prefixes have keys at all, on stderr.
+void tellTrustedPrefixes(const Options& options);
+
 // While fetching: when no key is trusted for `name`, fetches those that its prefix advertises and
-// offers them.  Whatever goes wrong is told on stderr only (a network that fails is not: the
-// download tells): without a key the verification refuses
-// the image anyway.
-void discoverKeysFor(const Options& options, const ImageName& name);
+// offers them.  When there are some, the text about those of them that are advertised: a new key
+// is offered to nobody who has one.  Whatever goes wrong is told on stderr only (a network that
+// fails is not: the download tells): without a key the verification refuses the image anyway.
+std::string discoverKeysFor(const Options& options, const ImageName& name);
 
 }  // namespace airlock::cli

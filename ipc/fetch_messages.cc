@@ -7,12 +7,49 @@
 
 namespace airlock::ipc::codec {
 namespace {
+Result<Credential> readCredential(wire::Credential::Reader from) {
+  Credential value{.host = TRY(readText(from.getHost(), "host of a credential")),
+                   .user = TRY(readBytes(from.getUser(), "user of a credential")),
+                   .secret = TRY(readBytes(from.getSecret(), "secret of a credential")),
+                   .region = TRY(readText(from.getRegion(), "region of a credential"))};
+  switch (from.which()) {
+    case wire::Credential::UNSET:
+      break;
+    case wire::Credential::BASIC:
+      value.kind = Credential::Kind::Basic;
+      return value;
+    case wire::Credential::BEARER:
+      value.kind = Credential::Kind::Bearer;
+      return value;
+    case wire::Credential::AWS:
+      value.kind = Credential::Kind::Aws;
+      return value;
+  }
+  return badValue("credential", "is of an unknown kind");
+}
+void writeCredential(wire::Credential::Builder to, const Credential& value) {
+  to.setHost(text(value.host));
+  to.setUser(raw(value.user));
+  to.setSecret(raw(value.secret));
+  to.setRegion(text(value.region));
+  switch (value.kind) {
+    case Credential::Kind::Basic:
+      return to.setBasic();
+    case Credential::Kind::Bearer:
+      return to.setBearer();
+    case Credential::Kind::Aws:
+      return to.setAws();
+  }
+}
+
 Result<FetchOptions> readOptions(wire::FetchOptions::Reader from) {
   return FetchOptions{.allowHttp = from.getAllowHttp(),
                       .skipTlsCheck = from.getSkipTlsCheck(),
                       .proxy = TRY(readBytes(from.getProxy(), "proxy")),
                       .noProxy = TRY(readBytes(from.getNoProxy(), "proxy exceptions")),
-                      .mostBytes = from.getMostBytes()};
+                      .mostBytes = from.getMostBytes(),
+                      .credentials = TRY(readList(from.getCredentials(), limits::kCredentials,
+                                                  "credentials", readCredential))};
 }
 void writeOptions(wire::FetchOptions::Builder to, const FetchOptions& value) {
   to.setAllowHttp(value.allowHttp);
@@ -20,6 +57,7 @@ void writeOptions(wire::FetchOptions::Builder to, const FetchOptions& value) {
   to.setProxy(raw(value.proxy));
   to.setNoProxy(raw(value.noProxy));
   to.setMostBytes(value.mostBytes);
+  writeList(to.initCredentials(count(value.credentials)), value.credentials, writeCredential);
 }
 
 Result<FetchImageJob> readImageJob(wire::FetchImageJob::Reader from) {

@@ -14,12 +14,23 @@
 
 namespace airlock::ipc {
 
+// What one host is told about the caller.  A secret: never in an event, a log or a store.
+struct Credential {
+  enum class Kind { Basic, Bearer, Aws };
+  std::string host;  // "example.com" or "example.com:8443", lower case; without a port: 443
+  Kind kind = Kind::Basic;
+  std::string user;    // Basic; of Aws the id of the access key
+  std::string secret;  // the password, the token, or the secret access key
+  std::string region;  // Aws
+};
+
 struct FetchOptions {
   bool allowHttp = false;     // --insecure-options=http
   bool skipTlsCheck = false;  // --insecure-options=tls
   std::string proxy;          // as https_proxy had it, or empty
   std::string noProxy;
   std::uint64_t mostBytes = 0;  // of the image
+  std::vector<Credential> credentials;
 };
 
 // Descriptors: 0 the partial file of the image (written from `resumeFrom` on), 1 an empty file for

@@ -226,8 +226,11 @@ void writeGivenFile(wire::GivenFile::Builder to, const GivenFile& file) {
   to.setContent(raw(file.content));
 }
 
+// No name of a host ends in '-' (RFC 1123), so "rkt-" can stand for another.
 bool isHostname(std::string_view name) {
-  return name.size() <= limits::kHostnameBytes && std::ranges::all_of(name, [](char c) {
+  if (name == "rkt-") return true;
+  return !name.ends_with('-') && name.size() <= limits::kHostnameBytes &&
+         std::ranges::all_of(name, [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '-' || c == '.';
          });
@@ -235,7 +238,9 @@ bool isHostname(std::string_view name) {
 
 Result<void> checkWhole(const PodSpec& spec) {
   if (!isHostname(spec.hostname)) {
-    return badValue("hostname", "is longer than 64 or has other than letters, digits, '-' and '.'");
+    return badValue(
+        "hostname",
+        "is longer than 64, has other than letters, digits, '-' and '.', or ends in '-'");
   }
   if (spec.apps.empty()) return badValue("pod", "has no app");
   if (spec.terminal && spec.apps.size() != 1) {

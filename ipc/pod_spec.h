@@ -94,7 +94,7 @@ struct GivenFile {
 
 struct PodSpec {
   PodId id;              // set by the helper
-  std::string hostname;  // "" means airlock-<UUID>
+  std::string hostname;  // "" means airlock-<UUID>, "rkt-" rkt-<UUID>
   Network network = Network::Loopback;
   bool terminal = false;  // the single app gets a pseudo terminal of the pod
   std::vector<AppSpec> apps;

@@ -195,11 +195,20 @@ void addReplies(std::vector<Sample>& list) {
 }
 
 void addFetch(std::vector<Sample>& list) {
-  const FetchOptions options{.allowHttp = true,
-                             .skipTlsCheck = true,
-                             .proxy = "http://proxy:3128",
-                             .noProxy = "localhost",
-                             .mostBytes = 1ULL << 34};
+  const FetchOptions options{
+      .allowHttp = true,
+      .skipTlsCheck = true,
+      .proxy = "http://proxy:3128",
+      .noProxy = "localhost",
+      .mostBytes = 1ULL << 34,
+      .credentials = {
+          {.host = "example.com", .user = "user", .secret = "password"},
+          {.host = "example.com:8443", .kind = Credential::Kind::Bearer, .secret = "token"},
+          {.host = "bucket.s3.amazonaws.com",
+           .kind = Credential::Kind::Aws,
+           .user = "id",
+           .secret = "key",
+           .region = "us-east-1"}}};
   add(list, "FetchJob.image",
       FetchJob(FetchImageJob{.options = options,
                              .hasCaBundle = true,
@@ -262,7 +271,8 @@ void addMeasure(std::vector<Sample>& list) {
 }
 
 void addSystemd(std::vector<Sample>& list) {
-  add(list, "SystemdJob", SystemdJob{.pod = samplePodId(12), .leader = 4711, .caller = 4700},
+  add(list, "SystemdJob",
+      SystemdJob{.pod = samplePodId(12), .leader = 4711, .caller = 4700, .asRkt = true},
       decodeSystemdJob);
   add(list, "SystemdReply.failure", SystemdReply(sampleFailure()), decodeSystemdReply);
   add(list, "SystemdReply.arranged",

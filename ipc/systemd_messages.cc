@@ -10,7 +10,8 @@ namespace {
 Result<SystemdJob> readJob(wire::SystemdJob::Reader from) {
   SystemdJob job{.pod = TRY(readPodId(from.getPod(), "pod id")),
                  .leader = from.getLeader(),
-                 .caller = from.getCaller()};
+                 .caller = from.getCaller(),
+                 .asRkt = from.getAsRkt()};
   if (job.leader == 0 || job.caller == 0) return badValue("process", "has no number");
   return job;
 }
@@ -18,6 +19,7 @@ void writeJob(wire::SystemdJob::Builder to, const SystemdJob& job) {
   to.setPod(raw(job.pod));
   to.setLeader(job.leader);
   to.setCaller(job.caller);
+  to.setAsRkt(job.asRkt);
 }
 
 Result<Arranged> readArranged(wire::Arranged::Reader from) {

@@ -19,6 +19,7 @@ struct SystemdJob {
   PodId pod;
   std::uint32_t leader = 0;  // PID 1 of the pod, waiting
   std::uint32_t caller = 0;  // the process whose unit decides where the pod belongs
+  bool asRkt = false;        // the machine is called rkt-<UUID>
 };
 struct Arranged {
   std::string unit;     // that the pod ends with: its own scope, or its caller's unit

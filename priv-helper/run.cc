@@ -230,7 +230,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     Place at;
     std::optional<sandbox::PodCgroup> cgroup;
     const auto group = [&](std::optional<pid_t> leader) -> Result<void> {
-      at = TRY(findPlace(server, spec.id, leader));
+      at = TRY(findPlace(server, spec, leader));
       cgroup = TRY(makeCgroup(server, at, podDir, spec, range.first, undo.cgroup, layers));
       return {};
     };

@@ -28,7 +28,8 @@ Result<ipc::Arranged> arrange(const ipc::SystemdJob& job) {
 
 }  // namespace
 
-Result<Place> findPlace(const Server& server, const PodId& pod, std::optional<pid_t> leader) {
+Result<Place> findPlace(const Server& server, const ipc::PodSpec& spec,
+                        std::optional<pid_t> leader) {
   Place place{.parent = {}, .leader = leader, .own = false, .unit = {}, .machine = {}};
   if (leader) {
     // machined takes the unit that the leader is in, and it was cloned in this one.
@@ -37,15 +38,15 @@ Result<Place> findPlace(const Server& server, const PodId& pod, std::optional<pi
       TRY(sandbox::writeCgroup(TRY(sandbox::openCgroup(*hierarchy, callers)), "cgroup.procs",
                                std::to_string(*leader)));
     }
-    auto arranged =
-        arrange({pod, static_cast<unsigned>(*leader), static_cast<unsigned>(server.peer.pid)});
+    auto arranged = arrange({spec.id, static_cast<unsigned>(*leader),
+                             static_cast<unsigned>(server.peer.pid), spec.hostname == "rkt-"});
     if (!arranged) arranged = ipc::Arranged{{}, {}, arranged.error().text()};
     place.unit = arranged->unit;
     place.machine = arranged->machine.empty() ? "none: " + arranged->why : arranged->machine;
   }
   // Where it is, the kernel says.
   place.parent = TRY(sandbox::cgroupOf(leader.value_or(server.peer.pid)));
-  place.own = leader && place.parent.ends_with("airlock-" + pod.text() + ".scope");
+  place.own = leader && place.parent.ends_with("airlock-" + spec.id.text() + ".scope");
   if (!place.own) place.parent = TRY(sandbox::cgroupOf(server.peer.pid));
   // Alive after all this: then the number was not another process's (I07).
   if (server.peer.pidfd)

@@ -22,7 +22,8 @@ struct Place {
 // `leader` waits, and may be in a scope of its own afterwards; without one systemd is not asked.
 // Without systemd, or when it does not answer, the pod is where its caller is: nothing here is a
 // condition of a start.
-Result<Place> findPlace(const Server& server, const PodId& pod, std::optional<pid_t> leader);
+Result<Place> findPlace(const Server& server, const ipc::PodSpec& spec,
+                        std::optional<pid_t> leader);
 
 // nullopt: the host has no v2 hierarchy.  `path` is set before anything is made there; `layers` get
 // which limits hold.  Refused when one does not and policy requires cgroup.

@@ -119,11 +119,12 @@ Result<ipc::Arranged> arrange(const ipc::SystemdJob& job, Fd connection) {
     arranged.why = "its unit is not the pod's alone";
     return arranged;
   }
-  if (auto registered = registerMachine(bus, job, name); !registered) {
+  const std::string machine = job.asRkt ? "rkt-" + job.pod.text() : name;
+  if (auto registered = registerMachine(bus, job, machine); !registered) {
     arranged.why = registered.error().text();
     return arranged;
   }
-  arranged.machine = name;
+  arranged.machine = machine;
   return arranged;
 }
 

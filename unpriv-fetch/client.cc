@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -21,6 +22,8 @@ constexpr long kConnectTimeout = 20;
 constexpr long kSlowSpeed = 1024;  // bytes per second …
 constexpr long kSlowTime = 30;     // … for so long, and it is over (test F08)
 constexpr long kSmallTimeout = 120;
+// s3 wants to be told that nothing but the request's head is signed.
+constexpr const char* kAwsPayload = "x-amz-content-sha256: UNSIGNED-PAYLOAD";
 constexpr std::size_t kBufferBytes = 256 * limits::KiB;
 
 struct EasyDeleter {
@@ -43,6 +46,7 @@ struct Hop {
   Response response;
   Reach namedBy = Reach::Machine;
   bool proxied = false;
+  bool firstHost = true;  // that of the request; false: a redirect has led elsewhere
   std::size_t* headerBytes = nullptr;
   bool begun = false;
   bool unwanted = false;       // the rest of the body does not matter
@@ -182,6 +186,7 @@ struct Client::State {
   std::unique_ptr<CURL, EasyDeleter> easy;
 
   Result<void> prepare(const Request& request, Hop& hop, const List& headers);
+  const ipc::Credential* credentialFor(const Hop& hop) const;
   Result<void> perform(const Request& request, Hop& hop);
   Result<Url> redirectTarget(const Hop& hop) const;
 };
@@ -252,7 +257,35 @@ void setLimits(Options& options, bool large) {
   options.set(CURLOPT_BUFFERSIZE, static_cast<long>(kBufferBytes));
 }
 
+// Sent with the first request, unasked: a server that wants one may answer 404 without.
+void setCredential(Options& options, const ipc::Credential& credential) {
+  switch (credential.kind) {
+    case ipc::Credential::Kind::Basic:
+      options.set(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+      options.set(CURLOPT_USERNAME, credential.user.c_str());
+      options.set(CURLOPT_PASSWORD, credential.secret.c_str());
+      return;
+    case ipc::Credential::Kind::Bearer:
+      options.set(CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+      options.set(CURLOPT_XOAUTH2_BEARER, credential.secret.c_str());
+      return;
+    case ipc::Credential::Kind::Aws:
+      options.set(CURLOPT_AWS_SIGV4, ("aws:amz:" + credential.region + ":s3").c_str());
+      options.set(CURLOPT_USERNAME, credential.user.c_str());
+      options.set(CURLOPT_PASSWORD, credential.secret.c_str());
+      return;
+  }
+}
+
 }  // namespace
+
+const ipc::Credential* Client::State::credentialFor(const Hop& hop) const {
+  // Without a check of the certificate anybody on the way would be told.
+  if (!hop.response.url.https() || options.skipTlsCheck || !hop.firstHost) return nullptr;
+  const auto found =
+      std::ranges::find(options.credentials, hop.response.url.authority(), &ipc::Credential::host);
+  return found == options.credentials.end() ? nullptr : &*found;
+}
 
 Result<void> Client::State::prepare(const Request& request, Hop& hop, const List& headers) {
   ::curl_easy_reset(easy.get());
@@ -266,6 +299,11 @@ Result<void> Client::State::prepare(const Request& request, Hop& hop, const List
           hop.proxied ? options.proxy.c_str() : "");  // "": not what the environment says
   set.set(CURLOPT_NOPROXY, "");                       // decided above
   set.set(CURLOPT_HTTPHEADER, headers.get());
+  set.set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));  // none of them to a proxy
+  if (const ipc::Credential* credential = credentialFor(hop)) {
+    setCredential(set, *credential);
+    hop.response.identified = true;
+  }
   set.set(CURLOPT_ERRORBUFFER, hop.curlText.data());
   set.set(CURLOPT_WRITEFUNCTION, &onBody);
   set.set(CURLOPT_WRITEDATA, &hop);
@@ -283,7 +321,11 @@ Result<void> Client::State::perform(const Request& request, Hop& hop) {
                   "install ca-certificates, or name a CA file");
   }
   List headers;
-  for (const std::string& header : request.headers) {
+  std::vector<std::string> lines = request.headers;
+  const ipc::Credential* credential = credentialFor(hop);
+  if (credential != nullptr && credential->kind == ipc::Credential::Kind::Aws)
+    lines.emplace_back(kAwsPayload);
+  for (const std::string& header : lines) {
     curl_slist* longer = ::curl_slist_append(headers.get(), header.c_str());
     if (longer == nullptr) return fail(ErrorKind::Failed, "no memory for a header");
     headers.release();
@@ -333,12 +375,18 @@ Result<Response> Client::get(const Request& request, const Body& body) {
   std::size_t headerBytes = 0;
   Url url = request.url;
   Reach namedBy = request.namedBy;
+  bool firstHost = true;
   for (long redirects = 0; redirects <= limits::kRedirects; ++redirects) {
-    Hop hop{
-        .body = &body, .response = {.url = url}, .namedBy = namedBy, .headerBytes = &headerBytes};
+    Hop hop{.body = &body,
+            .response = {.url = url},
+            .namedBy = namedBy,
+            .firstHost = firstHost,
+            .headerBytes = &headerBytes};
     TRY(state_->perform(request, hop));
     if (!isRedirect(hop.response.status)) return std::move(hop.response);
     url = TRY(state_->redirectTarget(hop));
+    // For good: the way back to the first host has been chosen by another.
+    firstHost = firstHost && url.https() && url.authority() == request.url.authority();
     namedBy = std::max(namedBy, hop.response.reach);
   }
   return refuse(ErrorKind::Invalid, "E_REDIRECT",
@@ -349,9 +397,19 @@ Result<Response> Client::get(const Request& request, const Body& body) {
 std::unexpected<Error> badStatus(const Response& response) {
   const ErrorKind kind =
       response.status == 404 || response.status == 410 ? ErrorKind::Missing : ErrorKind::Failed;
+  const bool unidentified = response.status == 401 || response.status == 403;
+  std::string hint;
+  if (unidentified && response.identified) {
+    hint = "the credential that is configured for " + printable(response.url.authority()) +
+           " does not open it";
+  } else if (unidentified) {
+    hint = "if " + printable(response.url.authority()) +
+           " wants a user or a token, configure it in auth.d: see airlock-config(5)";
+  }
   return refuse(kind, "E_HTTP",
                 "bad HTTP status code: " + std::to_string(response.status) + " from " +
-                    quoted(response.url.text()));
+                    quoted(response.url.text()),
+                std::move(hint));
 }
 
 Result<Document> getDocument(Client& client, const Request& request, std::size_t most) {

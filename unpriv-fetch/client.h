@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ipc/fetch_messages.h"
 #include "unpriv-fetch/headers.h"
 #include "unpriv-fetch/reach.h"
 #include "unpriv-fetch/url.h"
@@ -23,6 +24,7 @@ struct ClientOptions {
   std::string proxy;  // URL or host:port; empty: none, whatever the environment says
   std::string noProxy;
   std::string caBundle;  // PEM; the only certificates that are trusted
+  std::vector<ipc::Credential> credentials;
 };
 
 struct Request {
@@ -38,6 +40,7 @@ struct Response {
   Headers headers;
   Url url;                       // after redirects
   Reach reach = Reach::Machine;  // of the server that answered
+  bool identified = false;       // it was shown a credential
 };
 
 // Who takes the body.  `begin` is called once, before the first byte of the last answer (not of a
@@ -55,8 +58,10 @@ class Client {
   ~Client();
 
   // Follows at most limits::kRedirects redirects, each checked as a URL (never from https to http
-  // without allowHttp) and as an address (reach.h); asks for no encoding, sends no credentials and
-  // keeps no cookies. E_SCHEME E_CREDENTIALS E_URL E_REDIRECT: where it was to go.  E_CONNECT E_TLS
+  // without allowHttp) and as an address (reach.h); asks for no encoding and keeps no cookies.  A
+  // credential goes to the host that the request names, over TLS that was checked; a redirect to
+  // another host gets none, not even its own: the server that redirects would choose what we ask
+  // for in our name.  E_SCHEME E_CREDENTIALS E_URL E_REDIRECT: where it was to go.  E_CONNECT E_TLS
   // E_TIMEOUT: how it went there. E_HTTP: the answer is no HTTP.  E_LIMIT: more than
   // limits::kHeaderBytes of header, all redirects together. E_SHORT: the body ended early, or its
   // length contradicts itself.  E_ENCODING: an encoded body. E_ADDRESS: the address is nearer than

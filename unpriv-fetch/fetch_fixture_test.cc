@@ -152,6 +152,11 @@ void Fetch::SetUpTestSuite() {
 
 void Fetch::TearDownTestSuite() {
   world().server.reset();
+  // The next suite of this program has files of its own.
+  if (skipReason_.empty()) {
+    ::umount2("/etc/hosts", MNT_DETACH);
+    ::umount2("/etc/resolv.conf", MNT_DETACH);
+  }
   if (!world().directory.empty()) std::filesystem::remove_all(world().directory);
 }
 

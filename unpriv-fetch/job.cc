@@ -65,7 +65,8 @@ ClientOptions clientOptions(const ipc::FetchOptions& options) {
           .skipTlsCheck = options.skipTlsCheck,
           .proxy = options.proxy,
           .noProxy = options.noProxy,
-          .caBundle = {}};
+          .caBundle = {},
+          .credentials = options.credentials};
 }
 
 Result<Work> prepare(const ipc::FetchImageJob& job, ipc::FdTable& fds) {

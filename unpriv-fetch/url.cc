@@ -102,6 +102,8 @@ Result<Url> Url::parse(std::string_view text, bool allowHttp) {
   if (url.host_.starts_with('[') && url.host_.ends_with(']'))
     url.host_ = url.host_.substr(1, url.host_.size() - 2);
   if (url.host_.empty()) return notAUrl(text, "it names no host");
+  url.port_ = part(parsed.get(), CURLUPART_PORT).value_or("");
+  if (url.port_ == (url.https_ ? "443" : "80")) url.port_.clear();
   url.path_ = part(parsed.get(), CURLUPART_PATH).value_or("/");
   return url;
 }

@@ -19,6 +19,9 @@ class Url {
 
   const std::string& text() const { return text_; }  // as it was written
   const std::string& host() const { return host_; }  // lower case; an IPv6 address without brackets
+  const std::string& port() const { return port_; }  // "" when it is the scheme's
+  // "example.com" or "example.com:8443": who is asked.
+  std::string authority() const { return port_.empty() ? host_ : host_ + ":" + port_; }
   const std::string& path() const { return path_; }  // starts with '/'
   bool https() const { return https_; }
 
@@ -34,6 +37,7 @@ class Url {
   Url() = default;
   std::string text_;
   std::string host_;
+  std::string port_;
   std::string path_;
   bool https_ = false;
 };

@@ -20,6 +20,20 @@ struct FetchOptions {
   proxy @2 :Data;             # as https_proxy had it, or empty
   noProxy @3 :Data;
   mostBytes @4 :UInt64;       # of the image
+  credentials @5 :List(Credential);
+}
+# Part of FetchOptions: what one host is told, over TLS alone.  Never in an event.
+struct Credential {
+  host @0 :Text;              # "example.com" or "example.com:8443", lower case; without a port: 443
+  user @1 :Data;              # or the id of an access key
+  secret @2 :Data;            # password, token, secret access key
+  region @3 :Text;            # aws
+  union {
+    unset @4 :Void;           # refused
+    basic @5 :Void;
+    bearer @6 :Void;
+    aws @7 :Void;             # Signature Version 4 for s3
+  }
 }
 # Descriptors: 0 the partial file of the image (written from resumeFrom on), 1 an empty file for the signature; 2 a CA
 # bundle, when hasCaBundle.

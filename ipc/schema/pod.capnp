@@ -12,7 +12,7 @@ using Types = import "types.capnp";
 # sockets.  A violation is E_REQUEST and nothing of the pod exists.
 struct PodSpec {
   id @0 :Data;                # 16 bytes; ignored in a RunRequest, set by the helper
-  hostname @1 :Text;          # "" means airlock-<UUID>; else at most 64 letters, digits, '-' and '.'
+  hostname @1 :Text;          # "" means airlock-<UUID>, "rkt-" rkt-<UUID>; else at most 64 letters, digits, '-' and '.', and no '-' at the end
   network @2 :Network;
   terminal @3 :Bool;
   apps @4 :List(AppSpec);     # 1 to 16

@@ -11,6 +11,7 @@ struct SystemdJob {
   pod @0 :Data;
   leader @1 :UInt32;          # PID 1 of the pod, waiting
   caller @2 :UInt32;          # whose unit decides where the pod belongs
+  asRkt @3 :Bool;             # the machine is called rkt-<UUID>, as its host name is
 }
 
 # Sent once by airlock-systemd, no descriptors.  For display; where the pod is, the helper reads from the kernel.

@@ -13,7 +13,8 @@
 namespace airlock::stage1 {
 
 std::string hostNameOf(const ipc::PodSpec& spec) {
-  return spec.hostname.empty() ? "airlock-" + spec.id.text() : spec.hostname;
+  if (spec.hostname.empty()) return "airlock-" + spec.id.text();
+  return spec.hostname.ends_with('-') ? spec.hostname + spec.id.text() : spec.hostname;
 }
 
 Result<void> setHostName(const std::string& name) {

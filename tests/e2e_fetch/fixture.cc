@@ -84,11 +84,19 @@ void Fetching::SetUpTestSuite() {
   if (skipReason().empty()) skipReason() = startServer();
 }
 
-void Fetching::TearDownTestSuite() { world().reset(); }
+void Fetching::TearDownTestSuite() {
+  // The next suite of this program has files of its own.
+  if (skipReason().empty()) {
+    ::umount2("/etc/hosts", MNT_DETACH);
+    ::umount2("/etc/resolv.conf", MNT_DETACH);
+  }
+  world().reset();
+}
 
 void Fetching::SetUp() {
   if (!skipReason().empty()) GTEST_SKIP() << skipReason();
-  must("rm -rf " + (world()->directory / "www") + " " + (world()->directory / "requests"));
+  must("rm -rf " + (world()->directory / "credentials") + " " + (world()->directory / "www") + " " +
+       (world()->directory / "requests"));
   behave("whole");
   engine_ = std::make_unique<Engine>();
   engine_->trust(signer(), "example.test/tools");
@@ -111,6 +119,16 @@ void Fetching::publish(const std::string& name, const Signer* signer,
   must("mkdir -p $(dirname " + path + "); rm -f " + path + ".asc");
   makeImage(path, {.name = manifestName.empty() ? name : manifestName});
   if (signer != nullptr) signer->sign(path);
+}
+
+std::string Fetching::served(const std::string& path) {
+  return world()->directory / ("www/" + path);
+}
+
+std::string Fetching::certificate() { return world()->directory / "ca.pem"; }
+
+void Fetching::demand(const std::string& authorization) {
+  writeFile(world()->directory / "credentials", authorization + "\n");
 }
 
 void Fetching::behave(const std::string& how) {

@@ -35,6 +35,11 @@ class Fetching : public ::testing::Test {
   // The file that was published.
   static std::string published(const std::string& name);
   static void behave(const std::string& how);
+  // A file that the server has, by its path.
+  static std::string served(const std::string& path);
+  static std::string certificate();  // of the authority that the server's is by
+  // From now on nobody gets anything without this Authorization.
+  static void demand(const std::string& authorization);
   // "PATH RANGE IF-NONE-MATCH" of every request for the image of that name since this test began.
   static std::vector<std::string> requestsFor(const std::string& name);
 

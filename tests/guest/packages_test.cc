@@ -20,11 +20,12 @@ TEST_F(InstalledPackages, AreWholeAndConfigured) {
 TEST_F(InstalledPackages, ProgramsAreRootsAndStage1IsNotToBeRead) {
   EXPECT_EQ(done(Who::Root,
                  "cd /usr/libexec/airlock && stat -c '%U:%G %a %n' airlock-fetch airlock-helper "
-                 "airlock-measure airlock-stage1-container airlock-systemd airlock-verify "
+                 "airlock-measure airlock-metadata airlock-stage1-container airlock-systemd airlock-verify "
                  "/usr/bin/airlock"),
             "root:root 755 airlock-fetch\n"
             "root:root 755 airlock-helper\n"
             "root:root 755 airlock-measure\n"
+            "root:root 755 airlock-metadata\n"
             "root:root 711 airlock-stage1-container\n"
             "root:root 755 airlock-systemd\n"
             "root:root 755 airlock-verify\n"

@@ -42,6 +42,7 @@ TEST_F(Packages, ProgramsAreRootsAndNothingIsSetuid) {
       {"airlock-helper",
        {{"/usr/libexec/airlock/airlock-helper", "-rwxr-xr-x"},
         {"/usr/libexec/airlock/airlock-measure", "-rwxr-xr-x"},
+        {"/usr/libexec/airlock/airlock-metadata", "-rwxr-xr-x"},
         {"/usr/libexec/airlock/airlock-systemd", "-rwxr-xr-x"},
         // R06: not to be read, so that what executes it is never dumpable.
         {"/usr/libexec/airlock/airlock-stage1-container", "-rwx--x--x"}}},

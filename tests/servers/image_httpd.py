@@ -3,7 +3,7 @@
 """A registry that can be told to fail, for the tests of `airlock fetch` from end to end.
 
 image_httpd.py DIR: serves DIR/www on https://…:443 with DIR/good.pem, in a network namespace of the test's own.  Every
-page has discovery tags for example.test.  What happens to images is the first word of DIR/behaviour, read anew for each
+page has discovery tags for example.test, and one for keys where DIR/www/pubkeys.gpg is.  What happens to images is the first word of DIR/behaviour, read anew for each
 request: whole; half (the connection breaks there, and whenever the rest is asked for); untagged (the same, from a
 server that names no version); hold (half, then silence until the file says something else).  Writes DIR/ready when it
 listens; every request is a line "PATH RANGE IF-NONE-MATCH" in DIR/requests.
@@ -20,7 +20,9 @@ import time
 directory = pathlib.Path(sys.argv[1])
 PAGE = b"""<!DOCTYPE html><html><head>
 <meta name="ac-discovery" content="example.test https://example.test/images/{name}-{version}-{os}-{arch}.{ext}">
-</head><body>Images</body></html>
+%s</head><body>Images</body></html>
+"""
+KEYS = b"""<meta name="ac-discovery-pubkeys" content="example.test https://example.test/pubkeys.gpg">
 """
 lock = threading.Lock()
 
@@ -37,6 +39,11 @@ class Answer:
         lines = ["HTTP/1.1 " + status, "Connection: close", *fields, "", ""]
         self.stream.sendall("\r\n".join(lines).encode() + body)
 
+    def allowed(self):
+        """Where DIR/credentials is, its line has to come with every request."""
+        wanted = directory / "credentials"
+        return not wanted.exists() or self.headers.get("authorization") == wanted.read_text().strip()
+
     def file(self):
         """What the path leads to; None when there is nothing."""
         found = (directory / "www" / self.path.lstrip("/")).resolve()
@@ -47,8 +54,13 @@ class Answer:
         """True when the connection is to be broken instead of closed."""
         path, _, query = self.path.partition("?")
         self.path = path
+        if not self.allowed():
+            self.send("401 Unauthorized", ["Content-Length: 0", 'WWW-Authenticate: Basic realm="images"'])
+            return False
         if query == "ac-discovery=1":
-            self.send("200 OK", ["Content-Length: %d" % len(PAGE), "Content-Type: text/html"], PAGE)
+            keys = KEYS if (directory / "www" / "pubkeys.gpg").exists() else b""
+            page = PAGE.replace(b"%s", keys)
+            self.send("200 OK", ["Content-Length: %d" % len(page), "Content-Type: text/html"], page)
             return False
         body = self.file()
         if body is None:
