@@ -129,6 +129,7 @@ inline constexpr std::size_t kImageAccountsBytes =
 inline constexpr std::size_t kMounts = 64;  // of an app; also volumes of a pod
 inline constexpr std::size_t kSupplementaryGids = 256;
 inline constexpr std::size_t kHostnameBytes = 64;  // HOST_NAME_MAX
+inline constexpr std::size_t kGivenFileBytes = 16 * KiB;  // resolv.conf or hosts of a pod
 inline constexpr std::uint32_t kModeMax = 07777;
 inline constexpr std::int32_t kOomScoreMax = 1000;         // either sign (proc(5))
 inline constexpr std::int32_t kSignalMax = 64;             // SIGRTMAX

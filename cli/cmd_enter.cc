@@ -31,12 +31,16 @@ Result<EnterArguments> parse(const std::vector<std::string>& arguments) {
     parsed.app = value;
     return {};
   });
+  std::string uuidFile;
+  flags.value("uuid-file", [&](const std::string& value) -> Result<void> {
+    uuidFile = value;
+    return {};
+  });
   std::size_t next = TRY(flags.parse(arguments, 0));
-  if (next == arguments.size() || arguments[next].starts_with("--")) {
-    return refuse(ErrorKind::Invalid, "E_FLAG", "a pod's UUID is needed",
-                  "airlock list shows them");
-  }
-  parsed.pod = arguments[next++];
+  std::vector<std::string> pod;
+  if (uuidFile.empty() && next < arguments.size() && !arguments[next].starts_with("--"))
+    pod.push_back(arguments[next++]);
+  parsed.pod = TRY(podOperands(std::move(pod), uuidFile)).front();
   if (next < arguments.size() && arguments[next] == "--") ++next;
   parsed.command.assign(arguments.begin() + static_cast<std::ptrdiff_t>(next), arguments.end());
   return parsed;

@@ -36,6 +36,10 @@ Result<int> collectGarbage(const Options& options, const std::vector<std::string
   const auto collected = TRY(askFor<ipc::Collected>(options, request));
   for (const PodId& pod : collected.marked)
     complain("gc", "moving pod \"" + pod.text() + "\" to garbage");
+  for (const PodId& pod : collected.aborted)
+    complain("gc", "moving failed prepare \"" + pod.text() + "\" to garbage");
+  for (const PodId& pod : collected.expired)
+    complain("gc", "moving expired prepared pod \"" + pod.text() + "\" to garbage");
   const std::string grace = goDuration(static_cast<std::int64_t>(request.graceSeconds) * kSecond);
   for (const PodId& pod : collected.waiting) {
     complain("gc",

@@ -22,18 +22,28 @@ Result<int> list(const Options& options, const std::vector<std::string>& argumen
   if (!operands.empty()) return refuse(ErrorKind::Invalid, "E_FLAG", "list takes no arguments");
 
   std::vector<PodView> views;
+  std::vector<store::Pod> broken;
   if (auto opened = TRY(openPods(options))) {
     for (store::Pod& pod : TRY(opened->pods.list())) {
-      if (isListed(pod.state)) views.push_back(viewOf(std::move(pod)));
+      if (!isListed(pod.state)) continue;
+      if (!pod.broken.empty()) {
+        broken.push_back(std::move(pod));
+      } else if (format == OutputFormat::Text) {
+        views.push_back(PodView{.pod = std::move(pod)});  // its manifest is not in the table
+      } else {
+        views.push_back(viewOf(std::move(pod)));
+      }
     }
   }
   if (format == OutputFormat::Text) {
     out(listTable(views, full, !noLegend, wallClock()));
+    note(brokenPods(broken));
     return 0;
   }
   image::Json pods = image::Json::array();
   for (const PodView& view : views) pods.push_back(podJson(view));
   printJson(pods, styleOf(format));
+  note(brokenPods(broken));
   return 0;
 }
 

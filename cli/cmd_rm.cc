@@ -10,15 +10,9 @@ namespace airlock::cli {
 namespace {
 
 Result<void> removeOne(const Options& options, const std::string& text) {
-  const store::Pod pod = TRY(inMessage(findPod(options, text), "cannot get pod"));
+  const store::Pod pod = TRY(inMessage(findPod(options, text, true), "cannot get pod"));
   const std::string id = pod.record.pod.text();
-  if (pod.state == store::PodState::Running) {
-    return refuse(ErrorKind::Busy, "E_RUNNING", "pod \"" + id + "\" is currently running",
-                  "Stop it first: airlock stop " + id);
-  }
-  if (pod.state == store::PodState::Preparing) {
-    return refuse(ErrorKind::Busy, "E_RUNNING", "pod \"" + id + "\" is currently being prepared");
-  }
+  TRY(store::checkIdle(pod));
   TRY(askFor<ipc::Done>(options, ipc::RemovePodRequest{pod.record.pod}));
   out("\"" + id + "\"\n");
   return {};

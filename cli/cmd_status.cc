@@ -51,10 +51,7 @@ Result<store::Pod> waitFor(const Options& options, store::Pod pod, const Wait& w
   return pod;
 }
 
-bool isReady(store::PodState state) {
-  return state != store::PodState::Embryo && state != store::PodState::Preparing;
-}
-bool isOver(store::PodState state) { return isReady(state) && state != store::PodState::Running; }
+bool isReady(store::PodState state) { return state == store::PodState::Running || hasEnded(state); }
 
 }  // namespace
 
@@ -76,7 +73,7 @@ Result<int> status(const Options& options, const std::vector<std::string>& argum
 
   store::Pod pod = TRY(inMessage(findPod(options, operands.front()), "problem retrieving pod"));
   pod = TRY(waitFor(options, std::move(pod), waitReady, isReady));
-  pod = TRY(waitFor(options, std::move(pod), wait, isOver));
+  pod = TRY(waitFor(options, std::move(pod), wait, hasEnded));
 
   std::vector<ipc::CatalogRecord> images;
   if (const auto opened = TRY(openPods(options))) {

@@ -3,6 +3,7 @@
 #include "cli/in_message.h"
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
+#include "cli/pod_view.h"
 #include "cli/text_output.h"
 
 namespace airlock::cli {
@@ -12,7 +13,7 @@ namespace {
 Result<void> stopOne(const Options& options, const std::string& text, bool force) {
   const store::Pod pod = TRY(inMessage(findPod(options, text), "cannot get pod"));
   const std::string id = pod.record.pod.text();
-  if (pod.state == store::PodState::Exited || pod.state == store::PodState::ExitedGarbage) {
+  if (hasEnded(pod.state)) {
     return refuse(ErrorKind::Busy, "E_STOPPED", "pod \"" + id + "\" is already stopped");
   }
   if (pod.state != store::PodState::Running) {

@@ -74,6 +74,8 @@ Result<int> imageExtract(const Options& options, const std::vector<std::string>&
 Result<int> imageRender(const Options& options, const std::vector<std::string>& arguments);
 Result<int> imageRemove(const Options& options, const std::vector<std::string>& arguments);
 Result<int> run(const Options& options, const std::vector<std::string>& arguments);
+Result<int> prepare(const Options& options, const std::vector<std::string>& arguments);
+Result<int> runPrepared(const Options& options, const std::vector<std::string>& arguments);
 Result<int> enter(const Options& options, const std::vector<std::string>& arguments);
 Result<int> list(const Options& options, const std::vector<std::string>& arguments);
 Result<int> status(const Options& options, const std::vector<std::string>& arguments);

@@ -136,9 +136,7 @@ TEST_F(Cache, RemovesPartsThatAreOlderThanADay) {
     std::filesystem::last_write_time(
         path_ + "/" + name, std::filesystem::file_time_type::clock::now() - std::chrono::hours(25));
   }
-  {
-    const Download other = Download::open(dir_, "y").value();
-  }
+  { const Download other = Download::open(dir_, "y").value(); }
   EXPECT_TRUE(sys::list(dir_).value().empty());
 }
 TEST_F(Cache, HoldsFilesThatOnlyItsOwnerReads) {

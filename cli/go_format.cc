@@ -30,13 +30,17 @@ std::size_t widthOf(std::string_view text) {
   return width;
 }
 
-// The width of column `column` in the run of rows that begins with `row`: one without it ends it.
-std::size_t columnWidth(const std::vector<std::vector<std::string>>& rows, std::size_t row,
-                        std::size_t column) {
+// Rows one after the other that have a column: one without ends the run.
+struct Run {
+  std::size_t end = 0;  // the first row after it
   std::size_t width = 0;
-  for (std::size_t i = row; i < rows.size() && rows[i].size() > column + 1; ++i)
-    width = std::max(width, widthOf(rows[i][column]) + 1);
-  return (width + kTabWidth - 1) / kTabWidth * kTabWidth;
+};
+Run runFrom(const std::vector<std::vector<std::string>>& rows, std::size_t row,
+            std::size_t column) {
+  std::size_t width = 0;
+  for (; row < rows.size() && rows[row].size() > column + 1; ++row)
+    width = std::max(width, widthOf(rows[row][column]) + 1);
+  return {row, (width + kTabWidth - 1) / kTabWidth * kTabWidth};
 }
 
 [[gnu::format(printf, 1, 2)]] std::string format(const char* pattern, ...) {
@@ -67,16 +71,15 @@ constexpr Unit kUnits[] = {
 
 std::string tabulate(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
-  std::vector<std::size_t> widths;  // of the runs that the row before belongs to
+  std::vector<Run> runs;  // of each column, the one that the row is in
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    if (widths.size() >= rows[row].size())
-      widths.resize(std::max<std::size_t>(rows[row].size(), 1) - 1);
+    if (runs.size() < rows[row].size()) runs.resize(rows[row].size());
     for (std::size_t column = 0; column < rows[row].size(); ++column) {
       const std::string& cell = rows[row][column];
       out += cell;
       if (column + 1 == rows[row].size()) break;
-      if (column == widths.size()) widths.push_back(columnWidth(rows, row, column));
-      const std::size_t missing = widths[column] - widthOf(cell);
+      if (row >= runs[column].end) runs[column] = runFrom(rows, row, column);
+      const std::size_t missing = runs[column].width - widthOf(cell);
       out.append((missing + kTabWidth - 1) / kTabWidth, '\t');
     }
     out += '\n';

@@ -83,7 +83,7 @@ Result<Connection> connect(const Options& options) {
 Result<void> findHelper(const Options& options) {
   if (::geteuid() == 0) return {};
   const std::string path = socketPath(options);
-  struct stat info{};
+  struct stat info {};
   if (::stat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode))
     return noHelper("there is no socket " + printable(path), kStartOne);
   if (info.st_uid != 0) return noHelper(printable(path) + " is not root's", kStartOne);

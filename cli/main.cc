@@ -29,8 +29,8 @@ constexpr Command kCommands[] = {
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      catManifest},
-    {"completion", "bash", "print the completion of commands, flags, images and pods for a shell", "",
-     completion, false},
+    {"completion", "bash", "print the completion of commands, flags, images and pods for a shell",
+     "", completion, false},
     {"config", "", "print what the configuration says, all its directories together",
      "--pretty-print=true\tindented\n"
      "--show-secrets\tpasswords, tokens and keys too\n",
@@ -43,7 +43,9 @@ constexpr Command kCommands[] = {
      doctor},
     {"enter", "[--app=NAME] UUID [COMMAND [ARGUMENT...]]",
      "run a command in a running pod, confined as its app is",
-     "--app=\"\"\tthe app to enter, where a pod has several\n", enter},
+     "--app=\"\"\tthe app to enter, where a pod has several\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     enter},
     {"export", "[--app=NAME] [--overwrite] UUID FILE.aci", "make an image of an exited app",
      "--app=\"\"\tthe app to export, where a pod has several\n"
      "--overwrite\treplace FILE.aci\n",
@@ -114,10 +116,31 @@ constexpr Command kCommands[] = {
      "--net=\"none\"\tnone or host\n"
      "--volume=\"\"\tNAME=/PATH of a volume of the host\n",
      policyExplain},
+    {"prepare", "[POD-FLAGS] IMAGE [APP-FLAGS] [-- ARGUMENT...] [--- IMAGE...]",
+     "put a pod on disk without starting it, and print its UUID",
+     "--quiet\tas without it: only the UUID is printed\n"
+     "--pod-manifest=\"\"\tthe pod is exactly what this file says\n"
+     "--pod-name=\"\"\tthat the pod can be called by, beside its UUID\n"
+     "--uuid-file-save=\"\"\twrite the pod's UUID there\n"
+     "\tand every flag of run that does not belong to a start\n",
+     prepare},
     {"rm", "[--uuid-file=FILE] UUID...", "remove pods that have exited",
      "--uuid-file=\"\"\tread the pod's UUID from this file\n", removePods},
     {"run", "[POD-FLAGS] IMAGE [APP-FLAGS] [-- ARGUMENT...] [--- IMAGE...]", "run images as a pod",
      "--detach\tprint the UUID when the pod is ready, and leave it running\n"
+     "--dns=\"\"\tcomma list of name servers, host or none\n"
+     "--dns-domain=\"\"\tof the resolver\n"
+     "--dns-opt=\"\"\toption of the resolver\n"
+     "--dns-search=\"\"\tdomain that the resolver searches\n"
+     "--hosts-entry=\"\"\tIP=NAME for /etc/hosts, or host\n"
+     "--ipc=\"auto\"\tauto or private\n"
+     "--mds-register\tregister the pod with the metadata service\n"
+     "--pod-manifest=\"\"\tthe pod is exactly what this file says\n"
+     "--pod-name=\"\"\tthat the pod can be called by, beside its UUID\n"
+     "--port=\"\"\tNAME:[IP:]PORT of the host (no private networks in this version)\n"
+     "--annotation=\"\"\tNAME=VALUE of the app before it, or of the pod\n"
+     "--user-annotation=\"\"\tlikewise, for people\n"
+     "--user-label=\"\"\tlikewise\n"
      "--hostname=\"\"\tof the pod; airlock-UUID otherwise\n"
      "--inherit-env\tgive the apps this environment\n"
      "--interactive\tgive the app a terminal\n"
@@ -151,6 +174,21 @@ constexpr Command kCommands[] = {
      "--oom-score-adj=\"\"\tfor the kernel when memory runs out\n"
      "--signature=\"\"\tdetached signature of the image before it\n",
      run},
+    {"run-prepared", "[--uuid-file=FILE] UUID", "start a prepared pod",
+     "--dns=\"\"\tcomma list of name servers, host or none\n"
+     "--dns-domain=\"\"\tof the resolver\n"
+     "--dns-opt=\"\"\toption of the resolver\n"
+     "--dns-search=\"\"\tdomain that the resolver searches\n"
+     "--hostname=\"\"\tof the pod; airlock-UUID otherwise\n"
+     "--hosts-entry=\"\"\tIP=NAME for /etc/hosts, or host\n"
+     "--interactive\tgive the app a terminal\n"
+     "--ipc=\"auto\"\tauto or private\n"
+     "--journal=\"auto\"\tauto, off, or a journal namespace for the apps' output\n"
+     "--mds-register\tregister the pod with the metadata service\n"
+     "--net[=default]\tnone: loopback alone; host: the host's network, where policy allows it\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n"
+     "--uuid-file-save=\"\"\twrite the pod's UUID there\n",
+     runPrepared},
     {"status", "[--uuid-file=FILE] UUID", "tell how a pod is",
      "--format=\"\"\tjson or json-pretty\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n"

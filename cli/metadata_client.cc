@@ -117,4 +117,11 @@ Result<void> unregisterPod(const Options& options, const PodId& pod) {
                 "the metadata service keeps the pod: HTTP status " + std::to_string(status));
 }
 
+Result<MetadataRegistration> MetadataRegistration::make(const Options& options, const PodId& pod,
+                                                        const MetadataEntry& entry,
+                                                        const std::string& podManifest) {
+  TRY(registerPod(options, pod, entry.token, podManifest, entry.apps));
+  return MetadataRegistration(options, pod);
+}
+
 }  // namespace airlock::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,5 +32,29 @@ Result<void> registerPod(const Options& options, const PodId& pod, const std::st
                          const std::string& podManifest, const std::vector<AppManifest>& apps);
 // A pod that is not registered is no error.
 Result<void> unregisterPod(const Options& options, const PodId& pod);
+
+// What a pod is registered with, before anything of it runs.
+struct MetadataEntry {
+  std::string token;
+  std::vector<AppManifest> apps;
+};
+// The service knows the pod while this exists.
+class MetadataRegistration {
+ public:
+  static Result<MetadataRegistration> make(const Options& options, const PodId& pod,
+                                           const MetadataEntry& entry,
+                                           const std::string& podManifest);
+  MetadataRegistration(MetadataRegistration&& other) noexcept
+      : options_(other.options_), pod_(std::exchange(other.pod_, std::nullopt)) {}
+  MetadataRegistration& operator=(MetadataRegistration&&) = delete;
+  ~MetadataRegistration() {
+    if (pod_) static_cast<void>(unregisterPod(options_, *pod_));
+  }
+
+ private:
+  MetadataRegistration(const Options& options, const PodId& pod) : options_(options), pod_(pod) {}
+  const Options& options_;
+  std::optional<PodId> pod_;
+};
 
 }  // namespace airlock::cli

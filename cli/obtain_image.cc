@@ -32,7 +32,7 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 
 bool isRegularFile(std::string_view path) {
-  struct stat info{};
+  struct stat info {};
   return ::stat(std::string(path).c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 

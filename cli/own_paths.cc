@@ -54,7 +54,7 @@ Result<Fd> openCache(const Options& options) {
   if (::geteuid() == 0) path = "/var/cache/airlock";
   if (options.dirGiven) {
     // A user's cache does not go below a data directory that is root's.
-    struct stat info{};
+    struct stat info {};
     const bool theirs = ::stat(options.dir.c_str(), &info) == 0 && info.st_uid != ::geteuid();
     if (!theirs || path.empty()) path = options.dir + "/cache";
   }

@@ -10,6 +10,7 @@
 #include "cli/in_message.h"
 #include "cli/options.h"
 #include "cli/text_output.h"
+#include "store/pod_names.h"
 
 namespace airlock::cli {
 
@@ -25,15 +26,38 @@ Result<std::optional<OpenedPods>> openPods(const Options& options) {
   return std::optional(OpenedPods{*std::move(store), *std::move(pods)});
 }
 
-Result<store::Pod> findPod(const Options& options, std::string_view text) {
-  auto opened = TRY(openPods(options));
+namespace {
+
+Result<PodId> resolve(const OpenedPods& opened, std::string_view text) {
+  if (const auto whole = PodId::parse(text)) return *whole;
+  auto begins = opened.pods.resolve(text);
+  const auto name = AppName::parse(text);
+  if (!name) return begins;
+  const auto named = TRY(store::podOfName(opened.store.top(), *name));
+  // A name outlives its pod until the next gc when the helper was killed between the two.
+  if (!named || !opened.pods.find(*named)) return begins;
+  if (begins && *begins == *named) return *named;
+  if (!begins && begins.error().code() == "E_NOT_FOUND") return *named;
+  return refuse(
+      ErrorKind::Invalid, "E_AMBIGUOUS",
+      "\"" + name->text() + "\" is the name of one pod and the beginning of another's UUID",
+      "Write out the UUID, or more of it");
+}
+
+}  // namespace
+
+Result<store::Pod> findPod(const Options& options, std::string_view text, bool broken) {
+  const auto opened = TRY(openPods(options));
   if (!opened) {
     return refuse(ErrorKind::Missing, "E_NOT_FOUND",
                   "no matches found for " + airlock::quoted(text),
                   "There are no pods in " + printable(options.dir));
   }
-  if (const auto whole = PodId::parse(text)) return opened->pods.find(*whole);
-  return opened->pods.find(TRY(opened->pods.resolve(text)));
+  store::Pod pod = TRY(opened->pods.find(TRY(resolve(*opened, text))));
+  if (pod.broken.empty() || broken) return pod;
+  return refuse(ErrorKind::Failed, "E_BROKEN",
+                "pod \"" + pod.record.pod.text() + "\": " + pod.broken,
+                "Remove it: airlock rm " + pod.record.pod.text());
 }
 
 Result<std::vector<std::string>> podOperands(std::vector<std::string> operands,
@@ -46,7 +70,7 @@ Result<std::vector<std::string>> podOperands(std::vector<std::string> operands,
     operands.push_back(TRY(inMessage(PodId::parse(text), printable(uuidFile))).text());
   }
   if (operands.empty()) {
-    return refuse(ErrorKind::Invalid, "E_FLAG", "a pod's UUID is needed",
+    return refuse(ErrorKind::Invalid, "E_FLAG", "a pod's UUID or name is needed",
                   "airlock list shows them");
   }
   return operands;

@@ -21,8 +21,10 @@ struct OpenedPods {
 // nullopt: nothing was ever stored or run there.
 Result<std::optional<OpenedPods>> openPods(const Options& options);
 
-// The pod with this UUID or with a UUID that alone begins so.
-Result<store::Pod> findPod(const Options& options, std::string_view text);
+// The pod with this UUID, with this name, or with a UUID that alone begins so.  E_AMBIGUOUS when
+// one pod is called as another's UUID begins: nobody can put a pod in the place of another.
+// E_BROKEN: there is nothing to be read of it, which only `rm` can do without.
+Result<store::Pod> findPod(const Options& options, std::string_view text, bool broken = false);
 
 // The UUIDs meant by operands and --uuid-file ("" when not given); E_USAGE-like refusal when there
 // are none.

@@ -7,7 +7,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "cli/in_message.h"
+#include "cli/pod_declarations.h"
 #include "cli/pod_flags.h"
+#include "cli/start_arguments.h"
 #include "cli/stream_modes.h"
 #include "image/quantity.h"
 #include "image/types.h"
@@ -62,14 +64,6 @@ Result<void> checkVolume(const image::Volume& volume) {
   if (volume.source[0] != '/') return badFlag("source for host volume must be absolute path");
   if (ofEmpty) return badFlag("mode, uid and gid for host volume should not be set");
   return {};
-}
-
-Result<ipc::Network> parseNetwork(const std::string& text) {
-  if (text.empty() || text == "default" || text == "none") return ipc::Network::Loopback;
-  if (text == "host") return ipc::Network::Host;
-  return refuse(ErrorKind::Unsupported, "E_NETWORK",
-                "network " + airlock::quoted(text) + " is not part of this version",
-                "Use --net=none (a loopback interface only) or --net=host");
 }
 
 }  // namespace
@@ -191,39 +185,18 @@ Result<std::vector<image::EnvironmentVariable>> parseEnvironmentFile(const std::
 
 namespace {
 
-// Flags of rkt's run that this version refuses by name, each with what to do instead.
-void addUnavailable(FlagSet& flags) {
-  for (const char* name : {"port",
-                           "dns",
-                           "dns-search",
-                           "dns-opt",
-                           "dns-domain",
-                           "hosts-entry",
-                           "mds-register",
-                           "stage1-url",
-                           "stage1-path",
-                           "stage1-name",
-                           "stage1-hash",
-                           "stage1-from-dir",
-                           "stage1-image",
-                           "pod-manifest",
-                           "ipc",
-                           "annotation",
-                           "user-annotation",
-                           "user-label",
-                           "no-overlay",
-                           "no-overlayfs"}) {
-    flags.unavailable(name);
-  }
-}
-
 // State of one reading of the arguments.
 class Reader {
  public:
-  Reader() {
+  explicit Reader(PodVerb verb) {
+    if (verb == PodVerb::Run) addStartFlags(flags_, pod_);
+    if (verb == PodVerb::Run) flags_.boolean("detach", pod_.detach);
+    if (verb == PodVerb::Prepare) refuseStartFlags(flags_);
+    if (verb == PodVerb::Prepare) flags_.boolean("quiet", pod_.quiet);
+    addDeclarations(flags_, pod_);
+    addChoices(flags_, pod_);
     addPodFlags();
     addAppFlags();
-    addUnavailable(flags_);
   }
   // The flags refer to this object.
   Reader(const Reader&) = delete;
@@ -259,7 +232,24 @@ class Reader {
  private:
   using Handler = FlagSet::Handler;
 
+  // What rkt counts as saying something that the manifest says, too.
+  Result<void> checkManifestAlone() const {
+    const bool alone = pod_.apps.empty() && pod_.volumes.empty() && pod_.mounts.empty() &&
+                       pod_.ports.empty() && pod_.environment.empty() &&
+                       pod_.environmentFiles.empty() && !pod_.inheritEnvironment &&
+                       pod_.annotations.empty() && pod_.userAnnotations.empty() &&
+                       pod_.userLabels.empty() && !pod_.pullPolicyGiven;
+    if (!alone) return badFlag("conflicting flags set with --pod-manifest (see --help)");
+    return {};
+  }
+
   Result<void> checkWhole() const {
+    TRY(checkStart(pod_));
+    for (const char* network : {"none", "host"}) {
+      if (!pod_.ports.empty() && pod_.networkName == network)
+        return badFlag("--port flag does not work with '" + std::string(network) + "' networking");
+    }
+    if (!pod_.podManifest.empty()) return checkManifestAlone();
     if (pod_.apps.empty()) return badFlag("must provide at least one image");
     if (pod_.interactive && pod_.apps.size() > 1) {
       return badFlag("interactive option only supports one image");
@@ -311,29 +301,14 @@ class Reader {
   }
 
   void addPodFlags() {
-    flags_.boolean("interactive", pod_.interactive);
-    flags_.boolean("detach", pod_.detach);
     flags_.boolean("inherit-env", pod_.inheritEnvironment);
-    flags_.boolean("private-users", ignored_);  // every pod has a user namespace of its own
-    const Handler network = [this](const std::string& value) -> Result<void> {
-      pod_.network = TRY(parseNetwork(value));
-      return {};
-    };
-    flags_.optionalValue("net", "default", network);
-    flags_.optionalValue("private-net", "default", network);
-    flags_.value("hostname", [this](const std::string& value) -> Result<void> {
-      if (value.size() > limits::kHostnameBytes) return badFlag("the host name is too long");
-      pod_.hostname = value;
+    flags_.value("pod-manifest", [this](const std::string& value) -> Result<void> {
+      if (value.empty()) return badFlag("a file is needed");
+      pod_.podManifest = value;
       return {};
     });
     flags_.value("uuid-file-save", [this](const std::string& value) -> Result<void> {
       pod_.uuidFile = value;
-      return {};
-    });
-    flags_.value("journal", [this](const std::string& value) -> Result<void> {
-      // As systemd takes them: the name is part of names of units and directories.
-      if (!AppName::parse(value)) return badFlag("it is auto, off or a journal namespace");
-      pod_.journal = value;
       return {};
     });
     flags_.value("set-env", [this](const std::string& value) -> Result<void> {
@@ -357,6 +332,7 @@ class Reader {
     });
     flags_.value("pull-policy", [this](const std::string& value) -> Result<void> {
       pod_.pullPolicy = TRY(parsePullPolicy(value));
+      pod_.pullPolicyGiven = true;
       return {};
     });
     addPullPolicyAliases();
@@ -365,7 +341,9 @@ class Reader {
   void addPullPolicyAliases() {
     const auto alias = [this](const char* name, PullPolicy policy) {
       flags_.optionalValue(name, "true", [this, policy](const std::string& value) -> Result<void> {
-        if (TRY(readBoolean("value", value))) pod_.pullPolicy = policy;
+        if (!TRY(readBoolean("value", value))) return {};
+        pod_.pullPolicy = policy;
+        pod_.pullPolicyGiven = true;
         return {};
       });
     };
@@ -493,14 +471,13 @@ class Reader {
   }
 
   PodArguments pod_;
-  bool ignored_ = false;
   FlagSet flags_;
 };
 
 }  // namespace
 
-Result<PodArguments> parsePodArguments(const std::vector<std::string>& arguments) {
-  return Reader().read(arguments);
+Result<PodArguments> parsePodArguments(const std::vector<std::string>& arguments, PodVerb verb) {
+  return Reader(verb).read(arguments);
 }
 
 }  // namespace airlock::cli

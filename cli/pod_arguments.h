@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// rkt's grammar of `run`: [pod flags] IMAGE [app flags] [-- ARGS [---]] [IMAGE ...].  Nothing is
-// looked up here.
+// rkt's grammar of `run` and `prepare`: [pod flags] IMAGE [app flags] [-- ARGS [---]] [IMAGE ...].
+// Nothing is looked up here.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/name_files.h"
 #include "cli/obtain_image.h"
 #include "image/isolators.h"
 #include "image/manifest.h"
@@ -35,26 +37,46 @@ struct AppArguments {
   std::optional<ipc::StreamMode> input;  // --stdin; "interactive" is the pod's
   std::optional<ipc::StreamMode> output;
   std::optional<ipc::StreamMode> errors;
+  std::vector<image::Annotation> annotations;
+  std::map<std::string, std::string> userAnnotations;
+  std::map<std::string, std::string> userLabels;
   std::vector<std::string> arguments;  // appended to exec
 };
 
 struct PodArguments {
+  // Of a start: what the pod's manifest does not say.
   bool interactive = false;
   bool detach = false;
   ipc::Network network = ipc::Network::Loopback;
+  std::string networkName = "default";  // as typed
   std::string hostname;
-  std::string uuidFile;
+  NameFiles nameFiles;
+  bool mdsRegister = false;      // with the metadata service
   std::string journal = "auto";  // "auto", "off" or the name of a journal namespace
+
+  std::string uuidFile;     // that the UUID is written to
+  std::string podManifest;  // file: the pod is exactly this, and nothing below is given
+  bool quiet = false;
+  bool noOverlay = false;
+  std::string stage1;  // the flag that chose it
+  std::optional<AppName> podName;
   bool inheritEnvironment = false;
   std::vector<image::EnvironmentVariable> environment;  // --set-env
   std::vector<std::string> environmentFiles;
   std::vector<image::Volume> volumes;
   std::vector<image::Mount> mounts;  // for every app
+  std::vector<image::ExposedPort> ports;
+  std::vector<image::Annotation> annotations;
+  std::map<std::string, std::string> userAnnotations;
+  std::map<std::string, std::string> userLabels;
   PullPolicy pullPolicy = PullPolicy::New;
-  std::vector<AppArguments> apps;  // at least one
+  bool pullPolicyGiven = false;
+  std::vector<AppArguments> apps;  // at least one, but with podManifest
 };
 
-Result<PodArguments> parsePodArguments(const std::vector<std::string>& arguments);
+enum class PodVerb { Run, Prepare };
+Result<PodArguments> parsePodArguments(const std::vector<std::string>& arguments,
+                                       PodVerb verb = PodVerb::Run);
 
 // "NAME,kind=host,source=PATH[,readOnly=B][,recursive=B]",
 // "NAME,kind=empty[,readOnly=B][,mode=0755][,uid=N][,gid=N]".

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/start_arguments.h"
+
 namespace airlock::cli {
 namespace {
 
@@ -96,11 +98,61 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     NotInThisVersion, RunRefuses,
-    testing::Values(Refusal{{"--port=http:80", "a"}, "--port is not part of this version"},
-                    Refusal{{"--dns=1.1.1.1", "a"}, "--dns is not part of this version"},
-                    Refusal{{"--stage1-name=x", "a"}, "--stage1-name is not part of this version"},
-                    Refusal{{"--pod-manifest", "f"}, "--pod-manifest is not part of this version"},
+    testing::Values(Refusal{{"--stage1-name=x", "a"}, "stage1 \"x\" is not part of this version"},
+                    Refusal{{"--ipc=parent", "a"}, "--ipc=parent would let the pod at"},
                     Refusal{{"--net=default-restricted", "a"}, "is not part of this version"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    PodsAndManifests, RunRefuses,
+    testing::Values(Refusal{{"--port=http", "a"}, "\"http\" is not in name:[ip:]port format"},
+                    Refusal{{"--port=http:0", "a"}, "is not in name:[ip:]port format"},
+                    Refusal{{"--port=http:1.2.3:80", "a"}, "is not in name:[ip:]port format"},
+                    Refusal{{"--port=HTTP:80", "a"}, "\"HTTP\" is not a valid port name"},
+                    Refusal{{"--net=none", "--port=http:80", "a"},
+                            "--port flag does not work with 'none' networking"},
+                    Refusal{{"--net=host", "--port=http:80", "a"},
+                            "--port flag does not work with 'host' networking"},
+                    Refusal{{"--net=none", "--mds-register", "a"},
+                            "--mds-register flag does not work with --net=none"},
+                    Refusal{{"--pod-manifest=f", "a"},
+                            "conflicting flags set with --pod-manifest (see --help)"},
+                    Refusal{{"--pod-manifest=f", "--no-store"},
+                            "conflicting flags set with --pod-manifest (see --help)"},
+                    Refusal{{"--pod-name=Web", "a"}, "ACName"},
+                    Refusal{{"--user-label=x", "a"}, "must be specified as key=value"},
+                    Refusal{{"a", "--annotation=x=1", "--annotation=x=2"}, "is given twice"},
+                    Refusal{
+                        {"--stage1-name=stage1-coreos", "--stage1-path=/stage1-coreos.aci", "a"},
+                        "mutually exclusive"}));
+
+TEST(PodArguments, OfPrepareAreThoseThatAManifestKeeps) {
+  const auto pod = parsePodArguments(
+      {"--quiet", "--pod-name=web", "--user-label=tier=front", "--port=http:[::1]:80",
+       "--private-users", "--stage1-name=coreos.com/rkt/stage1-coreos:1.30.0", "a",
+       "--user-annotation=k=v=w", "--annotation=example.com/n=1"},
+      PodVerb::Prepare);
+  ASSERT_TRUE(pod) << pod.error().text();
+  EXPECT_TRUE(pod->quiet);
+  EXPECT_EQ(pod->podName->text(), "web");
+  EXPECT_EQ(pod->userLabels.at("tier"), "front");
+  EXPECT_EQ(pod->ports.at(0).hostIp, "::1");
+  EXPECT_EQ(pod->apps.at(0).userAnnotations.at("k"), "v=w");
+  EXPECT_EQ(pod->apps.at(0).annotations.at(0).name, "example.com/n");
+  const auto refused = parsePodArguments({"--net=host", "a"}, PodVerb::Prepare);
+  EXPECT_EQ(refused.error().message(), "--net is said when the pod starts");
+  EXPECT_TRUE(parsePodArguments({"--pod-manifest=f"}, PodVerb::Prepare));
+}
+
+TEST(PodArguments, OfAStartNameOnePod) {
+  const auto start = parseStartArguments(
+      {"--net=host", "--hostname=h", "0123", "--dns=192.0.2.1", "--uuid-file-save=f"});
+  ASSERT_TRUE(start) << start.error().text();
+  EXPECT_EQ(start->operands, std::vector<std::string>{"0123"});
+  EXPECT_EQ(start->pod.network, ipc::Network::Host);
+  EXPECT_EQ(start->pod.hostname, "h");
+  EXPECT_EQ(start->pod.uuidFile, "f");
+  EXPECT_FALSE(parseStartArguments({"--volume=v,kind=empty", "0123"}));
+}
 
 TEST(RunArguments, EachStreamHasAModeOfItsOwn) {
   const auto pod = parsePodArguments(

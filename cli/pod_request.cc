@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 
 #include "base/limits.h"
@@ -24,18 +23,7 @@ namespace {
 
 using image::EnvironmentVariable;
 
-constexpr std::string_view kNotifies = "appc.io/executor/supports-systemd-notify";
 constexpr std::string_view kNoNewPrivileges = "os/linux/no-new-privileges";
-
-void setVariable(std::vector<EnvironmentVariable>& environment,
-                 const EnvironmentVariable& variable) {
-  const auto there = std::ranges::find(environment, variable.name, &EnvironmentVariable::name);
-  if (there != environment.end()) {
-    there->value = variable.value;
-  } else {
-    environment.push_back(variable);
-  }
-}
 
 // The directory or file behind a volume, as the caller may read it.  Links are the caller's own
 // affair.
@@ -62,36 +50,48 @@ ipc::VolumeSpec specOf(const image::Volume& volume) {
   return spec;
 }
 
-std::string absoluteTarget(const std::string& path) {
-  return path.starts_with('/') ? path : "/" + path;
+// What appc can say of a pod and this version cannot do.
+Result<void> refuseUnsupported(const image::PodManifest& manifest) {
+  if (!manifest.ports.empty()) {
+    return refuse(ErrorKind::Unsupported, "E_NETWORK",
+                  "port \"" + manifest.ports.front().name.text() +
+                      "\" cannot be forwarded: a pod has no private network in this version",
+                  "Use --net=host, or let the service manager open the socket");
+  }
+  if (!manifest.isolators.empty()) {
+    return refuse(ErrorKind::Unsupported, "E_ISOLATOR",
+                  "isolator " + printable(manifest.isolators.front().name) +
+                      " of the whole pod is not enforced",
+                  "Give it to each app");
+  }
+  return {};
 }
 
 class Builder {
  public:
-  Builder(const PodArguments& arguments, const Surroundings& surroundings)
-      : arguments_(arguments), surroundings_(surroundings) {}
+  Builder(const image::PodManifest& pod, const PodArguments& start,
+          const Surroundings& surroundings)
+      : pod_(pod), start_(start), surroundings_(surroundings) {}
 
   Result<PodRequest> build(std::span<const ChosenImage> images) {
-    if (images.size() != arguments_.apps.size())
-      return fail(ErrorKind::Invalid, "an image is missing");
-    pod_.acVersion = std::string(image::kAppcVersion);
-    pod_.annotations.push_back({"coreos.com/rkt/stage1/mutable", "false"});
-    pod_.volumes = arguments_.volumes;
-    spec().hostname = arguments_.hostname;
+    TRY(image::requireApps(pod_));
+    if (images.size() != pod_.apps.size()) return fail(ErrorKind::Invalid, "an image is missing");
+    TRY(refuseUnsupported(pod_));
+    spec().hostname = start_.hostname;
     if (spec().hostname.empty() && programName() == "rkt") spec().hostname = "rkt-";
-    spec().network = arguments_.network;
-    spec().terminal = arguments_.interactive;
+    spec().network = start_.network;
+    spec().terminal = start_.interactive;
+    if (start_.interactive && pod_.apps.size() != 1) {
+      return refuse(ErrorKind::Invalid, "E_FLAG", "interactive option only supports one image");
+    }
+    spec().resolvConf = TRY(resolvConfOf(start_.nameFiles, start_.network));
+    spec().hosts = TRY(hostsOf(start_.nameFiles));
     warnOfInsecure();
     spec().watchdogMicroseconds = surroundings_.watchdogMicroseconds;
-    for (std::size_t i = 0; i < images.size(); ++i) TRY(addApp(arguments_.apps[i], images[i]));
+    for (const image::Volume& volume : pod_.volumes) TRY(addVolume(volume));
+    for (std::size_t i = 0; i < images.size(); ++i) TRY(addApp(pod_.apps[i], images[i]));
     warnOfSockets();
-    for (const image::Volume& volume : pod_.volumes) {
-      if (volume.kind == image::Volume::Kind::Host)
-        result_.volumes.push_back(TRY(openSource(volume)));
-      spec().volumes.push_back(specOf(volume));
-    }
     TRY(checkDescriptors());
-    TRY(image::checkPodManifest(pod_));
     result_.request.podManifest = image::toJson(pod_, image::JsonStyle::Compact);
     if (result_.request.podManifest.size() > limits::kPodManifestBytes) {
       return refuse(ErrorKind::Invalid, "E_LIMIT",
@@ -124,156 +124,87 @@ class Builder {
                       " host volumes, seccomp filters and sockets together");
   }
 
-  Result<void> addApp(const AppArguments& wanted, const ChosenImage& chosen) {
+  Result<void> addVolume(const image::Volume& volume) {
+    if (volume.kind == image::Volume::Kind::Host)
+      result_.volumes.push_back(TRY(openSource(volume)));
+    spec().volumes.push_back(specOf(volume));
+    return {};
+  }
+
+  Result<void> addApp(const image::RuntimeApp& runtime, const ChosenImage& chosen) {
     const image::ImageManifest manifest = TRY(image::parseImageManifest(chosen.manifest));
     TRY(image::requirePlatform(manifest.labels));
-    // Its files are not all there, or more are than it wants to show: not the image that was
-    // signed.
-    if (!manifest.dependencies.empty() || !manifest.pathWhitelist.empty()) {
-      return refuse(ErrorKind::Unsupported, "E_UNSUPPORTED",
-                    "image \"" + manifest.name.text() +
-                        "\" has dependencies or a pathWhitelist, which this version does not apply",
-                    "Build it as one image without them");
-    }
-    const std::string& imageName = manifest.name.text();
-    const AppName name = wanted.name
-                             ? *wanted.name
-                             : TRY(image::sanitizeAppName(
-                                   std::string_view(imageName).substr(imageName.rfind('/') + 1)));
-    if (std::ranges::find(pod_.apps, name, &image::RuntimeApp::name) != pod_.apps.end()) {
-      return refuse(ErrorKind::Invalid, "E_APP", "multiple apps with name " + name.text(),
-                    "Give one of them another --name");
-    }
-    image::App app = TRY(override(manifest, wanted));
+    const image::App& app = *runtime.app;
+    const std::string where = "app " + runtime.name.text();
     const image::AppIsolators isolators =
-        TRY(inMessage(image::decodeIsolators(app.isolators), "app " + name.text()));
+        TRY(inMessage(image::decodeIsolators(app.isolators), where));
     for (const std::string& isolator : isolators.notEnforced) {
-      result_.notes.push_back("app " + name.text() + ": isolator " + isolator + " is not enforced");
+      // Who wrote the pod's manifest can leave it out; who only uses an image cannot.
+      if (!start_.podManifest.empty()) {
+        return refuse(ErrorKind::Unsupported, "E_ISOLATOR",
+                      where + ": isolator " + isolator + " is not enforced",
+                      "Leave it out of the pod manifest");
+      }
+      result_.notes.push_back(where + ": isolator " + isolator + " is not enforced");
     }
 
-    image::RuntimeApp runtime{.name = name,
-                              .image = {manifest.name, chosen.record.image.text(), manifest.labels},
-                              .app = std::nullopt,
-                              .readOnlyRootFs = wanted.readOnlyRootFs,
-                              .mounts = {},
-                              .annotations = {}};
-    ipc::AppSpec started{.name = name,
+    ipc::AppSpec started{.name = runtime.name,
                          .image = chosen.record.image,
                          .imageName = displayName(manifest.name, manifest.labels)};
-    TRY(addMounts(app, wanted, runtime, started));
+    TRY(addMounts(runtime, started));
     TRY(limit(app, isolators, started));
     passSockets(app, started);
-    started.notify =
-        wanted.notify || image::annotationValue(manifest.annotations, kNotifies) == "true";
-    if (wanted.notify) runtime.annotations.push_back({std::string(kNotifies), "true"});
-    setStreams(wanted, started);
-    noteStreams(started, runtime.annotations);
-    describe(app, wanted, started);
-    runtime.app = std::move(app);
-    pod_.apps.push_back(std::move(runtime));
+    // What the pod says of the app goes before what the image says.
+    const std::string_view notifies = image::annotationValue(runtime.annotations, kNotifies);
+    started.notify = (notifies.empty() ? image::annotationValue(manifest.annotations, kNotifies)
+                                       : notifies) == "true";
+    const StreamModes modes = streamModesOf(runtime.annotations);
+    started.input = modes.input;
+    started.output = modes.output;
+    started.errors = modes.errors;
+    describe(app, started);
+    started.readOnlyRoot = runtime.readOnlyRootFs;
     spec().apps.push_back(std::move(started));
     return {};
   }
 
-  // What the image says about its app, changed by the flags.
-  Result<image::App> override(const image::ImageManifest& manifest,
-                              const AppArguments& wanted) const {
-    image::App app;
-    app.user = app.group = "0";
-    if (manifest.app) app = *manifest.app;
-    if (wanted.exec) app.exec = {*wanted.exec};
-    if (app.exec.empty()) {
-      return refuse(
-          ErrorKind::Invalid, "E_EXEC",
-          "image \"" + manifest.name.text() + "\" has an empty \"exec\" (try --exec=BINARY)");
-    }
-    app.exec.insert(app.exec.end(), wanted.arguments.begin(), wanted.arguments.end());
-    if (wanted.user) app.user = *wanted.user;
-    if (wanted.group) app.group = *wanted.group;
-    if (wanted.supplementaryGids) app.supplementaryGids = *wanted.supplementaryGids;
-    if (wanted.workingDirectory) app.workingDirectory = *wanted.workingDirectory;
-    for (const image::Isolator& isolator : wanted.isolators) {
-      image::overrideIsolator(app.isolators, isolator);
-    }
-    std::vector<EnvironmentVariable> environment;
-    if (arguments_.inheritEnvironment) environment = surroundings_.parentEnvironment;
-    using Variables = std::vector<EnvironmentVariable>;
-    const Variables& fromImage = app.environment;
-    for (const Variables& later :
-         {std::cref(fromImage), std::cref(surroundings_.fileEnvironment),
-          std::cref(arguments_.environment), std::cref(wanted.environment)}) {
-      for (const EnvironmentVariable& variable : later) setVariable(environment, variable);
-    }
-    app.environment = std::move(environment);
-    TRY(image::checkApp(app));
-    return app;
-  }
-
-  const image::Volume* findVolume(const AppName& name) const {
-    const auto found = std::ranges::find(pod_.volumes, name, &image::Volume::name);
-    return found == pod_.volumes.end() ? nullptr : &*found;
-  }
-
-  void addMount(image::RuntimeApp& runtime, ipc::AppSpec& started, const image::Volume& volume,
-                const std::string& target, bool pointIsReadOnly) const {
-    runtime.mounts.push_back({volume.name, target, std::nullopt});
-    started.mounts.push_back({volume.name, target, volume.readOnly.value_or(pointIsReadOnly)});
-  }
-
-  // The app's own --mount before the pod's for the same path; then the image's mount points by
-  // name; what is left gets an empty volume.
-  Result<void> addMounts(const image::App& app, const AppArguments& wanted,
-                         image::RuntimeApp& runtime, ipc::AppSpec& started) {
-    const auto taken = [&](const std::string& target) {
-      return std::ranges::find(started.mounts, target, &ipc::MountSpec::target) !=
-             started.mounts.end();
-    };
-    for (const auto* mounts : {&wanted.mounts, &arguments_.mounts}) {
-      for (const image::Mount& mount : *mounts) {
-        const image::Volume* volume = findVolume(mount.volume);
-        if (volume == nullptr) {
+  Result<void> addMounts(const image::RuntimeApp& runtime, ipc::AppSpec& started) {
+    for (const image::Mount& mount : runtime.mounts) {
+      const std::string target = absoluteTarget(mount.path);
+      const auto& points = runtime.app->mountPoints;
+      const auto point = std::ranges::find_if(points, [&](const image::MountPoint& each) {
+        return absoluteTarget(each.path) == target;
+      });
+      const bool pointIsReadOnly = point != points.end() && point->readOnly;
+      image::Volume volume{.name = mount.volume};
+      if (mount.appVolume) {
+        volume = *mount.appVolume;
+        volume.name = TRY(ownVolumeName(runtime.name, mount.volume));
+        TRY(addVolume(volume));
+      } else {
+        const auto found = std::ranges::find(pod_.volumes, mount.volume, &image::Volume::name);
+        if (found == pod_.volumes.end()) {
           return refuse(ErrorKind::Invalid, "E_VOLUME",
                         "dangling mount point \"" + printable(mount.path) + "\": volume \"" +
-                            mount.volume.text() + "\" not found",
-                        "Define it with --volume=" + mount.volume.text() + ",kind=...");
+                            mount.volume.text() + "\" not found");
         }
-        if (taken(mount.path)) continue;
-        const auto point = std::ranges::find_if(
-            app.mountPoints,
-            [&](const image::MountPoint& each) { return absoluteTarget(each.path) == mount.path; });
-        addMount(runtime, started, *volume, mount.path,
-                 point != app.mountPoints.end() && point->readOnly);
+        volume = *found;
       }
-    }
-    for (const image::MountPoint& point : app.mountPoints) {
-      const std::string target = absoluteTarget(point.path);
-      if (taken(target)) continue;
-      const image::Volume* volume = findVolume(point.name);
-      if (volume == nullptr) volume = TRY(addImplicitVolume(runtime.name, point));
-      addMount(runtime, started, *volume, target, point.readOnly);
+      started.mounts.push_back({volume.name, target, volume.readOnly.value_or(pointIsReadOnly)});
     }
     return {};
   }
 
-  Result<const image::Volume*> addImplicitVolume(const AppName& app,
-                                                 const image::MountPoint& point) {
-    result_.warnings.push_back("warning: no volume specified for mount point \"" +
-                               point.name.text() +
-                               "\", implicitly creating an \"empty\" volume. This volume will be "
-                               "removed when the pod is garbage-collected.");
-    const AppName name = TRY(AppName::parse(app.text() + "-" + point.name.text()));
-    if (findVolume(name) == nullptr) {
-      constexpr std::uint32_t mode = 0755;
-      pod_.volumes.push_back({.name = name,
-                              .kind = image::Volume::Kind::Empty,
-                              .source = {},
-                              .readOnly = {},
-                              .recursive = {},
-                              .mode = mode,
-                              .uid = 0,
-                              .gid = 0});
+  // Of a volume that is one app's alone, among those of the pod.
+  Result<AppName> ownVolumeName(const AppName& app, const AppName& volume) {
+    const std::string base = app.text() + "-" + volume.text();
+    for (std::size_t number = 0; number <= limits::kMounts; ++number) {
+      const AppName name =
+          TRY(AppName::parse(number == 0 ? base : base + "-" + std::to_string(number)));
+      const auto& taken = spec().volumes;
+      if (std::ranges::find(taken, name, &ipc::VolumeSpec::name) == taken.end()) return name;
     }
-    return findVolume(name);
+    return fail(ErrorKind::Invalid, "too many volumes are called " + base);
   }
 
   // rkt's rule: a socket belongs to the socket-activated port with its protocol and number.  What
@@ -342,17 +273,7 @@ class Builder {
     return {};
   }
 
-  void setStreams(const AppArguments& wanted, ipc::AppSpec& started) const {
-    // Nobody is there whose streams it could have.
-    const auto otherwise = [&](ipc::StreamMode detached) {
-      return arguments_.detach ? detached : ipc::StreamMode::Inherit;
-    };
-    started.input = wanted.input.value_or(otherwise(ipc::StreamMode::Null));
-    started.output = wanted.output.value_or(otherwise(ipc::StreamMode::Log));
-    started.errors = wanted.errors.value_or(otherwise(ipc::StreamMode::Log));
-  }
-
-  static void describe(const image::App& app, const AppArguments& wanted, ipc::AppSpec& started) {
+  void describe(const image::App& app, ipc::AppSpec& started) const {
     started.exec = app.exec;
     for (const EnvironmentVariable& variable : app.environment) {
       started.environment.emplace_back(variable.name, variable.value);
@@ -363,33 +284,33 @@ class Builder {
     started.user = app.user;
     started.group = app.group;
     started.supplementaryGids = app.supplementaryGids;
-    started.readOnlyRoot = wanted.readOnlyRootFs;
+    if (surroundings_.metadataUrl.empty()) return;
+    constexpr const char* url = "AC_METADATA_URL";
+    std::erase_if(started.environment, [&](const auto& variable) { return variable.first == url; });
+    started.environment.emplace_back(url, surroundings_.metadataUrl);
   }
 
-  const PodArguments& arguments_;
+  const image::PodManifest& pod_;
+  const PodArguments& start_;
   const Surroundings& surroundings_;
-  image::PodManifest pod_;
   PodRequest result_;
 };
 
 }  // namespace
 
+Result<PodRequest> requestPod(const image::PodManifest& manifest,
+                              std::span<const ChosenImage> images, const PodArguments& start,
+                              const Surroundings& surroundings) {
+  return Builder(manifest, start, surroundings).build(images);
+}
+
 Result<PodRequest> buildPodRequest(const PodArguments& arguments,
                                    std::span<const ChosenImage> images,
                                    const Surroundings& surroundings) {
-  return Builder(arguments, surroundings).build(images);
-}
-
-std::vector<EnvironmentVariable> environmentOf(const char* const* environ) {
-  std::vector<EnvironmentVariable> environment;
-  for (; environ != nullptr && *environ != nullptr; ++environ) {
-    const std::string_view text = *environ;
-    const std::size_t equals = text.find('=');
-    if (equals == text.npos || !image::checkEnvironmentName(text.substr(0, equals))) continue;
-    setVariable(environment,
-                {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))});
-  }
-  return environment;
+  PodPlan plan = TRY(planPod(arguments, images, surroundings));
+  PodRequest request = TRY(requestPod(plan.manifest, images, arguments, surroundings));
+  request.warnings.insert(request.warnings.begin(), plan.warnings.begin(), plan.warnings.end());
+  return request;
 }
 
 }  // namespace airlock::cli

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// From arguments and images to what the helper is asked to run, and the pod manifest that says it
-// in appc's words.  run.
+// From a pod manifest and its images to what the helper is asked to run.  Everything in the
+// manifest is either in the request or refused by name.  run, prepare and run-prepared.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,26 +11,12 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/sealed.h"
-#include "cli/command.h"
+#include "cli/metadata_client.h"
 #include "cli/pod_arguments.h"
-#include "cli/service_variables.h"
+#include "cli/pod_plan.h"
 #include "ipc/helper_messages.h"
-#include "ipc/records.h"
 
 namespace airlock::cli {
-
-struct ChosenImage {
-  ipc::CatalogRecord record;
-  std::string manifest;  // the bytes of its manifest
-};
-
-struct Surroundings {
-  Insecure insecure;
-  std::vector<image::EnvironmentVariable> parentEnvironment;  // of the caller, for --inherit-env
-  std::vector<image::EnvironmentVariable> fileEnvironment;    // of --set-env-file, in their order
-  std::span<const PassedSocket> sockets = {};                 // of the service manager
-  std::uint64_t watchdogMicroseconds = 0;
-};
 
 struct PodRequest {
   ipc::RunRequest request;
@@ -38,14 +25,18 @@ struct PodRequest {
   std::vector<std::size_t> sockets;   // of all apps, in order: which of Surroundings::sockets
   std::vector<std::string> warnings;  // for stderr
   std::vector<std::string> notes;     // the same with --debug only
+  std::optional<MetadataEntry> metadata;  // --mds-register, of a pod that has been prepared
 };
 
-// One image for each app of `arguments`, in order.
+// `manifest` is a planned one; of `start` only what is of a start counts.  One image for each app,
+// in order.
+Result<PodRequest> requestPod(const image::PodManifest& manifest,
+                              std::span<const ChosenImage> images, const PodArguments& start,
+                              const Surroundings& surroundings);
+
+// planPod() and requestPod(), with the warnings of both.
 Result<PodRequest> buildPodRequest(const PodArguments& arguments,
                                    std::span<const ChosenImage> images,
                                    const Surroundings& surroundings);
-
-// "K=V" of environ(7); what appc does not allow as a name is left out.
-std::vector<image::EnvironmentVariable> environmentOf(const char* const* environ);
 
 }  // namespace airlock::cli

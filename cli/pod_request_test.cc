@@ -40,6 +40,51 @@ Result<PodRequest> build(const Words& arguments, const std::vector<ChosenImage>&
   return buildPodRequest(TRY(parsePodArguments(arguments)), images, surroundings);
 }
 
+TEST(PodRequest, OfAWrittenManifestIsEnforcedOrRefused) {
+  PodArguments start;
+  start.podManifest = "file";
+  const auto request = [&](const std::string& app, const std::string& rest) -> Result<PodRequest> {
+    const std::string id = ipc::sampleDigest<ImageIdTag>('i').text();
+    const std::vector<ChosenImage> images = {plain()};
+    const auto manifest = TRY(image::parsePodManifest(
+        R"({"acVersion":"1.30.0","acKind":"PodManifest","apps":[{"name":"a","image":{"id":")" +
+        id.substr(0, 71) + "\"}" + app + "}]" + rest + "}"));
+    const PodPlan plan = TRY(planPod(manifest, images));
+    return requestPod(plan.manifest, images, start, {});
+  };
+  const std::string own = R"(,"app":{"exec":["/x"],"user":"1","group":"2")";
+  auto pod = request(own + "}", "");
+  ASSERT_TRUE(pod) << pod.error().text();
+  EXPECT_EQ(pod->request.pod.apps.at(0).user, "1");
+  EXPECT_THAT(pod->request.pod.apps.at(0).exec, ElementsAre("/x"));
+  pod = request("", "");
+  ASSERT_TRUE(pod) << "without one, the image's";
+  EXPECT_THAT(pod->request.pod.apps.at(0).exec, ElementsAre("/bin/true"));
+  // A volume of the app alone is another one than the pod's of that name.
+  pod = request(R"(,"mounts":[{"volume":"v","path":"/v","appVolume":{"name":"v","kind":"empty",)"
+                R"("mode":"0700"}}])",
+                R"(,"volumes":[{"name":"a-v","kind":"empty"}])");
+  ASSERT_TRUE(pod) << pod.error().text();
+  EXPECT_EQ(pod->request.pod.volumes.size(), 2U);
+  EXPECT_EQ(pod->request.pod.apps.at(0).mounts.at(0).volume.text(), "a-v-1");
+  EXPECT_EQ(pod->request.pod.volumes.at(1).mode, 0700U);
+
+  EXPECT_THAT(request("", R"(,"ports":[{"name":"p","hostPort":80}])").error().message(),
+              HasSubstr("port \"p\" cannot be forwarded"));
+  EXPECT_THAT(request("", R"(,"isolators":[{"name":"resource/cpu","value":{"limit":"1"}}])")
+                  .error()
+                  .message(),
+              HasSubstr("isolator resource/cpu of the whole pod"));
+  EXPECT_THAT(request(own + R"(,"isolators":[{"name":"resource/block-bandwidth",)"
+                            R"("value":{"default":true,"limit":"2M"}}]})",
+                      "")
+                  .error()
+                  .message(),
+              HasSubstr("isolator resource/block-bandwidth is not enforced"));
+  EXPECT_THAT(request(R"(,"mounts":[{"volume":"v","path":"/v"}])", "").error().message(),
+              HasSubstr("dangling mount point \"/v\": volume \"v\" not found"));
+}
+
 TEST(PodRequest, IsThePodManifestThatRktWrites) {
   const auto pod = build({"i", "--exec=/bin/sh", "--", "-c", "exit 7"}, {plain()});
   ASSERT_TRUE(pod) << pod.error().text();
@@ -66,11 +111,11 @@ TEST(PodRequest, ArgumentsGoAfterTheImagesOwn) {
 }
 
 TEST(PodRequest, EventHandlersOfTheImageAreRun) {
-  const auto pod = build(
-      {"i"}, {imageWith("example.com/app",
-                        R"({"exec":["/bin/true"],"user":"0","group":"0","eventHandlers":[)"
-                        R"({"name":"post-stop","exec":["/y"]},)"
-                        R"({"name":"pre-start","exec":["/x","-a"]}]})")});
+  const auto pod =
+      build({"i"}, {imageWith("example.com/app",
+                              R"({"exec":["/bin/true"],"user":"0","group":"0","eventHandlers":[)"
+                              R"({"name":"post-stop","exec":["/y"]},)"
+                              R"({"name":"pre-start","exec":["/x","-a"]}]})")});
   ASSERT_TRUE(pod) << pod.error().text();
   EXPECT_THAT(pod->request.pod.apps.at(0).preStart, ElementsAre("/x", "-a"));
   EXPECT_THAT(pod->request.pod.apps.at(0).postStop, ElementsAre("/y"));

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/go_format.h"
+#include "cli/options.h"
+#include "image/types.h"
 #include "sandbox/cgroup.h"
 #include "store/layout.h"
 
@@ -28,11 +30,6 @@ constexpr std::size_t kShortHashDigits = 12;
 std::string shownTime(std::int64_t nanoseconds) {
   constexpr std::int64_t millisecond = 1'000'000;
   return goTime(nanoseconds - nanoseconds % millisecond);
-}
-
-bool hasEnded(PodState state) {
-  return state == PodState::Exited || state == PodState::ExitedGarbage ||
-         state == PodState::Garbage;
 }
 
 std::optional<int> statusOf(const store::Pod& pod, const std::string& app) {
@@ -139,8 +136,15 @@ PodUsage usageOf(const std::string& cgroup) {
   return usage;
 }
 
-std::vector<std::string> listRow(const PodView& view, std::size_t index, bool full,
+struct Columns {
+  bool full = false;
+  bool names = false;
+  bool labels = false;
+};
+
+std::vector<std::string> listRow(const PodView& view, std::size_t index, const Columns& columns,
                                  std::int64_t now) {
+  const bool full = columns.full;
   const store::Pod& pod = view.pod;
   const auto& apps = pod.record.apps;
   const bool first = index == 0;
@@ -163,6 +167,8 @@ std::vector<std::string> listRow(const PodView& view, std::size_t index, bool fu
   row.push_back(time(pod.record.createdAt));
   row.push_back(time(pod.startedAt));
   row.emplace_back();  // NETWORKS: a pod has none of its own but loopback
+  if (columns.names) row.push_back(first ? printable(pod.record.name) : "");
+  if (columns.labels) row.push_back(first ? printable(pod.record.selinux) : "");
   return row;
 }
 
@@ -196,18 +202,56 @@ PodView viewOf(store::Pod pod) {
   return view;
 }
 
-bool isListed(PodState state) { return state != PodState::Embryo && state != PodState::Garbage; }
+bool hasEnded(PodState state) {
+  switch (state) {
+    case PodState::AbortedPrepare:
+    case PodState::Exited:
+    case PodState::ExitedGarbage:
+    case PodState::ExitedDeleting:
+    case PodState::Garbage:
+    case PodState::Deleting:
+      return true;
+    case PodState::Embryo:
+    case PodState::Preparing:
+    case PodState::Prepared:
+    case PodState::Running:
+      return false;
+  }
+  return false;
+}
+
+bool isListed(PodState state) {
+  return state != PodState::Embryo && state != PodState::Garbage && state != PodState::Deleting;
+}
+
+std::string brokenPods(std::span<const store::Pod> pods) {
+  if (pods.empty()) return {};
+  const std::string line(40, '-');
+  std::string text =
+      std::to_string(pods.size()) + " error(s) encountered when listing pods:\n" + line + "\n";
+  for (const store::Pod& pod : pods)
+    text += "pod \"" + pod.record.pod.text() + "\": " + printable(pod.broken) + "\n";
+  return text + line + "\nmisc:\n  " + programName() +
+         "'s appc version: " + std::string(image::kAppcVersion) + "\n" + line + "\n";
+}
 
 std::string listTable(std::span<const PodView> pods, bool full, bool legend, std::int64_t now) {
+  Columns columns{.full = full};
+  for (const PodView& view : pods) {
+    columns.names |= !view.pod.record.name.empty();
+    columns.labels |= full && !view.pod.record.selinux.empty();
+  }
   std::vector<std::vector<std::string>> rows;
   if (legend) {
     rows.push_back({"UUID", "APP", "IMAGE NAME"});
     if (full) rows.back().push_back("IMAGE ID");
     rows.back().insert(rows.back().end(), {"STATE", "CREATED", "STARTED", "NETWORKS"});
+    if (columns.names) rows.back().push_back("POD NAME");
+    if (columns.labels) rows.back().push_back("SELINUX");
   }
   for (const PodView& view : pods) {
     const std::size_t count = std::max<std::size_t>(view.pod.record.apps.size(), 1);
-    for (std::size_t i = 0; i < count; ++i) rows.push_back(listRow(view, i, full, now));
+    for (std::size_t i = 0; i < count; ++i) rows.push_back(listRow(view, i, columns, now));
   }
   return tabulate(rows);
 }
@@ -216,6 +260,7 @@ std::string statusLines(const PodView& view, std::span<const ipc::CatalogRecord>
   const store::Pod& pod = view.pod;
   const bool ended = hasEnded(pod.state);
   std::string text = std::string("state=") + store::toString(pod.state) + "\n";
+  if (!pod.record.name.empty()) text += "name=" + printable(pod.record.name) + "\n";
   if (pod.record.createdAt != 0) text += "created=" + shownTime(pod.record.createdAt) + "\n";
   if (pod.startedAt != 0) text += "started=" + shownTime(pod.startedAt) + "\n";
   if (pod.state == PodState::Running || pod.state == PodState::Exited) text += "networks=\n";
@@ -240,6 +285,7 @@ std::string statusLines(const PodView& view, std::span<const ipc::CatalogRecord>
 Json podJson(const PodView& view) {
   const store::Pod& pod = view.pod;
   Json json = {{"name", pod.record.pod.text()}, {"state", store::toString(pod.state)}};
+  if (!pod.record.name.empty()) json["pod_name"] = pod.record.name;
   Json names = Json::array();
   Json apps = Json::array();
   for (const ipc::PodApp& app : pod.record.apps) {

@@ -35,9 +35,14 @@ PodView viewOf(store::Pod pod);
 // The bytes of a pod's manifest.
 Result<std::string> readPodManifest(const store::Pod& pod);
 
+// Whether the pod was prepared or run and will not run any more.
+bool hasEnded(store::PodState state);
 // Whether `list` shows a pod of this state.
 bool isListed(store::PodState state);
-// The table of `list`, sorted as given.  `now` is in nanoseconds since 1970.
+// What `list` says on stderr of the pods that it cannot read; "" without any.
+std::string brokenPods(std::span<const store::Pod> pods);
+// The table of `list`, sorted as given.  `now` is in nanoseconds since 1970.  To rkt's columns
+// comes one for what only some pods have: a name, and with `full` an SELinux label.
 std::string listTable(std::span<const PodView> pods, bool full, bool legend, std::int64_t now);
 
 // The lines of `status`: rkt's, then what protected the pod.  `images` are the records of its apps'

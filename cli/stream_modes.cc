@@ -26,9 +26,10 @@ Result<StreamMode> parseStreamMode(std::string_view text) {
                 "It is null, log, stream, tty or interactive");
 }
 
-void noteStreams(const ipc::AppSpec& app, std::vector<image::Annotation>& annotations) {
-  for (const auto& [stream, mode] : {std::pair("stdin", app.input), std::pair("stdout", app.output),
-                                     std::pair("stderr", app.errors)}) {
+void noteStreams(const StreamModes& modes, std::vector<image::Annotation>& annotations) {
+  for (const auto& [stream, mode] :
+       {std::pair("stdin", modes.input), std::pair("stdout", modes.output),
+        std::pair("stderr", modes.errors)}) {
     for (const auto& [each, name] : kNames)
       if (each == mode)
         annotations.push_back({std::string(kAnnotation) + stream, std::string(name)});

@@ -15,15 +15,14 @@ namespace airlock::cli {
 // "null", "log", "stream" or "tty"; E_FLAG.
 Result<ipc::StreamMode> parseStreamMode(std::string_view text);
 
-// Adds rkt's coreos.com/rkt/stage2/{stdin,stdout,stderr} for what is not the caller's.
-void noteStreams(const ipc::AppSpec& app, std::vector<image::Annotation>& annotations);
-
 struct StreamModes {
   ipc::StreamMode input = ipc::StreamMode::Inherit;
   ipc::StreamMode output = ipc::StreamMode::Inherit;
   ipc::StreamMode errors = ipc::StreamMode::Inherit;
   bool isLogged() const { return output == ipc::StreamMode::Log || errors == ipc::StreamMode::Log; }
 };
+// Adds rkt's coreos.com/rkt/stage2/{stdin,stdout,stderr} for what is not the caller's.
+void noteStreams(const StreamModes& modes, std::vector<image::Annotation>& annotations);
 // What such annotations say; what they do not say is the caller's.
 StreamModes streamModesOf(const std::vector<image::Annotation>& annotations);
 

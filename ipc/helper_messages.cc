@@ -27,13 +27,24 @@ void writeImport(wire::ImportRequest::Builder to, const ImportRequest& value) {
 }
 
 Result<RunRequest> readRun(wire::RunRequest::Reader from) {
-  return RunRequest{.pod = TRY(readPodSpec(from.getPod())),
-                    .podManifest = TRY(readText(from.getPodManifest(), "pod manifest",
-                                                limits::kPodManifestBytes))};
+  RunRequest request{.pod = TRY(readPodSpec(from.getPod())),
+                     .podManifest = TRY(readText(from.getPodManifest(), "pod manifest",
+                                                 limits::kPodManifestBytes)),
+                     .name = {},
+                     .prepare = from.getPrepare(),
+                     .prepared = {}};
+  if (from.getName().size() != 0) request.name = TRY(readName<AppName>(from.getName(), "pod name"));
+  if (from.getPrepared().size() != 0)
+    request.prepared = TRY(readPodId(from.getPrepared(), "prepared pod"));
+  if (request.prepare && request.prepared) return badValue("pod", "is prepared already");
+  return request;
 }
 void writeRun(wire::RunRequest::Builder to, const RunRequest& value) {
   writePodSpec(to.initPod(), value.pod);
   to.setPodManifest(text(value.podManifest));
+  if (value.name) to.setName(text(value.name->text()));
+  to.setPrepare(value.prepare);
+  if (value.prepared) to.setPrepared(raw(*value.prepared));
 }
 
 Result<EnterRequest> readEnter(wire::EnterRequest::Reader from) {
@@ -210,7 +221,9 @@ Result<Collected> readCollected(wire::Collected::Reader from) {
   return Collected{.marked = TRY(readPodIds(from.getMarked(), "marked pods")),
                    .waiting = TRY(readPodIds(from.getWaiting(), "waiting pods")),
                    .removed = TRY(readPodIds(from.getRemoved(), "removed pods")),
-                   .problems = TRY(readTexts(from.getProblems(), limits::kReasons, "problems"))};
+                   .problems = TRY(readTexts(from.getProblems(), limits::kReasons, "problems")),
+                   .expired = TRY(readPodIds(from.getExpired(), "expired pods")),
+                   .aborted = TRY(readPodIds(from.getAborted(), "aborted pods"))};
 }
 Result<ImageVerified> readImageVerified(wire::ImageVerified::Reader from) {
   return ImageVerified{.treeIntact = from.getTreeIntact(),
@@ -273,6 +286,8 @@ Result<HelperReply> readReply(wire::HelperReply::Reader from) {
       return TRY(readImagesCollected(from.getImagesCollected()));
     case wire::HelperReply::IMAGE_OPENED:
       return ImageOpened{};
+    case wire::HelperReply::PREPARED:
+      return Prepared{.pod = TRY(readPodId(from.getPrepared().getPod(), "pod id"))};
   }
   return badValue("reply", "is of an unknown kind");
 }
@@ -298,6 +313,8 @@ void writeCollected(wire::Collected::Builder to, const Collected& value) {
   to.setWaiting(raw(joined(value.waiting)));
   to.setRemoved(raw(joined(value.removed)));
   writeShown(to.initProblems(count(value.problems)), value.problems);
+  to.setExpired(raw(joined(value.expired)));
+  to.setAborted(raw(joined(value.aborted)));
 }
 void writeImageVerified(wire::ImageVerified::Builder to, const ImageVerified& value) {
   to.setTreeIntact(value.treeIntact);
@@ -346,7 +363,8 @@ void writeReply(wire::HelperReply::Builder to, const HelperReply& reply) {
           [&](const ImagesCollected& value) {
             writeImagesCollected(to.initImagesCollected(), value);
           },
-          [&](const ImageOpened&) { to.initImageOpened(); }},
+          [&](const ImageOpened&) { to.initImageOpened(); },
+          [&](const Prepared& value) { to.initPrepared().setPod(raw(value.pod)); }},
       reply);
 }
 }  // namespace

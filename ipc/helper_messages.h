@@ -33,6 +33,9 @@ struct ImportRequest {
 struct RunRequest {
   PodSpec pod;              // id is ignored
   std::string podManifest;  // JSON for `cat-manifest`; stored and measured as bytes, never parsed
+  std::optional<AppName> name;    // of the pod; ignored with `prepared`
+  bool prepare = false;           // keep it for a later request, start nothing
+  std::optional<PodId> prepared;  // the prepared pod that is to be started
 };
 
 // Descriptors: 0, 1, 2 the standard streams.
@@ -131,6 +134,9 @@ struct Started {
   PodId pod;
   std::vector<Layer> layers;
 };
+struct Prepared {  // of a RunRequest with `prepare`
+  PodId pod;
+};
 // Descriptors: 0 a pidfd of the entering process, 1 its leash.
 struct Entered {};
 // Descriptors: 0 a connection to PID 1 of the pod.
@@ -141,6 +147,8 @@ struct Collected {
   std::vector<PodId> waiting;  // still within the grace period
   std::vector<PodId> removed;
   std::vector<std::string> problems;  // one line per pod that could not be removed; the others were
+  std::vector<PodId> expired;         // prepared for too long, now garbage
+  std::vector<PodId> aborted;         // never prepared to the end, now garbage
 };
 struct ImageVerified {
   bool treeIntact = false;      // the EROFS image has the digest of its catalog record
@@ -173,9 +181,9 @@ struct Progress {
 };
 
 // Progress may come any number of times; every other reply is the last one.
-using HelperReply =
-    std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected, ImageVerified,
-                 Explained, Reported, Attached, DependenciesMissing, ImagesCollected, ImageOpened>;
+using HelperReply = std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected,
+                                 ImageVerified, Explained, Reported, Attached, DependenciesMissing,
+                                 ImagesCollected, ImageOpened, Prepared>;
 
 Result<std::string> encode(const HelperRequest& request);
 Result<HelperRequest> decodeHelperRequest(std::string_view bytes);

@@ -246,6 +246,33 @@ void writeVolume(wire::VolumeSpec::Builder to, const VolumeSpec& volume) {
   to.setGid(volume.gid);
 }
 
+Result<GivenFile::Rule> fromWire(wire::GivenFile::Rule rule) {
+  switch (rule) {
+    case wire::GivenFile::Rule::USUAL:
+      return GivenFile::Rule::Usual;
+    case wire::GivenFile::Rule::NONE:
+      return GivenFile::Rule::None;
+    case wire::GivenFile::Rule::ADD:
+      return GivenFile::Rule::Add;
+    case wire::GivenFile::Rule::REPLACE:
+      return GivenFile::Rule::Replace;
+  }
+  return badValue("rule of a given file", "is unknown");
+}
+Result<GivenFile> readGivenFile(wire::GivenFile::Reader from) {
+  GivenFile file{
+      .rule = TRY(fromWire(from.getRule())),
+      .content = TRY(readBytes(from.getContent(), "given file", limits::kGivenFileBytes))};
+  const bool own = file.rule == GivenFile::Rule::Usual || file.rule == GivenFile::Rule::None;
+  if (own && !file.content.empty()) return badValue("given file", "has content without a use");
+  return file;
+}
+void writeGivenFile(wire::GivenFile::Builder to, const GivenFile& file) {
+  // The numbers are the schema's.
+  to.setRule(static_cast<wire::GivenFile::Rule>(file.rule));
+  to.setContent(raw(file.content));
+}
+
 // No name of a host ends in '-' (RFC 1123), so "rkt-" can stand for another.
 bool isHostname(std::string_view name) {
   if (name == "rkt-") return true;
@@ -322,7 +349,9 @@ Result<PodSpec> readPodSpec(wire::PodSpec::Reader from) {
                .selinuxMount = TRY(readText(from.getSelinuxMount(), "mount label")),
                .watchdogMicroseconds = from.getWatchdogMicroseconds(),
                .journal = TRY(readText(from.getJournal(), "journal")),
-               .hasCgroups = from.getHasCgroups()};
+               .hasCgroups = from.getHasCgroups(),
+               .resolvConf = TRY(readGivenFile(from.getResolvConf())),
+               .hosts = TRY(readGivenFile(from.getHosts()))};
   TRY(checkWhole(spec));
   return spec;
 }
@@ -334,6 +363,8 @@ void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec) {
   writeList(to.initApps(count(spec.apps)), spec.apps, writeApp);
   writeList(to.initVolumes(count(spec.volumes)), spec.volumes, writeVolume);
   to.setHasCgroups(spec.hasCgroups);
+  writeGivenFile(to.initResolvConf(), spec.resolvConf);
+  writeGivenFile(to.initHosts(), spec.hosts);
   to.setSelinuxProcess(text(spec.selinuxProcess));
   to.setSelinuxMount(text(spec.selinuxMount));
   to.setWatchdogMicroseconds(spec.watchdogMicroseconds);

@@ -93,6 +93,19 @@ struct AppSpec {
   bool operator==(const AppSpec&) const = default;
 };
 
+// A file that every app of the pod finds in its root.
+struct GivenFile {
+  enum class Rule : std::uint16_t {
+    Usual,    // what the stage1 makes of its own, where the image has none
+    None,     // nothing is made
+    Add,      // what the stage1 makes of its own, then `content`, in place of the image's
+    Replace,  // `content`, in place of the image's
+  };
+  Rule rule = Rule::Usual;
+  std::string content;  // limits::kGivenFileBytes; empty with Usual and None
+  bool operator==(const GivenFile&) const = default;
+};
+
 struct PodSpec {
   PodId id;              // set by the helper
   std::string hostname;  // "" means airlock-<UUID>, "rkt-" rkt-<UUID>
@@ -106,6 +119,8 @@ struct PodSpec {
   std::uint64_t watchdogMicroseconds = 0;  // for apps with `notify`; 0: nobody watches
   std::string journal;      // the read-only Host volume that holds this pod's journal; "": none
   bool hasCgroups = false;  // each app's cgroup comes as a descriptor; set by the helper
+  GivenFile resolvConf;     // /etc/resolv.conf
+  GivenFile hosts;          // /etc/hosts
   bool operator==(const PodSpec&) const = default;
 };
 

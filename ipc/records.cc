@@ -94,7 +94,8 @@ Result<PodRecord> readPod(wire::PodRecord::Reader from) {
                    .cgroup = TRY(readBytes(from.getCgroup(), "cgroup")),
                    .selinux = TRY(readText(from.getSelinux(), "label")),
                    .machine = TRY(readText(from.getMachine(), "machine")),
-                   .unit = TRY(readText(from.getUnit(), "unit"))};
+                   .unit = TRY(readText(from.getUnit(), "unit")),
+                   .name = TRY(readText(from.getName(), "pod name"))};
 }
 void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setPod(raw(record.pod));
@@ -115,6 +116,7 @@ void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
   to.setSelinux(text(record.selinux));
   to.setMachine(text(shown(record.machine)));
   to.setUnit(text(record.unit));
+  to.setName(text(record.name));
 }
 }  // namespace
 }  // namespace airlock::ipc::codec

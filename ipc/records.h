@@ -69,6 +69,7 @@ struct PodRecord {
   std::string selinux;        // label of its processes, or empty
   std::string machine;        // its name with machined, or why it has none; empty: no systemd here
   std::string unit;           // of systemd, that the pod ends with
+  std::string name;           // that it can be called by instead of its UUID, or empty
 };
 Result<std::string> encode(const PodRecord& record);
 Result<PodRecord> decodePodRecord(std::string_view bytes);

@@ -161,6 +161,13 @@ void addRequests(std::vector<Sample>& list) {
   request("HelperRequest.import", import);
   request("HelperRequest.importAnything", ImportRequest{});
   request("HelperRequest.run", sampleRunRequest());
+  RunRequest prepare = sampleRunRequest();
+  prepare.name = appName("front-end");
+  prepare.prepare = true;
+  request("HelperRequest.prepare", prepare);
+  RunRequest prepared = sampleRunRequest();
+  prepared.prepared = samplePodId(4);
+  request("HelperRequest.runPrepared", prepared);
   request("HelperRequest.enter", EnterRequest{.pod = samplePodId(1), .enter = sampleEnterSpec()});
   request("HelperRequest.stop", StopRequest{.pod = samplePodId(2), .force = true});
   request("HelperRequest.removePod", RemovePodRequest{.pod = samplePodId(3)});
@@ -199,7 +206,10 @@ void addReplies(std::vector<Sample>& list) {
   reply("HelperReply.collected", Collected{.marked = {samplePodId(5), samplePodId(6)},
                                            .waiting = {},
                                            .removed = {samplePodId(7)},
-                                           .problems = {"pod x: device busy"}});
+                                           .problems = {"pod x: device busy"},
+                                           .expired = {samplePodId(8)},
+                                           .aborted = {samplePodId(9)}});
+  reply("HelperReply.prepared", Prepared{.pod = samplePodId(4)});
   reply("HelperReply.imageVerified",
         ImageVerified{.treeIntact = true, .signatureHolds = true, .detail = "all well"});
   reply("HelperReply.dependenciesMissing", DependenciesMissing{.images = {kWanted}});

@@ -6,7 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/fault.h"
+#include "base/limits.h"
 #include "base/syscall.h"
 #include "priv-helper/server.h"
 #include "sandbox/cgroup.h"
@@ -20,7 +23,7 @@ constexpr int kStopMilliseconds = 25'000;  // ten seconds to TERM, ten for post-
 constexpr int kStepMilliseconds = 250;
 
 Result<void> removeWhole(Server& server, const store::Pod& pod) {
-  TRY(sandbox::removeCgroup(pod.record.cgroup));
+  TRY(sandbox::removeCgroup(store::cgroupOf(pod)));
   fault("gc-cgroup");
   TRY(server.pods.remove(pod.record.pod));
   fault("gc-directory");
@@ -59,11 +62,7 @@ Result<Answer> removePod(Server& server, ipc::RemovePodRequest request, ipc::FdT
   TRY(server.authoriser.some(Verb::Remove));
   const store::Pod pod = TRY(server.pods.find(request.pod));
   TRY(server.authoriser.owned({Verb::Remove, pod.record.ownerUid}));
-  if (pod.state == store::PodState::Running || pod.state == store::PodState::Preparing) {
-    return refuse(ErrorKind::Busy, "E_RUNNING",
-                  "pod \"" + request.pod.text() + "\" is currently running",
-                  "Stop it first: airlock stop " + request.pod.text());
-  }
+  TRY(store::checkIdle(pod));
   TRY(removeWhole(server, pod));
   return Answer{ipc::Done{}, {}};
 }
@@ -76,37 +75,62 @@ Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request
   const auto mayTouch = [&](const store::Pod& pod) {
     return server.authoriser.owned({Verb::CollectGarbage, pod.record.ownerUid}).has_value();
   };
+  // One pod that cannot be moved or removed does not keep the others.
+  std::size_t problems = 0;
+  const auto problem = [&](const PodId& id, const Error& error) {
+    const std::size_t most = limits::kReasons - 1;
+    if (++problems <= most) {
+      collected.problems.push_back("pod \"" + id.text() + "\": " + error.text());
+    } else {
+      collected.problems.resize(most);
+      collected.problems.push_back("and " + std::to_string(problems - most) + " more");
+    }
+  };
+  const std::int64_t now = ::time(nullptr);
+  const auto isOver = [&](const store::Pod& pod, std::string_view folder, std::uint64_t seconds) {
+    // Grace counts from the rename into the folder, which is the directory's last change.
+    const auto since = server.pods.changedAt(folder, pod.record.pod);
+    return !since ||
+           now - *since >= static_cast<std::int64_t>(std::min<std::uint64_t>(seconds, INT32_MAX));
+  };
   for (const store::Pod& pod : TRY(server.pods.list())) {
-    if (pod.state != store::PodState::Exited || !mayTouch(pod)) continue;
-    if (TRY(server.pods.mark(pod.record.pod))) collected.marked.push_back(pod.record.pod);
+    if (!mayTouch(pod)) continue;
+    const PodId id = pod.record.pod;
+    Result<bool> moved = false;
+    std::vector<PodId>* list = &collected.marked;
+    if (pod.state == store::PodState::Exited) {
+      moved = server.pods.mark(id);
+    } else if (pod.state == store::PodState::AbortedPrepare) {
+      list = &collected.aborted;
+      moved = server.pods.abort(id);
+    } else if (pod.state == store::PodState::Prepared &&
+               isOver(pod, "prepared", request.expirePreparedSeconds)) {
+      list = &collected.expired;
+      moved = server.pods.expire(id);
+    }
+    if (!moved) problem(id, moved.error());
+    if (moved && *moved) list->push_back(id);
   }
   fault("gc-marked");
-  if (!request.markOnly) {
-    const std::int64_t now = ::time(nullptr);
-    for (const store::Pod& pod : TRY(server.pods.list())) {
-      const PodId id = pod.record.pod;
-      const bool marked = pod.state == store::PodState::ExitedGarbage;
-      if ((!marked && pod.state != store::PodState::Garbage) || !mayTouch(pod)) continue;
-      // Grace counts from the mark, which is the directory's last change.
-      if (marked) {
-        const auto since = server.pods.changedAt("exited-garbage", id);
-        if (since && now - *since < static_cast<std::int64_t>(request.graceSeconds)) {
-          collected.waiting.push_back(id);
-          continue;
-        }
-      }
-      // One pod that cannot be removed does not keep the others.
-      if (auto removed = removeWhole(server, pod)) {
-        collected.removed.push_back(id);
-      } else {
-        collected.problems.push_back("pod \"" + id.text() + "\": " + removed.error().text());
-      }
+  if (request.markOnly) return Answer{std::move(collected), {}};
+  for (const store::Pod& pod : TRY(server.pods.list())) {
+    const PodId id = pod.record.pod;
+    const bool marked = pod.state == store::PodState::ExitedGarbage;
+    if ((!marked && pod.state != store::PodState::Garbage) || !mayTouch(pod)) continue;
+    if (marked && !isOver(pod, "exited-garbage", request.graceSeconds)) {
+      collected.waiting.push_back(id);
+      continue;
     }
-    for (const PodId& id : TRY(server.pods.in("embryo"))) {
-      static_cast<void>(sandbox::removeCgroup(server.pods.cgroupOfAbandoned(id).value_or("")));
+    if (auto removed = removeWhole(server, pod)) {
+      collected.removed.push_back(id);
+    } else if (removed.error().kind() != ErrorKind::Busy) {  // else another is at it
+      problem(id, removed.error());
     }
-    TRY(store::sweepLeftovers(server.store.top(), server.pods));
   }
+  for (const PodId& id : TRY(server.pods.in("embryo"))) {
+    static_cast<void>(sandbox::removeCgroup(server.pods.cgroupOfAbandoned(id).value_or("")));
+  }
+  TRY(store::sweepLeftovers(server.store.top(), server.pods));
   return Answer{std::move(collected), {}};
 }
 

@@ -75,21 +75,6 @@ Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
   return received;
 }
 
-Result<std::vector<ipc::CatalogRecord>> findImages(const store::Store& store,
-                                                   const ipc::PodSpec& pod) {
-  std::vector<ipc::CatalogRecord> images;
-  for (const ipc::AppSpec& app : pod.apps) {
-    auto record = TRY(store.find(app.image));
-    if (!record) {
-      return refuse(ErrorKind::Missing, "E_NOT_FOUND",
-                    "image " + app.image.shortText(32) + " is not in the store",
-                    "Fetch it first: airlock fetch " + printable(app.imageName));
-    }
-    images.push_back(*std::move(record));
-  }
-  return images;
-}
-
 // A group that the peer is not in stays a stranger's: its files could pass on its rights.
 Result<store::VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
   const gid_t group = TRY(sys::status(source)).st_gid;
@@ -100,24 +85,34 @@ Result<store::VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
 // Gives back what a start has taken when it does not come to an end.
 struct Undo {
   Server& server;
-  PodId pod;
-  std::optional<store::UidRange> range;
-  store::PodLabel label;
+  ipc::PodRecord record;  // what is known of the pod so far
   std::string cgroup;
   std::optional<store::PodDirectory::Embryo> embryo;
-  bool started = false;
+  bool done = false;
 
   ~Undo() {
-    if (started) return;
+    if (done) return;
     if (!cgroup.empty()) static_cast<void>(sandbox::removeCgroup(cgroup));
+    // A prepared one stays, and its next start begins with clearStart().
+    if (embryo->prepared) return;
     embryo->lock.reset();
     // What cannot be removed keeps its uids until it can be.
-    if (server.pods.remove(pod) && range) {
-      static_cast<void>(store::releaseNumbers(
-          server.store.top(), {.pod = pod, .firstUid = range->first, .selinux = label.process}));
-    }
+    if (server.pods.remove(embryo->id))
+      static_cast<void>(store::releaseNumbers(server.store.top(), record));
   }
 };
+
+// A place for a new pod, or that of the prepared one that is meant: whose it is, and whether it is
+// the pod that was prepared.
+Result<store::PodDirectory::Embryo> takePlace(Server& server, const ipc::RunRequest& request) {
+  if (!request.prepared) return server.pods.create();
+  const store::Pod pod = TRY(server.pods.find(*request.prepared));
+  TRY(server.authoriser.owned({Verb::Run, pod.record.ownerUid}));
+  store::PodDirectory::Embryo place = TRY(server.pods.takePrepared(*request.prepared));
+  TRY(store::checkPrepared(place, request));
+  TRY(store::clearStart(place));
+  return place;
+}
 
 Result<void> requireLayers(const Policy& policy, const std::vector<ipc::Layer>& layers) {
   for (const std::string& name : policy.required) {
@@ -141,12 +136,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   Received received = TRY(takeDescriptors(request.pod, fds));
 
   // 1. authorise: this peer, these images by these signers, with what is asked for.
-  RunQuestion question{.pod = std::move(request.pod),
-                       .images = {},
-                       .volumeOwners = {},
-                       .hostSockets = received.hostSockets};
+  RunQuestion question{
+      .pod = request.pod, .images = {}, .volumeOwners = {}, .hostSockets = received.hostSockets};
   const Fd pin = TRY(server.store.pin());  // no image goes away before the pod's record names it
-  question.images = TRY(findImages(server.store, question.pod));
+  question.images = TRY(store::findImages(server.store, question.pod));
   for (const Fd& volume : received.volumes)
     question.volumeOwners.push_back(TRY(sys::status(volume)).st_uid);
   const Authorised<RunQuestion> authorised = TRY(server.authoriser.run(std::move(question)));
@@ -156,24 +149,44 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
 
   // 2. a place for the pod, locked by us until stage1 holds it; nothing of it runs.
   Undo undo{.server = server,
-            .pod = PodId(),
-            .range = std::nullopt,
-            .label = {},
+            .record = {.pod = PodId(),
+                       .ownerUid = server.peer.uid,
+                       .createdAt = sys::wallClock(),
+                       .apps = store::appsOf(spec, images),
+                       .rule = authorised.rule()},
             .cgroup = "",
-            .embryo = TRY(server.pods.create())};
-  undo.pod = undo.embryo->id;
-  spec.id = undo.pod;
+            .embryo = TRY(takePlace(server, request))};
+  ipc::PodRecord& record = undo.record;
+  spec.id = record.pod = undo.embryo->id;
   spec.hasCgroups = sandbox::openCgroupHierarchy().has_value();
   const FdRef podDir = undo.embryo->dir;
   fault("run-embryo");
-  undo.range = TRY(store::takeUidRange(server.store.top(), spec.id));
-  const store::UidRange range = *undo.range;
-  undo.label = TRY(store::takeLabel(server.store.top(), spec.id, server.policy.labels));
+  if (undo.embryo->prepared) {
+    record.createdAt = undo.embryo->prepared->createdAt;
+    record.name = undo.embryo->prepared->name;
+  } else if (request.name) {
+    record.name = request.name->text();
+  }
+  const auto [range, label] = TRY(store::takeNumbers(server.store.top(), server.pods, *undo.embryo,
+                                                     request.name, server.policy.labels));
+  record.firstUid = range.first;
   fault("run-numbered");
-  spec.selinuxProcess = undo.label.process;
-  spec.selinuxMount = undo.label.files;
+  spec.selinuxProcess = record.selinux = label.process;
+  spec.selinuxMount = label.files;
   const std::string specBytes = TRY(ipc::encode(spec));
   const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
+  const store::PodFiles written{record, request.podManifest, server.peer.gid, specBytes};
+  if (request.prepare) {
+    TRY(store::checkVolumes(label, spec, received.volumes));
+    TRY(store::writePodFiles(podDir, written));
+    fault("prepare-written");
+    TRY(server.pods.prepare(*undo.embryo));
+    fault("prepare-begun");
+    TRY(server.pods.keepPrepared(*undo.embryo));
+    undo.done = true;
+    fault("prepare-kept");
+    return Answer{ipc::Prepared{.pod = spec.id}, {}};
+  }
 
   // 3. measure: what will run is in the register before anything of it does.
   const Fd stage1 = TRY(openSibling("airlock-stage1-container"));
@@ -200,7 +213,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
   }
   layers.push_back(store::contentLayer(facts));
-  TRY(store::checkVolumes(undo.label, spec, received.volumes));
+  TRY(store::checkVolumes(label, spec, received.volumes));
   for (const ipc::VolumeSpec& volume : spec.volumes) {
     pod.volumes.push_back(volume.name.text() +
                           (volume.kind == ipc::VolumeKind::Host ? ":host" : ":empty") +
@@ -224,7 +237,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     const bool systemd = ::access(store::kSystemdRuns, F_OK) == 0;
     if (!systemd) TRY(group(std::nullopt));
     WaitingPod waiting =
-        TRY(WaitingPod::clone({.label = undo.label.stage1,
+        TRY(WaitingPod::clone({.label = label.stage1,
                                .range = range,
                                .hostNetwork = spec.network == ipc::Network::Host,
                                .cgroup = cgroup ? std::optional(cgroup->init.ref()) : std::nullopt,
@@ -238,7 +251,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     // 5. its files: the images under what it writes, and volumes, all detached.
     const Fd scratch = TRY(store::makeScratch(server.store));
     const ipc::Stage1Descriptors numbers{spec};
-    const store::PodPlace files{podDir, range, undo.label};
+    const store::PodPlace files{podDir, range, label};
     std::vector<std::pair<int, Fd>> mounts;
     for (std::size_t i = 0; i < spec.apps.size(); ++i) {
       mounts.emplace_back(numbers.root(i), TRY(store::makeAppRoot(scratch, i, trees[i], podIds,
@@ -265,39 +278,15 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
 
     // 6. what the pod and its readers find in its directory.
     const Fd status = TRY(store::makeStatusDirectory(files));
-    ipc::PodRecord record{.pod = spec.id,
-                          .ownerUid = server.peer.uid,
-                          .firstUid = range.first,
-                          .createdAt = sys::wallClock(),
-                          .network = networkName(spec.network),
-                          .apps = {},
-                          .layers = layers,
-                          .measured = measured.layer.detail,
-                          .rule = authorised.rule(),
-                          .cgroup = undo.cgroup,
-                          .selinux = spec.selinuxProcess,
-                          .machine = at.machine,
-                          .unit = at.unit};
-    for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      record.apps.push_back(
-          {spec.apps[i].name, images[i].image, displayName(images[i].name, images[i].labels)});
-    }
-    const auto put = [&](const char* name, std::string_view content, mode_t mode) -> Result<void> {
-      const Fd file =
-          TRY(sys::openBeneath(podDir, store::name(name), O_WRONLY | O_CREAT | O_EXCL, 0600));
-      if (::fchown(file.get(), 0, server.peer.gid) != 0 || ::fchmod(file.get(), mode) != 0)
-        return failErrno("chmod");
-      return sys::writeAll(file, content);
-    };
-    TRY(put("record", TRY(ipc::encode(record)), 0644));
-    // An environment may hold secrets.
-    TRY(put("pod", request.podManifest, 0640));
-    TRY(put("spec", specBytes, 0600));
-    TRY(put("pid",
-            std::to_string(waiting.pid()) + " " + std::to_string(TRY(startTimeOf(waiting.pid()))) +
-                "\n",
-            0644));
-    TRY(server.pods.start(spec.id));
+    record.network = networkName(spec.network);
+    record.layers = layers;
+    record.measured = measured.layer.detail;
+    record.cgroup = undo.cgroup;
+    record.machine = at.machine;
+    record.unit = at.unit;
+    TRY(store::writePodFiles(podDir, written));
+    TRY(store::writePid(podDir, waiting.pid()));
+    TRY(server.pods.start(*undo.embryo));
     fault("run-recorded");
 
     // 7. start the stage1 that was measured, with exactly the contract's descriptors.
@@ -317,7 +306,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     for (std::size_t i = 0; i < received.others.size(); ++i)
       descriptors.emplace_back(numbers.socket(0) + static_cast<int>(i), received.others[i]);
     Child child = TRY(std::move(waiting).exec(stage1, descriptors));
-    undo.started = true;
+    undo.done = true;
     fault("run-started");
     Answer answer{ipc::Started{.pod = spec.id, .layers = layers}, {}};
     answer.fds.push_back(TRY(sys::duplicate(child.pidfd())));
@@ -371,7 +360,7 @@ Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable
                          .volumeOwners = {},
                          .hostSockets = false};
     for (const ipc::AppSpec& app : question.pod.apps) question.hostSockets |= !app.sockets.empty();
-    question.images = TRY(findImages(server.store, question.pod));
+    question.images = TRY(store::findImages(server.store, question.pod));
     note(authoriser.run(std::move(question)));
   }
   return Answer{std::move(explained), {}};

@@ -29,11 +29,11 @@ inline constexpr const char* kHelperSocketName = "helper.sock";
 // Names are checked when the program starts using them; a bad one is a bug of ours.
 Component name(std::string_view constant);
 
-// clang-format off: a table
+// clang-format off
 // DIR/VERSION                    0644  the store format, "2\n"
 // DIR/store/                     0755
-//   lock                         0600  flock: shared while an import commits, exclusive while files
-//   go catalog/<image id>           0644  CatalogRecord; its rename is the moment an image exists
+//   lock                         0600  flock: shared while an import commits, exclusive while files go
+//   catalog/<image id>           0644  CatalogRecord; its rename is the moment an image exists
 //   name/<name key>/<image id>   0644  empty: an image of this name, as the catalog has it
 //   manifest/<image id>          0644  the manifest's bytes
 //   signature/<image id>         0644  the detached signature, as it came
@@ -43,14 +43,15 @@ Component name(std::string_view constant);
 //   mnt/                         0700  where the helper attaches layers, in its own mount namespace
 // DIR/uid-ranges/<slot>          0600  the UUID of the pod that has this range
 // DIR/mcs/<c1,c2>                0600  the UUID of the pod that has these SELinux categories
-// DIR/pods/{embryo,run,exited-garbage,garbage}/<uuid>/
+// DIR/pod-names/<name>           0644  the UUID of the pod that is called so; .lock 0600
+// DIR/pods/{embryo,prepare,prepared,run,exited-garbage,garbage}/<uuid>/
 //   record pid                   0644  PodRecord, "<pid> <start time>\n"
-//   pod                          0640  pod manifest JSON, of the owner's group: it has the
-//   environment spec                         0600  PodSpec cgroup                       0600  where
-//   its cgroup is, noted before it was made lock                         0644  OFD write lock while
-//   the pod lives: only the owner can take one status/<app>                 0644  "<exit
-//   status>\n"; the directory belongs to the pod's root upper/<app>/{fs,work}        0700  what the
-//   app wrote volumes/<name>               0700  empty volumes
+//   pod                          0640  pod manifest JSON, of the owner's group: it has the environment
+//   spec cgroup                  0600  PodSpec; where its cgroup is, noted before it was made
+//   lock                         0644  OFD write lock while the pod lives: only the owner can take one
+//   claim                        0600  OFD write lock of who starts a prepared pod, or deletes one
+//   status/<app>                 0644  "<exit status>\n"; the directory belongs to the pod's root
+//   {upper/<app>,volumes/<name>} 0700  what the app wrote, in fs beside overlayfs's work; empty volumes
 // clang-format on
 inline constexpr int kFormatVersion = 2;
 inline constexpr int kOldestFormat = 1;  // that can be migrated, and read as it is

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "base/fault.h"
 #include "base/limits.h"
@@ -17,7 +18,9 @@ namespace airlock::store {
 
 namespace {
 
-constexpr const char* kFolders[] = {"embryo", "run", "exited-garbage", "garbage"};
+// In the order of a pod's life.
+constexpr const char* kFolders[] = {"embryo", "prepare",        "prepared",
+                                    "run",    "exited-garbage", "garbage"};
 
 template <class Number>
 std::optional<Number> parseNumber(std::string_view text) {
@@ -47,6 +50,59 @@ void readStatuses(FdRef podDir, Pod& pod) {
   }
 }
 
+PodState stateIn(std::string_view folder, bool locked) {
+  if (folder == "embryo") return PodState::Embryo;
+  if (folder == "prepare") return locked ? PodState::Preparing : PodState::AbortedPrepare;
+  if (folder == "prepared") return PodState::Prepared;
+  if (folder == "run") return locked ? PodState::Running : PodState::Exited;
+  if (folder == "exited-garbage")
+    return locked ? PodState::ExitedDeleting : PodState::ExitedGarbage;
+  return locked ? PodState::Deleting : PodState::Garbage;
+}
+
+std::unexpected<Error> busy(std::string_view folder, const PodId& id) {
+  const std::string pod = "pod \"" + id.text() + "\" is currently ";
+  if (folder == "run")
+    return refuse(ErrorKind::Busy, "E_RUNNING", pod + "running",
+                  "Stop it first: airlock stop " + id.text());
+  if (folder == "embryo" || folder == "prepare")
+    return refuse(ErrorKind::Busy, "E_PREPARING", pod + "being prepared");
+  if (folder == "prepared") return refuse(ErrorKind::Busy, "E_RUNNING", pod + "being started");
+  return refuse(ErrorKind::Busy, "E_DELETING", pod + "being deleted");
+}
+
+Result<bool> lockWhole(FdRef file) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(file.get(), F_OFD_SETLK, &whole) == 0) return true;
+  if (errno != EAGAIN && errno != EACCES) return failErrno("lock the pod");
+  return false;
+}
+
+// Whoever starts or deletes a pod has its claim: a file that nobody else can open, so that nobody
+// can keep us from it.  Not valid when another of us has it; Missing: a pod of an older engine, or
+// a damaged one.
+Result<Fd> claimPod(FdRef dir) {
+  Fd claim = TRY(sys::openBeneath(dir, name("claim"), O_RDWR));
+  return TRY(lockWhole(claim)) ? std::move(claim) : Fd();
+}
+
+// Makes the pod's lock, held, in the place of one that there is: a stranger's read lock on that one
+// keeps nobody from this.
+Result<Fd> makeLock(FdRef dir) {
+  const Component fresh = name("new-lock");
+  Fd lock = TRY(sys::openBeneath(dir, fresh, O_RDWR | O_CREAT | O_TRUNC, 0600));
+  if (!TRY(lockWhole(lock))) return fail(ErrorKind::Busy, "the pod's lock is held");
+  if (::fchmod(lock.get(), 0644) != 0) return failErrno("chmod lock");
+  TRY(sys::rename(dir, fresh, dir, name("lock")));
+  return lock;
+}
+
+Result<ipc::PodRecord> readRecord(FdRef dir) {
+  return ipc::decodePodRecord(TRY(sys::readFile(dir, name("record"), limits::kMessageBytes)));
+}
+
 }  // namespace
 
 const char* toString(PodState state) {
@@ -55,6 +111,12 @@ const char* toString(PodState state) {
       return "embryo";
     case PodState::Preparing:
       return "preparing";
+    case PodState::AbortedPrepare:
+      return "aborted prepare";
+    case PodState::ExitedDeleting:
+      return "exited deleting";
+    case PodState::Deleting:
+      return "deleting";
     case PodState::Prepared:
       return "prepared";
     case PodState::Running:
@@ -82,6 +144,30 @@ Result<bool> isAlive(FdRef podDir) {
   return query.l_type == F_WRLCK;
 }
 
+Result<void> checkIdle(const Pod& pod) {
+  const PodId& id = pod.record.pod;
+  switch (pod.state) {
+    case PodState::Running:
+      return busy("run", id);
+    case PodState::Preparing:
+      return busy("prepare", id);
+    case PodState::ExitedDeleting:
+    case PodState::Deleting:
+      return busy("garbage", id);
+    case PodState::Embryo:
+    case PodState::Prepared:
+      if (TRY(isAlive(pod.dir)))
+        return busy(pod.state == PodState::Embryo ? "embryo" : "prepared", id);
+      return {};
+    case PodState::AbortedPrepare:
+    case PodState::Exited:
+    case PodState::ExitedGarbage:
+    case PodState::Garbage:
+      return {};
+  }
+  return {};
+}
+
 Result<PodDirectory> PodDirectory::openForWriting(FdRef top) {
   Fd pods = TRY(sys::ensureDirectory(top, name("pods"), 0755));
   if (::fchmod(pods.get(), 0755) != 0) return failErrno("chmod pods");
@@ -106,23 +192,28 @@ Result<std::optional<Pod>> PodDirectory::read(std::string_view folder,
   Fd parent = TRY(sys::openBeneath(pods_, name(folder), O_RDONLY | O_DIRECTORY));
   auto dir = sys::openBeneath(parent, podName(*id), O_RDONLY | O_DIRECTORY);
   if (!dir) return std::optional<Pod>();  // renamed or removed in between, or not ours to read yet
-  auto bytes = sys::readFile(*dir, name("record"), limits::kMessageBytes);
-  if (!bytes) return std::optional<Pod>();
-  auto record = ipc::decodePodRecord(*bytes);
-  if (!record) return std::optional<Pod>();
-
-  Pod pod{.record = *std::move(record)};
+  auto record = readRecord(*dir);
+  if (!record) {
+    // Before it was written, or while the pod is taken away, there is none.
+    if (folder == "embryo" || folder == "garbage") return std::optional<Pod>();
+    const auto still = sys::openBeneath(parent, podName(*id), O_RDONLY | O_DIRECTORY);
+    if (!still || TRY(sys::status(*still)).st_ino != TRY(sys::status(*dir)).st_ino)
+      return std::optional<Pod>();
+  }
+  Pod pod{.record = record ? *std::move(record) : ipc::PodRecord{.pod = *id, .ownerUid = kNoOwner}};
+  if (!record) pod.broken = "its record cannot be read: " + record.error().message();
+  // What the directory is called is what counts.
+  if (pod.record.pod != *id) pod.broken = "its record is another pod's";
+  if (!pod.broken.empty()) pod.record = ipc::PodRecord{.pod = *id, .ownerUid = kNoOwner};
   const bool alive = TRY(isAlive(*dir));
-  pod.state = folder == "embryo"           ? (alive ? PodState::Preparing : PodState::Garbage)
-              : folder == "run"            ? (alive ? PodState::Running : PodState::Exited)
-              : folder == "exited-garbage" ? PodState::ExitedGarbage
-                                           : PodState::Garbage;
+  pod.state = stateIn(folder, alive);
   if (auto pidFile = sys::openBeneath(*dir, name("pid"), O_RDONLY)) {
     const struct stat info = TRY(sys::status(*pidFile));
     pod.startedAt =
         static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
     const std::string text = TRY(sys::readAll(*pidFile, 64));
-    if (alive) pod.pid = parseNumber<pid_t>(std::string_view(text).substr(0, text.find(' ')));
+    if (pod.state == PodState::Running)
+      pod.pid = parseNumber<pid_t>(std::string_view(text).substr(0, text.find(' ')));
   }
   readStatuses(*dir, pod);
   pod.dir = *std::move(dir);
@@ -148,11 +239,14 @@ Result<std::vector<PodId>> PodDirectory::ids() const {
 
 Result<std::vector<Pod>> PodDirectory::list() const {
   std::vector<Pod> pods;
+  std::set<PodId> seen;  // one that moves on meanwhile is seen twice
   for (const char* folder : kFolders) {
     for (const PodId& id : TRY(in(folder))) {
+      if (seen.contains(id)) continue;
       auto pod = TRY(read(folder, id.text()));
-      const auto same = [&](const Pod& had) { return had.record.pod == id; };
-      if (pod && std::ranges::none_of(pods, same)) pods.push_back(*std::move(pod));
+      if (!pod) continue;
+      seen.insert(id);
+      pods.push_back(*std::move(pod));
     }
   }
   std::ranges::sort(pods, {}, [](const Pod& pod) { return pod.record.pod; });
@@ -195,49 +289,134 @@ Result<PodDirectory::Embryo> PodDirectory::create() const {
   // Closed to others until the lock is held: nobody can hold even a read lock on it by then.
   TRY(sys::makeDirectory(embryos, podName(id), 0700));
   Fd dir = TRY(sys::openBeneath(embryos, podName(id), O_RDONLY | O_DIRECTORY));
-  Fd lock = TRY(sys::openBeneath(dir, name("lock"), O_RDWR | O_CREAT | O_EXCL, 0644));
-  if (::fchmod(lock.get(), 0644) != 0) return failErrno("chmod lock");
-  struct flock whole {};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  if (::fcntl(lock.get(), F_OFD_SETLK, &whole) != 0) return failErrno("lock the pod");
+  const Fd claim = TRY(sys::openBeneath(dir, name("claim"), O_RDWR | O_CREAT | O_EXCL, 0600));
+  Fd lock = TRY(makeLock(dir));
   if (::fchmod(dir.get(), 0755) != 0) return failErrno("chmod pod");
-  return Embryo{id, std::move(dir), std::move(lock)};
+  return Embryo{id, std::move(dir), std::move(lock), Fd(), std::nullopt};
 }
 
-Result<void> PodDirectory::start(const PodId& id) const {
-  Fd from = TRY(sys::openBeneath(pods_, name("embryo"), O_RDONLY | O_DIRECTORY));
-  Fd to = TRY(sys::openBeneath(pods_, name("run"), O_RDONLY | O_DIRECTORY));
-  return sys::rename(from, podName(id), to, podName(id));
+Result<PodDirectory::Embryo> PodDirectory::takePrepared(const PodId& id) const {
+  const auto refused = [&] {
+    return refuse(ErrorKind::Busy, "E_STATE", "pod \"" + id.text() + "\" is not prepared",
+                  "airlock list shows what state it is in");
+  };
+  Fd folder = TRY(sys::openBeneath(pods_, name("prepared"), O_RDONLY | O_DIRECTORY));
+  auto dir = sys::openBeneath(folder, podName(id), O_RDONLY | O_DIRECTORY);
+  if (!dir) return refused();
+  Fd claim = TRY(claimPod(*dir));
+  if (!claim.valid()) return refused();
+  // Whoever had the claim before us may have started it, or taken it away.
+  const auto still = sys::openBeneath(folder, podName(id), O_RDONLY | O_DIRECTORY);
+  if (!still || TRY(sys::status(*still)).st_ino != TRY(sys::status(*dir)).st_ino) return refused();
+  ipc::PodRecord record = TRY(readRecord(*dir));
+  if (record.pod != id) return refused();
+  Fd lock = TRY(makeLock(*dir));
+  return Embryo{id, *std::move(dir), std::move(lock), std::move(claim), std::move(record)};
+}
+
+Result<void> PodDirectory::move(const PodId& id, std::string_view from, std::string_view to) const {
+  Fd source = TRY(sys::openBeneath(pods_, name(from), O_RDONLY | O_DIRECTORY));
+  Fd target = TRY(sys::openBeneath(pods_, name(to), O_RDONLY | O_DIRECTORY));
+  return sys::rename(source, podName(id), target, podName(id));
+}
+
+Result<void> PodDirectory::prepare(const Embryo& pod) const {
+  return move(pod.id, "embryo", "prepare");
+}
+
+Result<void> PodDirectory::keepPrepared(const Embryo& pod) const {
+  TRY(sys::syncFileSystem(pod.dir));
+  TRY(move(pod.id, "prepare", "prepared"));
+  return sys::syncFileSystem(pod.dir);
+}
+
+Result<void> PodDirectory::start(const Embryo& pod) const {
+  return move(pod.id, pod.prepared ? "prepared" : "embryo", "run");
 }
 
 Result<bool> PodDirectory::mark(const PodId& id) const {
   Fd from = TRY(sys::openBeneath(pods_, name("run"), O_RDONLY | O_DIRECTORY));
-  Fd dir = TRY(sys::openBeneath(from, podName(id), O_RDONLY | O_DIRECTORY));
-  if (TRY(isAlive(dir))) return false;
-  Fd to = TRY(sys::openBeneath(pods_, name("exited-garbage"), O_RDONLY | O_DIRECTORY));
-  auto moved = sys::rename(from, podName(id), to, podName(id));
+  auto dir = sys::openBeneath(from, podName(id), O_RDONLY | O_DIRECTORY);
+  if (!dir && dir.error().kind() == ErrorKind::Missing) return false;
+  if (TRY(isAlive(TRY(std::move(dir))))) return false;
+  auto moved = move(id, "run", "exited-garbage");
   if (!moved && moved.error().kind() == ErrorKind::Missing) return false;  // another gc was first
   if (!moved) return std::unexpected(std::move(moved.error()));
   return true;
 }
 
+// With the claim, so that nobody starts it any more.
+Result<bool> PodDirectory::discard(const PodId& id, std::string_view from) const {
+  Fd folder = TRY(sys::openBeneath(pods_, name(from), O_RDONLY | O_DIRECTORY));
+  auto dir = sys::openBeneath(folder, podName(id), O_RDONLY | O_DIRECTORY);
+  if (!dir && dir.error().kind() == ErrorKind::Missing) return false;
+  const Fd pod = TRY(std::move(dir));
+  const auto claim = claimPod(pod);
+  if (!claim && claim.error().kind() != ErrorKind::Missing) return std::unexpected(claim.error());
+  if ((claim && !claim->valid()) || TRY(isAlive(pod))) return false;
+  auto moved = move(id, from, "garbage");
+  if (!moved && moved.error().kind() == ErrorKind::Missing) return false;
+  if (!moved) return std::unexpected(std::move(moved.error()));
+  return true;
+}
+
+Result<bool> PodDirectory::expire(const PodId& id) const { return discard(id, "prepared"); }
+Result<bool> PodDirectory::abort(const PodId& id) const { return discard(id, "prepare"); }
+
+namespace {
+
+// What keeps others off while a pod is deleted, and what makes them see it.
+struct Deletion {
+  Fd claim;
+  Fd lock;
+};
+
+Result<Deletion> beginDeletion(FdRef dir, std::string_view folder, const PodId& id) {
+  Deletion deletion;
+  auto claim = claimPod(dir);
+  if (!claim && claim.error().kind() != ErrorKind::Missing)
+    return std::unexpected(std::move(claim.error()));
+  if ((claim && !claim->valid()) || TRY(isAlive(dir))) return busy(folder, id);
+  if (claim) deletion.claim = *std::move(claim);
+  deletion.lock = TRY(makeLock(dir));
+  return deletion;
+}
+
+// Last what keeps others off, and what says whose it is: a removal that failed can be told, and
+// made again.
+Result<void> empty(FdRef dir) {
+  for (const std::string& entry : TRY(sys::list(dir))) {
+    if (entry == "lock" || entry == "claim" || entry == "record") continue;
+    auto removed = sys::removeTree(dir, TRY(Component::parse(entry)));
+    if (!removed && removed.error().kind() != ErrorKind::Missing) return removed;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> PodDirectory::remove(const PodId& id) const {
-  Fd garbage = TRY(sys::openBeneath(pods_, name("garbage"), O_RDONLY | O_DIRECTORY));
-  for (const char* folder : {"embryo", "run", "exited-garbage"}) {
+  std::optional<Deletion> deletion;
+  for (const char* folder : kFolders) {
     Fd from = TRY(sys::openBeneath(pods_, name(folder), O_RDONLY | O_DIRECTORY));
     auto dir = sys::openBeneath(from, podName(id), O_RDONLY | O_DIRECTORY);
     if (!dir) continue;
-    if (TRY(isAlive(*dir))) {
-      return refuse(ErrorKind::Busy, "E_RUNNING", "pod \"" + id.text() + "\" is currently running",
-                    "Stop it first: airlock stop " + id.text());
+    if (!deletion) {
+      auto begun = beginDeletion(*dir, folder, id);
+      // Another has just removed the last of it.
+      if (!begun && begun.error().kind() == ErrorKind::Missing) continue;
+      deletion = TRY(std::move(begun));
     }
-    auto moved = sys::rename(from, podName(id), garbage, podName(id));
-    if (!moved && moved.error().kind() != ErrorKind::Missing) return moved;
+    if (std::string_view(folder) != "garbage") {
+      auto moved = move(id, folder, "garbage");
+      if (!moved && moved.error().kind() != ErrorKind::Missing) return moved;
+      continue;
+    }
+    TRY(empty(*dir));
+    auto removed = sys::removeTree(from, podName(id));
+    if (!removed && removed.error().kind() != ErrorKind::Missing) return removed;
   }
-  auto removed = sys::removeTree(garbage, podName(id));
-  if (!removed && removed.error().kind() == ErrorKind::Missing) return {};  // another gc was first
-  return removed;
+  return {};
 }
 
 Result<bool> PodDirectory::isAbandoned(const PodId& id) const {

@@ -14,13 +14,28 @@
 
 namespace airlock::store {
 
-enum class PodState { Embryo, Preparing, Prepared, Running, Exited, ExitedGarbage, Garbage };
+enum class PodState {
+  Embryo,
+  Preparing,
+  AbortedPrepare,
+  Prepared,
+  Running,
+  Exited,
+  ExitedGarbage,
+  ExitedDeleting,
+  Garbage,
+  Deleting
+};
 // As rkt prints it: "running", "exited", "exited garbage", …
 const char* toString(PodState state);
+
+// The owner of a pod whose record cannot be read: nobody, so that policy must let a caller at any.
+inline constexpr std::uint32_t kNoOwner = 0xFFFFFFFF;
 
 struct Pod {
   ipc::PodRecord record;
   PodState state = PodState::Exited;
+  std::string broken;          // why the record cannot be read; then only its id means anything
   std::int64_t startedAt = 0;  // nanoseconds since 1970; 0: never
   std::optional<pid_t> pid;    // of the pod's PID 1, as the starter saw it; only while running
   // (app, exit status) of the apps that have ended
@@ -34,23 +49,33 @@ class PodDirectory {
   static Result<PodDirectory> openForWriting(FdRef top);  // makes the folders
   static Result<std::optional<PodDirectory>> openForReading(FdRef top);
 
-  Result<std::vector<Pod>> list() const;    // sorted by UUID; unreadable ones are left out
+  Result<std::vector<Pod>> list() const;    // sorted by UUID, broken ones too
   Result<Pod> find(const PodId& id) const;  // Missing: no such pod
   // A whole UUID or a unique beginning of one; texts as rkt's ("no matches found for …").
   Result<PodId> resolve(std::string_view text) const;
 
-  // A new pod, in embryo/, with its lock held: the descriptor is the life of the pod.
+  // A pod that is on its way, with its lock held: the descriptor is the life of the pod.
   struct Embryo {
     PodId id;
     Fd dir;
     Fd lock;
+    Fd claim;  // of one that was prepared before
+    std::optional<ipc::PodRecord>
+        prepared;  // likewise, what was known of it  // of one that was prepared before
   };
-  Result<Embryo> create() const;
-  Result<void> start(const PodId& id) const;  // embryo -> run
-  // Marks an exited pod; false when it runs, or another process is at it.
-  Result<bool> mark(const PodId& id) const;  // run -> exited-garbage
-  Result<void> remove(const PodId& id)
-      const;  // from any state, not running; the caller unmounted nothing: there is nothing
+  Result<Embryo> create() const;  // in embryo/
+  // Of a prepared pod, which stays where it is: E_STATE when it is none, or somebody was first.
+  Result<Embryo> takePrepared(const PodId& id) const;
+  Result<void> prepare(const Embryo& pod) const;       // embryo -> prepare
+  Result<void> keepPrepared(const Embryo& pod) const;  // prepare -> prepared; durable
+  Result<void> start(const Embryo& pod) const;         // embryo or prepared -> run
+  // Each is false when the pod's lock is held, or another process was first.
+  Result<bool> mark(const PodId& id) const;    // exited: run -> exited-garbage
+  Result<bool> expire(const PodId& id) const;  // prepared -> garbage
+  Result<bool> abort(const PodId& id) const;   // never prepared to the end: prepare -> garbage
+  // From any state with nobody holding the lock; Busy (E_RUNNING, E_PREPARING, E_DELETING) else.
+  // Nothing is unmounted: there is nothing.
+  Result<void> remove(const PodId& id) const;
   // An embryo that nobody holds: left by a starter that died before it wrote anything down.
   Result<void> removeEmbryo(const PodId& id) const;
   // The cgroup that such an embryo's starter had noted down; empty: none, or the embryo lives.
@@ -62,10 +87,14 @@ class PodDirectory {
  private:
   explicit PodDirectory(Fd pods) : pods_(std::move(pods)) {}
   Result<bool> isAbandoned(const PodId& id) const;
+  Result<void> move(const PodId& id, std::string_view from, std::string_view to) const;
+  Result<bool> discard(const PodId& id, std::string_view from) const;
   Result<std::optional<Pod>> read(std::string_view folder, const std::string& entry) const;
   Fd pods_;
 };
 
+// Busy, in rkt's words, when the pod runs, or somebody prepares, starts or deletes it.
+Result<void> checkIdle(const Pod& pod);
 // Whether the pod's lock is held by the pod.
 Result<bool> isAlive(FdRef podDir);
 

@@ -36,8 +36,8 @@ class PodDirTest : public testing::Test {
 TEST_F(PodDirTest, StatesAreAFolderAndALock) {
   const auto pods = PodDirectory::openForWriting(top_).value();
   auto embryo = make(pods);
-  EXPECT_EQ(pods.find(embryo.id).value().state, PodState::Preparing);
-  ASSERT_TRUE(pods.start(embryo.id));
+  EXPECT_EQ(pods.find(embryo.id).value().state, PodState::Embryo);
+  ASSERT_TRUE(pods.start(embryo));
   EXPECT_EQ(pods.find(embryo.id).value().state, PodState::Running);
   EXPECT_FALSE(pods.mark(embryo.id).value());
   EXPECT_EQ(pods.remove(embryo.id).error().code(), "E_RUNNING");
@@ -49,10 +49,94 @@ TEST_F(PodDirTest, StatesAreAFolderAndALock) {
   EXPECT_EQ(pods.find(embryo.id).error().code(), "E_NOT_FOUND");
 }
 
+TEST_F(PodDirTest, APreparedPodIsStartedByOneAtATime) {
+  const auto pods = PodDirectory::openForWriting(top_).value();
+  auto embryo = make(pods);
+  ASSERT_TRUE(pods.prepare(embryo));
+  EXPECT_EQ(pods.find(embryo.id).value().state, PodState::Preparing);
+  EXPECT_FALSE(pods.abort(embryo.id).value()) << "it is being prepared";
+  EXPECT_EQ(pods.takePrepared(embryo.id).error().code(), "E_STATE");
+  ASSERT_TRUE(pods.keepPrepared(embryo));
+  embryo.lock.reset();
+  EXPECT_EQ(pods.find(embryo.id).value().state, PodState::Prepared);
+  auto first = pods.takePrepared(embryo.id).value();
+  EXPECT_EQ(pods.takePrepared(embryo.id).error().code(), "E_STATE");
+  EXPECT_FALSE(pods.expire(embryo.id).value()) << "it is being started";
+  EXPECT_EQ(pods.remove(embryo.id).error().code(), "E_RUNNING");
+  ASSERT_TRUE(pods.start(first));
+  EXPECT_EQ(pods.find(embryo.id).value().state, PodState::Running);
+  first.lock.reset();
+  first.claim.reset();  // the helper has ended long before
+  EXPECT_EQ(pods.takePrepared(embryo.id).error().code(), "E_STATE");
+  EXPECT_TRUE(pods.remove(embryo.id));
+}
+
+TEST_F(PodDirTest, PreparationsThatFailedOrExpiredBecomeGarbage) {
+  const auto pods = PodDirectory::openForWriting(top_).value();
+  auto aborted = make(pods);
+  ASSERT_TRUE(pods.prepare(aborted));
+  aborted.lock.reset();
+  EXPECT_EQ(pods.find(aborted.id).value().state, PodState::AbortedPrepare);
+  EXPECT_TRUE(pods.abort(aborted.id).value());
+  EXPECT_EQ(pods.find(aborted.id).value().state, PodState::Garbage);
+  EXPECT_FALSE(pods.abort(aborted.id).value()) << "another was first";
+  auto expired = make(pods);
+  ASSERT_TRUE(pods.prepare(expired));
+  ASSERT_TRUE(pods.keepPrepared(expired));
+  expired.lock.reset();
+  EXPECT_TRUE(pods.expire(expired.id).value());
+  EXPECT_EQ(pods.find(expired.id).value().state, PodState::Garbage);
+  EXPECT_TRUE(pods.remove(expired.id));
+  EXPECT_TRUE(pods.remove(aborted.id));
+  EXPECT_TRUE(pods.ids().value().empty());
+}
+
+TEST_F(PodDirTest, WhoeverDeletesAPodHoldsItsLock) {
+  const auto pods = PodDirectory::openForWriting(top_).value();
+  auto embryo = make(pods);
+  ASSERT_TRUE(pods.start(embryo));
+  embryo.lock.reset();
+  ASSERT_TRUE(pods.mark(embryo.id).value());
+  Fd lock = sys::openBeneath(embryo.dir, name("lock"), O_RDWR).value();
+  Fd claim = sys::openBeneath(embryo.dir, name("claim"), O_RDWR).value();
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  ASSERT_EQ(::fcntl(claim.get(), F_OFD_SETLK, &whole), 0);
+  ASSERT_EQ(::fcntl(lock.get(), F_OFD_SETLK, &whole), 0);
+  EXPECT_EQ(pods.find(embryo.id).value().state, PodState::ExitedDeleting);
+  EXPECT_EQ(checkIdle(pods.find(embryo.id).value()).error().message(),
+            "pod \"" + embryo.id.text() + "\" is currently being deleted");
+  EXPECT_EQ(pods.remove(embryo.id).error().code(), "E_DELETING");
+  lock.reset();
+  EXPECT_EQ(pods.remove(embryo.id).error().code(), "E_DELETING");
+  claim.reset();
+  EXPECT_TRUE(pods.remove(embryo.id));
+}
+
+TEST_F(PodDirTest, APodWithoutARecordIsBrokenAndNobodys) {
+  const auto pods = PodDirectory::openForWriting(top_).value();
+  auto one = make(pods);
+  auto other = make(pods);
+  for (auto* pod : {&one, &other}) {
+    ASSERT_TRUE(pods.start(*pod));
+    pod->lock.reset();
+  }
+  ASSERT_TRUE(sys::replaceFile(one.dir, name("record"), "nonsense", 0644));
+  const auto all = pods.list().value();
+  ASSERT_EQ(all.size(), 2U);
+  for (const Pod& pod : all) {
+    EXPECT_EQ(pod.broken.empty(), pod.record.pod == other.id);
+    EXPECT_EQ(pod.record.ownerUid, pod.broken.empty() ? 1000 : kNoOwner);
+    EXPECT_EQ(pod.state, PodState::Exited);
+  }
+  EXPECT_TRUE(pods.mark(one.id).value());
+  EXPECT_TRUE(pods.remove(one.id));
+}
+
 TEST_F(PodDirTest, AStrangersReadLockDoesNotMakeAPodLookAlive) {
   const auto pods = PodDirectory::openForWriting(top_).value();
   auto embryo = make(pods);
-  ASSERT_TRUE(pods.start(embryo.id));
+  ASSERT_TRUE(pods.start(embryo));
   Fd theirs = sys::openBeneath(embryo.dir, name("lock"), O_RDONLY).value();
   embryo.lock.reset();
   struct flock shared {};
@@ -61,6 +145,22 @@ TEST_F(PodDirTest, AStrangersReadLockDoesNotMakeAPodLookAlive) {
   ::flock(theirs.get(), LOCK_EX | LOCK_NB);
   EXPECT_EQ(pods.find(embryo.id).value().state, PodState::Exited);
   EXPECT_TRUE(pods.remove(embryo.id));
+}
+
+TEST_F(PodDirTest, AStrangersReadLockKeepsNobodyFromAPreparedPod) {
+  const auto pods = PodDirectory::openForWriting(top_).value();
+  auto embryo = make(pods);
+  ASSERT_TRUE(pods.prepare(embryo));
+  ASSERT_TRUE(pods.keepPrepared(embryo));
+  embryo.lock.reset();
+  Fd theirs = sys::openBeneath(embryo.dir, name("lock"), O_RDONLY).value();
+  struct flock shared {};
+  shared.l_type = F_RDLCK;
+  ASSERT_EQ(::fcntl(theirs.get(), F_OFD_SETLK, &shared), 0);
+  auto taken = pods.takePrepared(embryo.id);
+  ASSERT_TRUE(taken) << taken.error().text();
+  ASSERT_TRUE(pods.start(*taken));
+  EXPECT_EQ(pods.find(embryo.id).value().state, PodState::Running);
 }
 
 TEST_F(PodDirTest, UuidsMayBeShortenedWhileUnique) {

@@ -106,13 +106,10 @@ Result<void> checkTypes(const LabelPolicy& policy) {
                 "Install the package " + missing->package);
 }
 
-Result<PodLabel> takeLabel(FdRef top, const PodId& pod, const LabelPolicy& policy) {
+namespace {
+
+PodLabel labelWith(const CategoryPair& pair, const LabelPolicy& policy) {
   PodLabel label;
-  if (isOff()) return label;
-  TRY(checkTypes(policy));
-  const Fd proc = TRY(sandbox::openProc("/proc"));
-  const CategoryPair pair =
-      TRY(takeCategories(top, pod, policy.range, categoriesOfProcesses(proc)));
   const Types& types = typesOf(policy);
   label.pair = pair;
   label.process = processLabel(types.process, pair.level());
@@ -120,6 +117,25 @@ Result<PodLabel> takeLabel(FdRef top, const PodId& pod, const LabelPolicy& polic
   label.files = fileLabel(types.files, pair.level());
   label.image = imageLabel(policy);
   return label;
+}
+
+}  // namespace
+
+Result<PodLabel> takeLabel(FdRef top, const PodId& pod, const LabelPolicy& policy) {
+  if (isOff()) return PodLabel();
+  TRY(checkTypes(policy));
+  const Fd proc = TRY(sandbox::openProc("/proc"));
+  return labelWith(TRY(takeCategories(top, pod, policy.range, categoriesOfProcesses(proc))),
+                   policy);
+}
+
+Result<PodLabel> takeLabelAgain(FdRef top, const PodId& pod, const LabelPolicy& policy,
+                                const std::string& process) {
+  if (isOff()) return PodLabel();
+  TRY(checkTypes(policy));
+  const auto pair = CategoryPair::ofLevel(levelOf(process));
+  // Prepared while SELinux was off.
+  return pair ? labelWith(*pair, policy) : takeLabel(top, pod, policy);
 }
 
 Result<void> releaseLabel(FdRef top, const PodId& pod, const std::string& process) {

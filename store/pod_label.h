@@ -39,6 +39,9 @@ struct PodLabel {
 Result<void> checkTypes(const LabelPolicy& policy);
 // Of a pod whose directory exists already; its pair is registered.
 Result<PodLabel> takeLabel(FdRef top, const PodId& pod, const LabelPolicy& policy);
+// Of a prepared pod, by the policy of today, with the pair in the label that its record has.
+Result<PodLabel> takeLabelAgain(FdRef top, const PodId& pod, const LabelPolicy& policy,
+                                const std::string& process);
 // Gives back the pair in the label that the pod's record has; "" is fine.
 Result<void> releaseLabel(FdRef top, const PodId& pod, const std::string& process);
 

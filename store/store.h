@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "ipc/records.h"
 #include "store/layout.h"
+#include "store/pod_dir.h"
 
 namespace airlock::store {
 

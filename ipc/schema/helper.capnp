@@ -42,10 +42,15 @@ struct ImportRequest {
 # hasExtraFilter; then for each app its sockets, in order; then for each app its own input, output and errors.  Checked
 # beyond number: a socket is a bound TCP or UDP one, as its SocketSpec says, and a TCP one listens.  Policy is asked
 # whether sockets of the host's network may pass, and counts any other IP socket among the descriptors as one.
-# Answer: Started.  Failure leaves no pod.
+# Answer: Started; Prepared with `prepare`, where nothing is measured, mounted or started and the streams are dropped.
+# Failure leaves no pod, and a prepared one as it was.  With `prepared` beyond all this: the pod is prepared, the caller
+# owns it or policy lets them at any, and manifest, apps and images are the prepared ones, byte for byte.
 struct RunRequest {
   pod @0 :Pod.PodSpec;
   podManifest @1 :Text;       # JSON, at most 48 KiB; stored and measured as bytes, never parsed
+  name @2 :Text;              # of the pod, unique among those that exist; "": none; ignored with `prepared`
+  prepare @3 :Bool;           # not started yet: kept for a request with `prepared`
+  prepared @4 :Data;          # the id of the prepared pod that is meant; empty: a new one
 }
 # Descriptors: 0, 1, 2 the standard streams.  Answer: Entered.  Checked: the pod is running and the caller may enter it.
 struct EnterRequest {
@@ -129,6 +134,7 @@ struct HelperReply {
     dependenciesMissing @12 :DependenciesMissing;
     imagesCollected @13 :ImagesCollected;
     imageOpened @14 :ImageOpened;
+    prepared @15 :Prepared;
   }
 }
 
@@ -167,6 +173,10 @@ struct Started {
   pod @0 :Data;
   layers @1 :List(Types.Layer);
 }
+# Answer to RunRequest with `prepare`.  No descriptors.
+struct Prepared {
+  pod @0 :Data;
+}
 # Answer to EnterRequest.  Descriptors: 0 a pidfd of the entering process, 1 its leash.
 struct Entered {}
 # Answer to AttachRequest.  Descriptors: 0 a connection to the pod's PID 1, which speaks as ipc/pod_spec.h says.
@@ -178,7 +188,9 @@ struct Collected {
   marked @0 :Data;
   waiting @1 :Data;
   removed @2 :Data;
-  problems @3 :List(Text);
+  problems @3 :List(Text);    # at most 64, the last of them says how many more
+  expired @4 :Data;           # prepared for too long, now garbage
+  aborted @5 :Data;           # never prepared to the end, now garbage
 }
 # Answer to VerifyImageRequest.  No descriptors.
 struct ImageVerified {

@@ -22,6 +22,20 @@ struct PodSpec {
   hasCgroups @8 :Bool;        # each app's cgroup comes as a descriptor; set by the helper
   watchdogMicroseconds @9 :UInt64;  # what apps with `notify` find as WATCHDOG_USEC; 0: nobody watches
   journal @10 :Text;          # the read-only Host volume that holds this pod's journal; "": none
+  resolvConf @11 :GivenFile;  # /etc/resolv.conf of every app
+  hosts @12 :GivenFile;       # /etc/hosts of every app
+}
+# A file that the pod's apps find in their roots.  Part of PodSpec.
+struct GivenFile {
+  rule @0 :Rule;
+  content @1 :Data;           # at most 16 KiB; empty with `usual` and `none`
+
+  enum Rule {
+    usual @0;                 # what the stage1 makes of its own, where the image has none
+    none @1;                  # nothing is made: the image's own, or none
+    add @2;                   # what the stage1 makes of its own, then `content`, in place of the image's
+    replace @3;               # `content`, in place of the image's
+  }
 }
 enum Network {
   loopback @0;

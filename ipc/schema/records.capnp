@@ -54,6 +54,7 @@ struct PodRecord {
   selinux @10 :Text;          # label of its processes, or empty
   machine @11 :Text;          # its name with machined, or why it has none; empty: no systemd here
   unit @12 :Text;             # of systemd, that the pod ends with
+  name @13 :Text;             # that it can be called by instead of its UUID, or empty
 }
 # Part of PodRecord.
 struct PodApp {

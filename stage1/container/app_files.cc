@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 
 #include "base/limits.h"
@@ -30,6 +31,38 @@ Result<void> makeMissingFile(FdRef directory, const char* name, const std::strin
   return failErrno(std::string("make /etc/") + name);
 }
 
+// In the place of what the image has, link or file.
+Result<void> replaceFile(FdRef directory, const char* name, const std::string& content) {
+  if (::unlinkat(directory.get(), name, 0) != 0 && errno != ENOENT)
+    return failErrno(std::string("replace /etc/") + name);
+  Fd file = Fd::own(::openat(directory.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (!file.valid()) return failErrno(std::string("make /etc/") + name);
+  return sys::writeAll(file, content);
+}
+
+// `usual` is what we make of our own; nullopt: nothing.
+Result<void> makeGivenFile(FdRef etc, const char* name, const ipc::GivenFile& file,
+                           const std::optional<std::string>& usual) {
+  switch (file.rule) {
+    case ipc::GivenFile::Rule::Usual:
+      return usual ? makeMissingFile(etc, name, *usual) : Result<void>();
+    case ipc::GivenFile::Rule::None:
+      return {};
+    case ipc::GivenFile::Rule::Add:
+      return replaceFile(etc, name, usual.value_or("") + file.content);
+    case ipc::GivenFile::Rule::Replace:
+      return replaceFile(etc, name, file.content);
+  }
+  return {};
+}
+
+std::optional<std::string> readHost(const char* path) {
+  auto file = sys::openPath(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!file) return std::nullopt;
+  auto content = sys::readAll(*file, limits::kHeaderBytes);
+  return content ? std::optional(*std::move(content)) : std::nullopt;
+}
+
 }  // namespace
 
 Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec) {
@@ -43,16 +76,13 @@ Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec) {
   if (!etc) return {};
   const std::string host = hostNameOf(spec);
   TRY(makeMissingFile(*etc, "hostname", host + "\n"));
-  TRY(makeMissingFile(*etc, "hosts",
-                      "127.0.0.1\tlocalhost " + host + "\n::1\tlocalhost ip6-localhost\n"));
-  if (spec.network != ipc::Network::Host) return {};
-
-  // The pod asks the same name servers as the host, whose network it has.
-  auto hostFile = sys::openPath("/etc/resolv.conf", O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  if (!hostFile) return {};
-  auto content = sys::readAll(*hostFile, limits::kHeaderBytes);
-  if (!content) return {};
-  return makeMissingFile(*etc, "resolv.conf", *content);
+  // With the host's network come the names that the host knows, and the servers that it asks.
+  const bool hostNetwork = spec.network == ipc::Network::Host;
+  std::string hosts = "127.0.0.1\tlocalhost " + host + "\n::1\tlocalhost ip6-localhost\n";
+  if (hostNetwork) hosts += readHost("/etc/hosts").value_or("");
+  TRY(makeGivenFile(*etc, "hosts", spec.hosts, hosts));
+  return makeGivenFile(*etc, "resolv.conf", spec.resolvConf,
+                       hostNetwork ? readHost("/etc/resolv.conf") : std::nullopt);
 }
 
 }  // namespace airlock::stage1

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/syscall.h"
+#include "stage1/container/copy_up.h"
 #include "stage1/container/pod_tree.h"
 
 namespace airlock::stage1 {
@@ -81,6 +82,9 @@ Result<void> mountVolume(Place& place, const ipc::MountSpec& wanted, const Volum
     return refuse(ErrorKind::Invalid, "E_PATH",
                   "a volume cannot be mounted over \"/\" or in /proc, /sys and /dev");
   }
+  // Only what the image has there: of another volume this one is no copy.
+  if (volume.spec.kind == ipc::VolumeKind::Empty && on == place.mounts.front())
+    TRY(inContext(copyUp(target, volume.mount, volume.spec), "copy what the image has there"));
   Fd mount = TRY(sys::openTree(volume.mount, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE));
   const bool readOnly = wanted.readOnly || volume.spec.readOnly;
   TRY(restrictMount(

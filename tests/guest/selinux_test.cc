@@ -80,14 +80,54 @@ TEST_F(Selinux, AnOrdinaryDayOfTheEngineMeetsNoDenial) {
     const Outcome outcome = unconfined(who, kRun + " -- -c \"echo hello\"");
     EXPECT_EQ(outcome.out, "hello\n") << outcome.err;
     // Its pipes have every category, too.
-    const Outcome piped = unconfined(
-        who, "echo in | " + kRun + " -- -c \"cat; echo out; echo err >&2\" 2>&1 | cat");
+    const Outcome piped =
+        unconfined(who, "echo in | " + kRun + " -- -c \"cat; echo out; echo err >&2\" 2>&1 | cat");
     EXPECT_EQ(piped.out, "in\nout\nerr\n") << piped.err;
   }
   const Outcome own = unconfined(
       Who::Alice,
       "airlock --dir=/home/alice/login --insecure-options=image fetch /run/fixture/busybox.aci");
   EXPECT_EQ(own.code, 0) << own.err;
+  EXPECT_EQ(newDenials(), std::vector<std::string>());
+}
+
+// Pods that are prepared, detached, attached to, exported; images that are looked into.
+TEST_F(Selinux, AnotherDayOfTheEngineMeetsNoDenialEither) {
+  const std::string image(kGuestImage);
+  for (const Who who : {Who::Root, Who::Alice}) {
+    const std::string home = who == Who::Root ? "/root/" : "/home/alice/";
+    const std::string prepared =
+        done(who, "airlock prepare --volume=v,kind=empty --pod-name=later " + image +
+                      " --mount=volume=v,target=/usr -- -c 'echo later; ls /usr'")
+            .substr(0, 36);
+    EXPECT_TRUE(done(who, "airlock run-prepared later").starts_with("later\n"));
+    done(who, "airlock rm " + prepared);
+
+    const std::string pod =
+        done(who, "airlock run --detach --dns=192.0.2.1 --hosts-entry=192.0.2.2=other " + image +
+                      " --stdin=stream --stdout=log --stderr=stream -- -c "
+                      "'echo logged; read line; echo got $line >&2; echo kept >/kept'")
+            .substr(0, 36);
+    EXPECT_EQ(as(who, "echo typed | airlock attach --mode=stdin,stderr " + pod).out, "got typed\n");
+    done(who, "airlock status --wait " + pod);
+    EXPECT_EQ(done(who, "airlock logs --plain " + pod), "logged\n");
+    done(who, "airlock export " + pod + " " + home + "kept.aci");
+    done(who, "airlock rm " + pod + "; rm " + home + "kept.aci");
+
+    const std::string terminal =
+        done(who, "airlock run --detach " + image +
+                      " --stdin=null --stdout=tty --stderr=null -- -c 'tty; sleep 1000'")
+            .substr(0, 36);
+    EXPECT_EQ(done(who, "airlock attach --mode=list " + terminal), "tty-out\n");
+    done(who, "airlock stop " + terminal + "; airlock rm " + terminal);
+
+    done(who, "airlock image export " + image + " " + home + "image.aci");
+    done(who, "airlock image extract " + image + " " + home + "extracted");
+    done(who, "airlock image render --rootfs-only " + image + " " + home + "rendered");
+    EXPECT_EQ(done(who, "ls " + home + "extracted"), "manifest\nrootfs\n");
+    done(who, "rm -r " + home + "image.aci " + home + "extracted " + home + "rendered");
+    done(who, "airlock image gc --grace-period=24h; airlock config");
+  }
   EXPECT_EQ(newDenials(), std::vector<std::string>());
 }
 

@@ -85,6 +85,63 @@ TEST_F(Crash, AtEveryStepOfAStart) {
   }
 }
 
+TEST_F(Crash, AtEveryStepOfAPreparation) {
+  const auto points = pointsThatBegin("prepare-");
+  ASSERT_GE(points.size(), 3U);
+  const HostState before = engine_->state();
+  for (const std::string& point : points) {
+    SCOPED_TRACE(point);
+    ipc::RunRequest request = runRequest(*id_, {"/bin/true"});
+    request.prepare = true;
+    request.name = AppName::parse("front-end").value();
+    const Reply died = engine_->ask(request, makeStreams().refs(), {.fault = point});
+    EXPECT_EQ(died.helper->signal, SIGKILL);
+    // The next command, and the next but one: what is left is garbage, or a pod that can be run.
+    const Reply collected =
+        engine_->ask(ipc::CollectGarbageRequest{.graceSeconds = 0, .expirePreparedSeconds = 0}, {},
+                     {.deadline = 900});
+    EXPECT_EQ(collected.code(), "") << collected.text();
+    EXPECT_EQ(collected.as<ipc::Collected>().expired.size(), point == "prepare-kept" ? 1U : 0U);
+    EXPECT_EQ(collected.as<ipc::Collected>().aborted.size(), point == "prepare-begun" ? 1U : 0U);
+    EXPECT_EQ(gc().code(), "");
+    forgetNames();
+    expectBecomes(before);
+    if (HasFailure()) return;
+  }
+}
+
+TEST_F(Crash, AtEveryStepOfAPreparedStart) {
+  const HostState before = engine_->state();
+  for (const std::string& point : pointsThatBegin("run-")) {
+    SCOPED_TRACE(point);
+    const PodId pod = prepare({"/bin/sleep", "1000"});
+    const Streams streams = makeStreams();
+    const Reply died =
+        engine_->ask(startOf(pod, {"/bin/sleep", "1000"}), streams.refs(), {.fault = point});
+    EXPECT_EQ(died.helper->signal, SIGKILL);
+    EXPECT_TRUE(eventually([&] {
+      for (const auto& [what, facts] : engine_->state()) {
+        if (what.starts_with("process:")) return false;
+      }
+      return true;
+    }));
+    // It is prepared still, and starts, unless it had started already.
+    Reply again = engine_->ask(startOf(pod, {"/bin/sleep", "1000"}), streams.refs());
+    if (point == "run-recorded" || point == "run-started") {
+      EXPECT_EQ(again.code(), "E_STATE") << again.text();
+    } else {
+      EXPECT_EQ(again.code(), "") << again.text();
+      RunningPod running = takePod(again);
+      EXPECT_TRUE(becomesReady(running));
+      EXPECT_EQ(engine_->ask(ipc::StopRequest{.pod = pod, .force = true}).code(), "");
+    }
+    const Reply collected = gc();
+    EXPECT_EQ(collected.code(), "") << collected.text();
+    expectBecomes(before);
+    if (HasFailure()) return;
+  }
+}
+
 TEST_F(Crash, AtEveryStepOfACollection) {
   const auto points = pointsThatBegin("gc-");
   ASSERT_GE(points.size(), 3U);
@@ -120,7 +177,7 @@ TEST_F(Crash, EveryFaultPointIsUsedHere) {
   std::size_t used = 0;
   // The last three by tests of their own: Dependencies, ImageRemovalTest and MigrateTest.
   for (const char* prefix :
-       {"import-", "remove-", "run-", "gc-", "render-", "image-gc-", "migrate-"})
+       {"import-", "remove-", "run-", "gc-", "prepare-", "render-", "image-gc-", "migrate-"})
     used += pointsThatBegin(prefix).size();
   EXPECT_EQ(all.size(), used);
 }

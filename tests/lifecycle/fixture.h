@@ -45,6 +45,24 @@ class Lifecycle : public ::testing::Test {
     return engine_->ask(ipc::CollectGarbageRequest{.graceSeconds = 0}, {}, {.deadline = 900});
   }
 
+  PodId prepare(const std::vector<std::string>& exec) {
+    ipc::RunRequest request = runRequest(*id_, exec);
+    request.prepare = true;
+    const Reply reply = engine_->ask(request, makeStreams().refs());
+    EXPECT_EQ(reply.code(), "") << reply.text();
+    return reply.as<ipc::Prepared>().pod;
+  }
+  ipc::RunRequest startOf(const PodId& pod, const std::vector<std::string>& exec) {
+    ipc::RunRequest request = runRequest(*id_, exec);
+    request.prepared = pod;
+    return request;
+  }
+  // The registry of names stays, like the store's lock; empty but for its own lock.
+  void forgetNames() {
+    EXPECT_EQ(must("ls -A " + engine_->data() + "/pod-names"), ".lock\n");
+    must("rm -r " + engine_->data() + "/pod-names");
+  }
+
   // Every record has its files, with the digests that it names, and there is no other file.
   void expectValidStore() {
     std::set<std::string> wanted = {"store/lock"};

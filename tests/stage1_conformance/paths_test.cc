@@ -168,6 +168,44 @@ TEST_F(Paths, AReadOnlyVolumeStaysSo) {
   EXPECT_EQ(pod.output, "refused\nrefused\n");
 }
 
+TEST_F(Paths, AnEmptyVolumeBeginsAsWhatTheImageHasThere) {
+  const std::string show = "cd /data; stat -c '%n %F %a' * sub/*; readlink link; cat sub/file";
+  for (const bool empty : {true, false}) {
+    PodRequest request = withVolume(show, "/data");
+    if (empty) request.spec.volumes[0].kind = ipc::VolumeKind::Empty;
+    request.roots[0]
+        .directory("/data")
+        .directory("/data/sub")
+        .file("/data/sub/file", "kept\n")
+        .link("/data/link", "../../etc/passwd");
+    const std::string output = runPod(std::move(request)).output;
+    EXPECT_EQ(output.find("kept\n") != output.npos, empty) << output;
+    EXPECT_EQ(output.find("../../etc/passwd\n") != output.npos, empty) << output;
+  }
+}
+
+TEST_F(Paths, ResolvConfAndHostsAreWhatTheSpecSays) {
+  using Rule = ipc::GivenFile::Rule;
+  const auto shown = [](const ipc::GivenFile& resolvConf, const ipc::GivenFile& hosts) {
+    PodRequest request = shellPod("cat /etc/resolv.conf /etc/hosts; cat /outside");
+    request.spec.hostname = "h";
+    request.spec.resolvConf = resolvConf;
+    request.spec.hosts = hosts;
+    request.roots[0]
+        .file("/etc/resolv.conf", "image\n")
+        .file("/outside", "outside\n")
+        .link("/etc/hosts", "../outside");
+    return runPod(std::move(request)).output;
+  };
+  EXPECT_EQ(shown({}, {}), "image\noutside\noutside\n");
+  EXPECT_EQ(shown({Rule::None, ""}, {Rule::None, ""}), "image\noutside\noutside\n");
+  // A link is replaced, not followed.
+  EXPECT_EQ(shown({Rule::Replace, "ours\n"}, {Rule::Replace, "hosts\n"}), "ours\nhosts\noutside\n");
+  EXPECT_EQ(shown({Rule::None, ""}, {Rule::Add, "192.0.2.1\tx\n"}),
+            "image\n127.0.0.1\tlocalhost h\n::1\tlocalhost ip6-localhost\n192.0.2.1\tx\n"
+            "outside\n");
+}
+
 TEST_F(Paths, OneVolumeCanBeInTwoAppsAndTwoPlaces) {
   PodRequest request = withVolume(
       "echo shared > /data/file; until [ -e /data/ack ]; do sleep 0.02; done; cat /again/file",

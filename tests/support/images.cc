@@ -56,6 +56,7 @@ std::string makeImage(const std::string& path, const ImageOptions& options) {
                 R"("app":{"exec":["/bin/sh"],"user":"0","group":"0"}})";
   writeFile(work / "manifest", manifest);
   const std::string owner = options.archiver == "bsdtar" ? "--uid 0 --gid 0 --format pax"
+                            : options.keepOwners         ? "--numeric-owner"
                                                          : "--owner=0 --group=0 --numeric-owner";
   must("cd " + work.path() +
        "\n"

@@ -43,6 +43,7 @@ struct ImageOptions {
   std::string archiver = "tar";       // or "bsdtar"
   std::string prepare;                // shell, run in the image's directory before it is packed
   std::string manifest;               // instead of the ordinary one
+  bool keepOwners = false;            // with tar: as `prepare` made them; else all is root's
 };
 // An ACI with Debian's static busybox and links for its applets.  Returns the path.
 std::string makeImage(const std::string& path, const ImageOptions& options = {});
