@@ -73,7 +73,6 @@ Result<StartArguments> parseStartArguments(const std::vector<std::string>& argum
   StartArguments start;
   FlagSet flags;
   addStartFlags(flags, start.pod);
-  addUnavailable(flags);
   const auto file = [&](const char* name, std::string& target) {
     flags.value(name, [&target](const std::string& value) -> Result<void> {
       target = value;

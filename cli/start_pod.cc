@@ -180,8 +180,8 @@ Result<int> startAndHold(const Options& options, PodRequest& request, const PodA
   }
   std::optional<MetadataRegistration> registration;  // in the process that stays
   if (request.metadata) {
-    registration = TRY(MetadataRegistration::make(options, *request.request.prepared,
-                                                  *request.metadata, request.request.podManifest));
+    registration.emplace(TRY(MetadataRegistration::make(
+        options, *request.request.prepared, *request.metadata, request.request.podManifest)));
   }
   const Fd input = TRY(inputFor(start.interactive));
   const FdRef standard(input);
