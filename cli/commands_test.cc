@@ -124,14 +124,14 @@ TEST_F(Program, PrintsHelpInRktsSections) {
     EXPECT_THAT(outcome.output, HasSubstr("\n\t" + std::string(verb))) << verb;
 }
 TEST_F(Program, RefusesAnUnknownCommand) {
-  const Outcome outcome = run({"bogus"});
+  const Outcome outcome = run({"zzzzzz"});
   EXPECT_EQ(outcome.code, 254);
   EXPECT_EQ(outcome.errors,
-            "Error: unknown command \"bogus\" for \"airlock\"\nRun 'airlock --help' for usage.\n");
+            "Error: unknown command \"zzzzzz\" for \"airlock\"\nRun 'airlock --help' for usage.\n");
 }
 TEST_F(Program, SpeaksOfRktWhenCalledSo) {
-  EXPECT_EQ(run({"bogus"}, "/usr/bin/rkt").errors,
-            "Error: unknown command \"bogus\" for \"rkt\"\nRun 'rkt --help' for usage.\n");
+  EXPECT_EQ(run({"zzzzzz"}, "/usr/bin/rkt").errors,
+            "Error: unknown command \"zzzzzz\" for \"rkt\"\nRun 'rkt --help' for usage.\n");
 }
 TEST_F(Program, HasRktsNameInTheVersionWhenCalledSo) {
   EXPECT_THAT(run({"version"}, "/usr/bin/rkt").output, StartsWith("rkt Version: "));

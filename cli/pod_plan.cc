@@ -119,6 +119,7 @@ class Planner {
           "writes goes over them");
     }
     for (std::size_t i = 0; i < images.size(); ++i) TRY(addApp(arguments_.apps[i], images[i]));
+    if (arguments_.detach) leaveCaller(pod);
     TRY(image::checkPodManifest(pod));
     return std::move(plan_);
   }

@@ -154,17 +154,6 @@ TEST(PodRequest, AnImageWithoutExecNeedsOne) {
   }
 }
 
-TEST(PodRequest, AnImageThatIsNotWholeByItselfIsRefused) {
-  for (const char* part : {R"("dependencies":[{"imageName":"example.com/base"}])",
-                           R"("pathWhitelist":["/bin/true"])"}) {
-    ChosenImage image = plain();
-    image.manifest.insert(1, std::string(part) + ",");
-    const auto pod = build({"i"}, {image});
-    ASSERT_FALSE(pod) << part;
-    EXPECT_EQ(pod.error().code(), "E_UNSUPPORTED") << pod.error().text();
-  }
-}
-
 TEST(PodRequest, TheLaterEnvironmentWins) {
   const auto image =
       imageWith("example.com/a", R"({"exec":["/a"],"user":"0","group":"0","environment":[)"

@@ -103,6 +103,7 @@ Result<PlannedPod> planFrom(const Options& options, const PodArguments& wanted,
   PodPlan plan;
   if (!wanted.podManifest.empty()) {
     image::PodManifest manifest = TRY(readManifestFile(wanted.podManifest));
+    if (wanted.detach) leaveCaller(manifest);
     planned.images = TRY(imagesOf(options, manifest));
     plan = TRY(planPod(std::move(manifest), planned.images));
   } else {
@@ -112,7 +113,6 @@ Result<PlannedPod> planFrom(const Options& options, const PodArguments& wanted,
     plan = TRY(planPod(wanted, planned.images, surroundings));
   }
   for (const std::string& warning : plan.warnings) complain(command, warning);
-  if (wanted.detach) leaveCaller(plan.manifest);
   planned.manifest = std::move(plan.manifest);
   return planned;
 }
