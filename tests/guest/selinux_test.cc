@@ -108,7 +108,7 @@ TEST_F(Selinux, AnotherDayOfTheEngineMeetsNoDenialEither) {
                       " --stdin=stream --stdout=log --stderr=stream -- -c "
                       "'echo logged; read line; echo got $line >&2; echo kept >/kept'")
             .substr(0, 36);
-    EXPECT_EQ(as(who, "echo typed | airlock attach --mode=stdin,stderr " + pod).out, "got typed\n");
+    EXPECT_EQ(as(who, "echo typed | airlock attach --mode=stdin,stderr " + pod).err, "got typed\n");
     done(who, "airlock status --wait " + pod);
     EXPECT_EQ(done(who, "airlock logs --plain " + pod), "logged\n");
     done(who, "airlock export " + pod + " " + home + "kept.aci");
