@@ -145,8 +145,11 @@ struct Alias {
   const char* name;
   const char* command;
 };
-constexpr Alias kAliases[] = {
-    {"images", "image list"}, {"rmimage", "image rm"}, {"pull", "fetch"}, {"ps", "list"}};
+constexpr Alias kAliases[] = {{"images", "image list"},
+                              {"rmimage", "image rm"},
+                              {"image fetch", "fetch"},
+                              {"pull", "fetch"},
+                              {"ps", "list"}};
 
 // The command that the first words name, and how many words that took; nullptr and 0 when there is
 // none.
@@ -155,8 +158,9 @@ Result<std::pair<const Command*, std::size_t>> findCommand(std::span<const Comma
   for (const Alias& alias : kAliases) {
     const auto command =
         std::ranges::find(commands, std::string_view(alias.command), &Command::name);
-    if (words.front() == alias.name && command != commands.end())
-      return std::pair(&*command, std::size_t{1});
+    const std::vector<std::string> name = wordsOf(alias.name);
+    const auto [rest, unused] = std::ranges::mismatch(name, words);
+    if (rest == name.end() && command != commands.end()) return std::pair(&*command, name.size());
   }
   std::vector<const Command*> left;
   for (const Command& command : commands) left.push_back(&command);

@@ -67,6 +67,7 @@ TEST(CommandLine, AcceptsShortenedVerbs) {
 TEST(CommandLine, AcceptsAliases) {
   EXPECT_EQ(nameOf(parse({"images"})), "image list");
   EXPECT_EQ(nameOf(parse({"rmimage", "x"})), "image rm");
+  EXPECT_EQ(nameOf(parse({"image", "fetch", "x"})), "fetch");
   EXPECT_EQ(nameOf(parse({"ps"})), "list");
 }
 TEST(CommandLine, TellsAVerbFromALongerOne) {
