@@ -270,11 +270,11 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
         ++nextVolume;
       }
     }
-    fault("run-mounted");
     if (ipc::keepsStreams(spec)) {
       mounts.emplace_back(numbers.logs(), TRY(store::makeLogDirectory(files, server.peer.gid)));
       mounts.emplace_back(numbers.attachSocket(), TRY(store::makeAttachSocket(files)));
     }
+    fault("run-mounted");
 
     // 6. what the pod and its readers find in its directory.
     const Fd status = TRY(store::makeStatusDirectory(files));

@@ -115,7 +115,7 @@ Result<void> checkPrepared(const PodDirectory::Embryo& pod, const ipc::RunReques
 Result<void> clearStart(const PodDirectory::Embryo& pod) {
   if (const auto cgroup = sys::readFile(pod.dir, name("cgroup"), kCgroupBytes))
     TRY(sandbox::removeCgroup(*cgroup));
-  for (const char* left : {"upper", "volumes", "status", "pid", "cgroup", "new"}) {
+  for (const char* left : {"upper", "volumes", "status", "log", "attach", "pid", "cgroup", "new"}) {
     auto removed = sys::removeTree(pod.dir, name(left));
     if (!removed && removed.error().kind() != ErrorKind::Missing) return removed;
   }

@@ -112,12 +112,18 @@ TEST_F(Crash, AtEveryStepOfAPreparation) {
 
 TEST_F(Crash, AtEveryStepOfAPreparedStart) {
   const HostState before = engine_->state();
+  // With a log and a place to attach to, which a start makes in the pod's directory, too.
+  const auto start = [&](const PodId& pod) {
+    ipc::RunRequest request = startOf(pod, {"/bin/sleep", "1000"});
+    request.pod.apps[0].output = ipc::StreamMode::Stream;
+    request.pod.apps[0].errors = ipc::StreamMode::Log;
+    return request;
+  };
   for (const std::string& point : pointsThatBegin("run-")) {
     SCOPED_TRACE(point);
     const PodId pod = prepare({"/bin/sleep", "1000"});
     const Streams streams = makeStreams();
-    const Reply died =
-        engine_->ask(startOf(pod, {"/bin/sleep", "1000"}), streams.refs(), {.fault = point});
+    const Reply died = engine_->ask(start(pod), streams.refs(), {.fault = point});
     EXPECT_EQ(died.helper->signal, SIGKILL);
     EXPECT_TRUE(eventually([&] {
       for (const auto& [what, facts] : engine_->state()) {
@@ -126,7 +132,7 @@ TEST_F(Crash, AtEveryStepOfAPreparedStart) {
       return true;
     }));
     // It is prepared still, and starts, unless it had started already.
-    Reply again = engine_->ask(startOf(pod, {"/bin/sleep", "1000"}), streams.refs());
+    Reply again = engine_->ask(start(pod), streams.refs());
     if (point == "run-recorded" || point == "run-started") {
       EXPECT_EQ(again.code(), "E_STATE") << again.text();
     } else {
