@@ -12,6 +12,7 @@ namespace airlock {
 
 static_assert(sizeof(crypto_hash_sha512_state) <= 208);
 static_assert(sizeof(crypto_generichash_state) <= 384);
+static_assert(sizeof(crypto_hash_sha256_state) <= 112);
 
 namespace {
 constexpr char kHexDigits[] = "0123456789abcdef";
@@ -101,10 +102,47 @@ bool Digest<Tag>::isZero() const {
 }
 
 template class Digest<ImageIdTag>;
+template class Digest<OciTag>;
 template class Digest<BlobTag>;
 template class Digest<TreeTag>;
 template class Digest<ContentTag>;
 template class Digest<VerityTag>;
+
+Result<ImageId> ImageId::fromBytes(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() == OciTag::bytes) return ImageId(TRY(OciDigest::fromBytes(bytes)));
+  return ImageId(TRY(AciId::fromBytes(bytes)));
+}
+
+Result<ImageId> ImageId::parse(std::string_view text) {
+  if (text.starts_with(OciTag::algorithm)) return ImageId(TRY(OciDigest::parse(text)));
+  return ImageId(TRY(AciId::parse(text)));
+}
+
+std::span<const std::uint8_t> ImageId::bytes() const {
+  return std::visit([](const auto& id) { return std::span<const std::uint8_t>(id.bytes()); }, id_);
+}
+std::string ImageId::text() const {
+  return std::visit([](const auto& id) { return id.text(); }, id_);
+}
+std::string ImageId::shortText(std::size_t hexDigits) const {
+  return std::visit([&](const auto& id) { return id.shortText(hexDigits); }, id_);
+}
+bool ImageId::isZero() const {
+  return std::visit([](const auto& id) { return id.isZero(); }, id_);
+}
+
+Sha256::Sha256() : state_{} {
+  crypto_hash_sha256_init(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()));
+}
+void Sha256::update(std::span<const std::uint8_t> bytes) {
+  crypto_hash_sha256_update(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()),
+                            bytes.data(), bytes.size());
+}
+std::array<std::uint8_t, 32> Sha256::finish() {
+  std::array<std::uint8_t, 32> out;
+  crypto_hash_sha256_final(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()), out.data());
+  return out;
+}
 
 Sha512::Sha512() : state_{} {
   crypto_hash_sha512_init(reinterpret_cast<crypto_hash_sha512_state*>(state_.data()));
@@ -144,6 +182,12 @@ ContentDigest digestOf(std::span<const std::uint8_t> bytes) {
 }
 ContentDigest digestOf(std::string_view bytes) {
   return digestOf({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+OciDigest ociDigestOf(std::string_view bytes) {
+  Sha256 hash;
+  hash.update({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  return OciDigest(hash.finish());
 }
 
 Result<std::array<std::uint8_t, kDigestBytes>> blake2bOfFile(FdRef file) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-512, BLAKE2b-512 and fs-verity digests with a type for what they name.  Anyone may use it;
-// libsodium computes.
+// SHA-512, SHA-256, BLAKE2b-512 and fs-verity digests with a type for what they name.  Anyone may
+// use it; libsodium computes.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -18,6 +19,8 @@
 namespace airlock {
 
 inline constexpr std::size_t kDigestBytes = 64;
+
+std::string toHex(std::span<const std::uint8_t> bytes);
 
 // A digest of one kind of thing.  Two kinds do not compare, and none is printed short by accident.
 template <class Tag>
@@ -47,6 +50,10 @@ struct ImageIdTag {
   static constexpr std::string_view algorithm = "sha512";
   static constexpr std::size_t bytes = kDigestBytes;
 };
+struct OciTag {
+  static constexpr std::string_view algorithm = "sha256";
+  static constexpr std::size_t bytes = 32;
+};
 struct BlobTag {
   static constexpr std::string_view algorithm = "blake2b";
   static constexpr std::size_t bytes = kDigestBytes;
@@ -64,7 +71,9 @@ struct VerityTag {
   static constexpr std::size_t bytes = 32;
 };
 
-using ImageId = Digest<ImageIdTag>;  // SHA-512 of the uncompressed tar (appc spec, "Image ID")
+using AciId = Digest<ImageIdTag>;  // SHA-512 of the uncompressed tar (appc spec, "Image ID")
+// SHA-256 of a manifest, config or layer, as it was distributed (OCI image spec, "Digests").
+using OciDigest = Digest<OciTag>;
 using BlobDigest = Digest<BlobTag>;  // BLAKE2b-512 of an image file as it was downloaded
 using TreeDigest = Digest<TreeTag>;  // BLAKE2b-512 of an EROFS image: `b2sum` prints the same
 using ContentDigest =
@@ -72,12 +81,45 @@ using ContentDigest =
 using VerityDigest = Digest<VerityTag>;  // fs-verity's of a file: `fsverity digest` prints the same
 
 extern template class Digest<ImageIdTag>;
+extern template class Digest<OciTag>;
 extern template class Digest<BlobTag>;
 extern template class Digest<TreeTag>;
 extern template class Digest<ContentTag>;
 extern template class Digest<VerityTag>;
 
+// What an image is called by for ever: the id of an ACI, or the digest of an OCI image's manifest.
+class ImageId {
+ public:
+  ImageId() = default;
+  ImageId(const AciId& id) : id_(id) {}                  // NOLINT(google-explicit-constructor)
+  ImageId(const OciDigest& manifest) : id_(manifest) {}  // NOLINT(google-explicit-constructor)
+  static Result<ImageId> fromBytes(std::span<const std::uint8_t> bytes);  // 64 or 32
+  static Result<ImageId> parse(std::string_view text);  // "sha512-…" or "sha256-…", whole
+
+  std::span<const std::uint8_t> bytes() const;
+  std::string hex() const { return toHex(bytes()); }
+  std::string text() const;
+  std::string shortText(std::size_t hexDigits) const;
+  bool isZero() const;
+  // The digest of its manifest, where it is an OCI image.
+  const OciDigest* oci() const { return std::get_if<OciDigest>(&id_); }
+
+  auto operator<=>(const ImageId&) const = default;
+
+ private:
+  std::variant<AciId, OciDigest> id_;
+};
+
 // A running hash.
+class Sha256 {
+ public:
+  Sha256();
+  void update(std::span<const std::uint8_t> bytes);
+  std::array<std::uint8_t, 32> finish();
+
+ private:
+  alignas(64) std::array<std::uint8_t, 112> state_;  // crypto_hash_sha256_state
+};
 class Sha512 {
  public:
   Sha512();
@@ -103,8 +145,8 @@ ContentDigest digestOf(std::string_view bytes);
 // Digest of a whole regular file, read with pread from offset 0; the file offset does not move.
 Result<std::array<std::uint8_t, kDigestBytes>> blake2bOfFile(FdRef file);
 Result<ContentDigest> sha512OfFile(FdRef file);
+OciDigest ociDigestOf(std::string_view bytes);
 
-std::string toHex(std::span<const std::uint8_t> bytes);
 // Exact lower-case hex of `bytes.size() * 2` digits, or false.
 bool fromHex(std::string_view hex, std::span<std::uint8_t> bytes);
 

@@ -16,7 +16,7 @@ inline constexpr std::size_t GiB = 1024 * MiB;
 // Messages (docs/ipc.md)
 inline constexpr std::size_t kMessageBytes = 64 * KiB;
 inline constexpr std::size_t kMessageSegments = 8;
-inline constexpr std::size_t kMessageDescriptors = 32;
+inline constexpr std::size_t kMessageDescriptors = 136;  // an image has up to 127 layers
 inline constexpr int kMessageNesting = 16;
 inline constexpr std::size_t kTextBytes =
     4 * KiB;  // one Text field, unless its struct says otherwise
@@ -55,7 +55,16 @@ inline constexpr std::size_t kDependencies =
 inline constexpr std::size_t kCollectedImages = 64;  // that one answer names
 inline constexpr std::size_t kDependencyDepth =
     16;  // of fetching: a chain of images that need others
+inline constexpr std::size_t kOciManifestBytes =
+    4 * MiB;  // what registries accept (distribution spec)
+inline constexpr std::size_t kOciConfigBytes = 8 * MiB;
+inline constexpr std::size_t kOciPlatforms = 256;            // manifests that one index names
+inline constexpr std::size_t kOciLayers = 127;               // of an image
+inline constexpr std::size_t kOciAttachments = 64;           // signatures of an image, of any kind
+inline constexpr std::size_t kOciAttachmentBytes = 1 * MiB;  // one of them
+inline constexpr std::size_t kSuperseded = 1024;  // entries of a layer that later ones replace
 inline constexpr std::size_t kTreeEntries = 200'000;
+inline constexpr std::size_t kStackEntries = 1'000'000;  // that a stack of layers shows
 inline constexpr std::size_t kTreeDepth = 255;
 inline constexpr std::size_t kPathBytes = 4095;
 inline constexpr std::size_t kNameBytes = 255;
@@ -76,7 +85,7 @@ inline constexpr unsigned kRoleSeconds =
     4 * 3600;  // one role's whole life: a slow download included
 inline constexpr std::uint64_t kRoleCpuSeconds = 900;
 inline constexpr std::uint64_t kRoleMemory = 512 * MiB;  // address space
-inline constexpr std::uint64_t kRoleFiles = 64;
+inline constexpr std::uint64_t kRoleFiles = 160;         // an image's layers, and its own
 inline constexpr std::uint64_t kRoleProcesses = 16;
 inline constexpr std::size_t kSignedBuffer = 64 * KiB;  // one write to gpg: what its pipe holds
 inline constexpr std::size_t kUserIds = 16;             // of a key, in what we say about it
@@ -112,15 +121,20 @@ inline constexpr std::size_t kCredentials = 64;  // hosts that one fetcher can s
 
 // Pods
 inline constexpr std::size_t kApps = 16;
-inline constexpr std::size_t kActivatedSockets = 16;           // of a pod
-inline constexpr std::size_t kNotifyBytes = 4 * KiB;           // one datagram of sd_notify: what systemd takes
-inline constexpr std::size_t kNotifyStatusBytes = 256;         // of a STATUS that is passed on
-inline constexpr std::size_t kAttachments = 64;           // to the streams of a pod, at a time
-inline constexpr std::size_t kInputBytes = 64 * KiB;      // typed for an app and not read by it yet
-inline constexpr std::size_t kLogLineBytes = 16 * KiB;    // what the CRI format calls a full line is no longer
-inline constexpr std::uint64_t kLogFileBytes = 8 * MiB;   // of an app; one older file of that size stays
-inline constexpr std::int64_t kStallMilliseconds = 1'000;     // that an attachment may keep an app waiting
-inline constexpr std::int64_t kPostStopMilliseconds = 90'000; // of a post-stop handler: systemd's TimeoutStopSec
+inline constexpr std::size_t kActivatedSockets = 16;  // of a pod
+inline constexpr std::size_t kNotifyBytes =
+    4 * KiB;  // one datagram of sd_notify: what systemd takes
+inline constexpr std::size_t kNotifyStatusBytes = 256;  // of a STATUS that is passed on
+inline constexpr std::size_t kAttachments = 64;         // to the streams of a pod, at a time
+inline constexpr std::size_t kInputBytes = 64 * KiB;    // typed for an app and not read by it yet
+inline constexpr std::size_t kLogLineBytes =
+    16 * KiB;  // what the CRI format calls a full line is no longer
+inline constexpr std::uint64_t kLogFileBytes =
+    8 * MiB;  // of an app; one older file of that size stays
+inline constexpr std::int64_t kStallMilliseconds =
+    1'000;  // that an attachment may keep an app waiting
+inline constexpr std::int64_t kPostStopMilliseconds =
+    90'000;  // of a post-stop handler: systemd's TimeoutStopSec
 inline constexpr std::size_t kArguments = 1024;
 inline constexpr std::size_t kEnvironment = 1024;
 inline constexpr std::int64_t kStopMilliseconds = 10'000;  // between TERM and KILL
@@ -128,7 +142,7 @@ inline constexpr std::size_t kImageAccountsBytes =
     1 * MiB;                                // /etc/passwd or /etc/group of an image (P10)
 inline constexpr std::size_t kMounts = 64;  // of an app; also volumes of a pod
 inline constexpr std::size_t kSupplementaryGids = 256;
-inline constexpr std::size_t kHostnameBytes = 64;  // HOST_NAME_MAX
+inline constexpr std::size_t kHostnameBytes = 64;         // HOST_NAME_MAX
 inline constexpr std::size_t kGivenFileBytes = 16 * KiB;  // resolv.conf or hosts of a pod
 inline constexpr std::uint32_t kModeMax = 07777;
 inline constexpr std::int32_t kOomScoreMax = 1000;         // either sign (proc(5))

@@ -52,12 +52,14 @@ Result<void> checkId(const ImageId& found, const ipc::CatalogRecord& record) {
 // A file without a name beside what is written: for the tree of one image alone.
 Result<Fd> scratchIn(FdRef directory) { return sys::openTemporary(directory, 0600); }
 
-// `tree` is for reading alone: the role gets it.
-Result<void> writeTree(const store::RoleStarter& starter, FdRef tree, TreeOutput& output,
-                       const std::string& below) {
+// `trees` are for reading alone, the topmost first: the role gets them.
+Result<void> writeTree(const store::RoleStarter& starter, std::span<const Fd> trees,
+                       TreeOutput& output, const std::string& below) {
   sys::Pipe pipe = TRY(sys::pipe());
-  const FdRef fds[] = {tree, pipe.writeEnd};
-  auto role = TRY(store::Role::start(starter, "extract", ipc::ExtractJob{}, fds));
+  std::vector<FdRef> fds = {pipe.writeEnd};
+  fds.insert(fds.end(), trees.begin(), trees.end());
+  const ipc::ExtractJob job{.layers = static_cast<std::uint32_t>(trees.size())};
+  auto role = TRY(store::Role::start(starter, "extract", job, fds));
   pipe.writeEnd.reset();
   auto written = output.putTree(pipe.readEnd, below);
   pipe.readEnd.reset();
@@ -72,6 +74,22 @@ constexpr const char* kRootFolder = "rootfs";
 
 Result<void> putManifest(TreeOutput& output, const std::string& manifest) {
   return output.putFile(TRY(Component::parse("manifest")), manifest);
+}
+
+// What runs, as files; of an OCI image with what its config says in appc's terms.
+Result<int> renderTo(const ImageStore& images, const ipc::CatalogRecord& record,
+                     const Wanted& wanted) {
+  TreeOutput output = TRY(TreeOutput::create(wanted.output, wanted.overwrite));
+  const std::vector<Fd> trees = TRY(images.openContent(record, ImageStore::Content::Tree));
+  if (!wanted.rootOnly) {
+    const auto opened = TRY(images.open());
+    if (!opened) return refuse(ErrorKind::Missing, "E_STORE", "the store went away");
+    TRY(putManifest(output, TRY(opened->manifest(record))));
+  }
+  TRY(writeTree(TRY(store::RoleStarter::create()), trees, output,
+                wanted.rootOnly ? "" : kRootFolder));
+  TRY(std::move(output).finish());
+  return 0;
 }
 
 // Gives a file without a name its name, in the place of another where that is allowed.
@@ -106,7 +124,7 @@ Result<int> imageExport(const Options& options, const std::vector<std::string>& 
   }
   const ImageStore images = TRY(ImageStore::choose(options));
   const ipc::CatalogRecord record = TRY(images.resolve(wanted.image));
-  const Fd blob = TRY(images.openContent(record, ImageStore::Content::File));
+  const std::vector<Fd> files = TRY(images.openContent(record, ImageStore::Content::File));
   const Fd directory =
       TRY(sys::openPath(slash == 0 ? "/" : path.substr(0, slash), O_RDONLY | O_DIRECTORY));
   const Fd file = TRY(sys::openTemporary(directory, 0644));
@@ -114,7 +132,7 @@ Result<int> imageExport(const Options& options, const std::vector<std::string>& 
     return sys::writeAll(file, bytes);
   };
   const auto starter = TRY(store::RoleStarter::create());
-  TRY(checkId(TRY(store::inflateImage(starter, blob, write)), record));
+  TRY(checkId(TRY(store::inflateImage(starter, files.front(), write)), record));
   TRY(nameFile(file, directory, *name, wanted.overwrite));
   return 0;
 }
@@ -123,15 +141,17 @@ Result<int> imageExtract(const Options& options, const std::vector<std::string>&
   const Wanted wanted = TRY(parse(arguments, true));
   const ImageStore images = TRY(ImageStore::choose(options));
   const ipc::CatalogRecord record = TRY(images.resolve(wanted.image));
+  if (record.image.oci() != nullptr) return renderTo(images, record, wanted);
   TreeOutput output = TRY(TreeOutput::create(wanted.output, wanted.overwrite));
-  const Fd blob = TRY(images.openContent(record, ImageStore::Content::File));
+  const std::vector<Fd> files = TRY(images.openContent(record, ImageStore::Content::File));
   const auto starter = TRY(store::RoleStarter::create());
   const Fd tree = TRY(scratchIn(output.parent()));
   const Fd manifest = TRY(scratchIn(output.parent()));
-  TRY(checkId(TRY(store::unpackInto(starter, blob, tree, manifest)).first, record));
+  TRY(checkId(TRY(store::unpackInto(starter, files.front(), tree, manifest)).first, record));
   if (!wanted.rootOnly)
     TRY(putManifest(output, TRY(sys::readAll(manifest, limits::kManifestBytes))));
-  TRY(writeTree(starter, TRY(store::readOnly(tree)), output, wanted.rootOnly ? "" : kRootFolder));
+  const Fd trees[] = {TRY(store::readOnly(tree))};
+  TRY(writeTree(starter, trees, output, wanted.rootOnly ? "" : kRootFolder));
   TRY(std::move(output).finish());
   return 0;
 }
@@ -139,18 +159,7 @@ Result<int> imageExtract(const Options& options, const std::vector<std::string>&
 Result<int> imageRender(const Options& options, const std::vector<std::string>& arguments) {
   const Wanted wanted = TRY(parse(arguments, true));
   const ImageStore images = TRY(ImageStore::choose(options));
-  const ipc::CatalogRecord record = TRY(images.resolve(wanted.image));
-  TreeOutput output = TRY(TreeOutput::create(wanted.output, wanted.overwrite));
-  const Fd tree = TRY(images.openContent(record, ImageStore::Content::Tree));
-  if (!wanted.rootOnly) {
-    const auto opened = TRY(images.open());
-    if (!opened) return refuse(ErrorKind::Missing, "E_STORE", "the store went away");
-    TRY(putManifest(output, TRY(opened->manifest(record))));
-  }
-  TRY(writeTree(TRY(store::RoleStarter::create()), tree, output,
-                wanted.rootOnly ? "" : kRootFolder));
-  TRY(std::move(output).finish());
-  return 0;
+  return renderTo(images, TRY(images.resolve(wanted.image)), wanted);
 }
 
 }  // namespace airlock::cli

@@ -369,7 +369,7 @@ class Obtaining {
 
   Result<ipc::CatalogRecord> importAgain(const store::Store& opened,
                                          const ipc::CatalogRecord& record) const {
-    const Fd file = TRY(images_.openContent(record, ImageStore::Content::File));
+    const std::vector<Fd> files = TRY(images_.openContent(record, ImageStore::Content::File));
     std::optional<Fd> signature;
     if (record.hasSignature && !options_.insecure.image) {
       const Fd folder = TRY(opened.folder("signature"));
@@ -377,7 +377,7 @@ class Obtaining {
     }
     ipc::ImportRequest request{.name = record.name, .origin = record.origin};
     if (!record.latest) request.labels = record.labels;
-    return import(std::move(request), file,
+    return import(std::move(request), files.front(),
                   signature ? std::optional(signature->ref()) : std::nullopt);
   }
 

@@ -155,16 +155,20 @@ Result<std::vector<ipc::RemovedImage>> ImageStore::collect(
   return all;
 }
 
-Result<Fd> ImageStore::openContent(const ipc::CatalogRecord& record, Content content) const {
+Result<std::vector<Fd>> ImageStore::openContent(const ipc::CatalogRecord& record,
+                                                Content content) const {
   const bool tree = content == Content::Tree;
   if (!throughHelper_) {
     const store::Store own = TRY(openOwn());
-    return tree ? own.openTree(record) : own.openBlob(record);
+    return tree ? own.openTrees(record) : own.openFiles(record);
   }
   HelperAnswer answer = TRY(askHelper(options_, ipc::OpenImageRequest{record.image, tree}, {}));
-  if (!std::holds_alternative<ipc::ImageOpened>(answer.reply) || answer.fds.size() != 1)
+  const std::size_t layers = record.layers.size();
+  std::size_t expected = layers == 0 ? 1 : layers;
+  if (!tree && layers != 0) expected += record.index ? 3 : 2;
+  if (!std::holds_alternative<ipc::ImageOpened>(answer.reply) || answer.fds.size() != expected)
     return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
-  return std::move(answer.fds.front());
+  return std::move(answer.fds);
 }
 
 }  // namespace airlock::cli

@@ -40,9 +40,9 @@ class ImageStore {
   // first.
   Result<store::ImportOutcome> import(const ipc::ImportRequest& request, FdRef image,
                                       std::optional<FdRef> signature) const;
-  // The image file as it came, or the tree that runs (an EROFS image), for reading.
+  // The files as they came, or the trees that run (EROFS images, the topmost first), for reading.
   enum class Content { File, Tree };
-  Result<Fd> openContent(const ipc::CatalogRecord& record, Content content) const;
+  Result<std::vector<Fd>> openContent(const ipc::CatalogRecord& record, Content content) const;
   Result<ipc::ImageVerified> verify(const ipc::CatalogRecord& record) const;
   Result<void> remove(const ipc::CatalogRecord& record) const;
   // Removes what was not used within the grace period; `removed` hears of each.

@@ -135,6 +135,9 @@ template <class Tag>
 capnp::Data::Reader raw(const Digest<Tag>& value) {
   return raw(value.bytes());
 }
+inline capnp::Data::Reader raw(const ImageId& value) {
+  return {value.bytes().data(), value.bytes().size()};
+}
 inline capnp::Data::Reader raw(const PodId& value) { return raw(value.bytes()); }
 std::string joined(const std::vector<PodId>& ids);
 

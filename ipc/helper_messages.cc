@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/helper_messages.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "ipc/capnp.h"
 #include "ipc/schema/helper.capnp.h"
 #include "ipc/shared_fields.h"
@@ -95,6 +98,25 @@ Result<OpenImageRequest> readOpenImage(wire::OpenImageRequest::Reader from) {
                           .tree = from.getTree()};
 }
 
+Result<ImportOciRequest> readImportOci(wire::ImportOciRequest::Reader from) {
+  return ImportOciRequest{.name = TRY(readName<ImageName>(from.getName(), "image name")),
+                          .labels = TRY(readLabels(from.getLabels())),
+                          .origin = TRY(readText(from.getOrigin(), "origin")),
+                          .hasIndex = from.getHasIndex(),
+                          .skipSignature = from.getSkipSignature()};
+}
+void writeImportOci(wire::ImportOciRequest::Builder to, const ImportOciRequest& value) {
+  to.setName(text(value.name.text()));
+  writeLabels(to.initLabels(count(value.labels)), value.labels);
+  to.setOrigin(text(value.origin));
+  to.setHasIndex(value.hasIndex);
+  to.setSkipSignature(value.skipSignature);
+}
+Result<OciLayerFile> readLayerFile(wire::OciLayerFile::Reader from) {
+  if (from.getIndex() >= limits::kOciLayers) return badValue("layer", "is of no image");
+  return OciLayerFile{.index = from.getIndex()};
+}
+
 using Question = std::variant<ImportRequest, RunRequest>;
 Result<Question> readQuestion(wire::ExplainRequest::Reader from) {
   switch (from.which()) {
@@ -156,6 +178,8 @@ Result<HelperRequest> readRequest(wire::HelperRequest::Reader from) {
       return readCollectImages(from.getCollectImages());
     case wire::HelperRequest::OPEN_IMAGE:
       return TRY(readOpenImage(from.getOpenImage()));
+    case wire::HelperRequest::IMPORT_OCI:
+      return TRY(readImportOci(from.getImportOci()));
   }
   return badValue("request", "is of an unknown kind");
 }
@@ -195,7 +219,8 @@ void writeRequest(wire::HelperRequest::Builder to, const HelperRequest& request)
             auto open = to.initOpenImage();
             open.setImage(raw(value.image));
             open.setTree(value.tree);
-          }},
+          },
+          [&](const ImportOciRequest& value) { writeImportOci(to.initImportOci(), value); }},
       request);
 }
 
@@ -254,6 +279,19 @@ Result<ImagesCollected> readImagesCollected(wire::ImagesCollected::Reader from) 
                          .more = from.getMore()};
 }
 
+Result<LayersWanted> readLayersWanted(wire::LayersWanted::Reader from) {
+  const auto numbers = from.getLayers();
+  LayersWanted wanted;
+  for (const std::uint32_t number : numbers) wanted.layers.push_back(number);
+  const auto& layers = wanted.layers;
+  if (layers.size() > limits::kOciLayers ||
+      std::ranges::adjacent_find(layers, std::greater_equal{}) != layers.end() ||
+      (!layers.empty() && layers.back() >= limits::kOciLayers)) {
+    return badValue("layers", "are of no image");
+  }
+  return wanted;
+}
+
 Result<HelperReply> readReply(wire::HelperReply::Reader from) {
   switch (from.which()) {
     case wire::HelperReply::UNSET:
@@ -288,6 +326,8 @@ Result<HelperReply> readReply(wire::HelperReply::Reader from) {
       return ImageOpened{};
     case wire::HelperReply::PREPARED:
       return Prepared{.pod = TRY(readPodId(from.getPrepared().getPod(), "pod id"))};
+    case wire::HelperReply::LAYERS_WANTED:
+      return TRY(readLayersWanted(from.getLayersWanted()));
   }
   return badValue("reply", "is of an unknown kind");
 }
@@ -364,7 +404,11 @@ void writeReply(wire::HelperReply::Builder to, const HelperReply& reply) {
             writeImagesCollected(to.initImagesCollected(), value);
           },
           [&](const ImageOpened&) { to.initImageOpened(); },
-          [&](const Prepared& value) { to.initPrepared().setPod(raw(value.pod)); }},
+          [&](const Prepared& value) { to.initPrepared().setPod(raw(value.pod)); },
+          [&](const LayersWanted& value) {
+            auto layers = to.initLayersWanted().initLayers(count(value.layers));
+            for (unsigned i = 0; i < layers.size(); ++i) layers.set(i, value.layers[i]);
+          }},
       reply);
 }
 }  // namespace
@@ -379,6 +423,14 @@ Result<std::string> encode(const HelperRequest& request) {
 }
 Result<HelperRequest> decodeHelperRequest(std::string_view bytes) {
   return codec::decode<wire::HelperRequest>(bytes, limits::kMessageBytes, codec::readRequest);
+}
+
+Result<std::string> encode(const OciLayerFile& layer) {
+  return codec::encode<wire::OciLayerFile>(
+      limits::kMessageBytes, [&](auto to) { to.setIndex(layer.index); }, decodeOciLayerFile);
+}
+Result<OciLayerFile> decodeOciLayerFile(std::string_view bytes) {
+  return codec::decode<wire::OciLayerFile>(bytes, limits::kMessageBytes, codec::readLayerFile);
 }
 
 Result<std::string> encode(const HelperReply& reply) {

@@ -88,10 +88,27 @@ struct ExplainRequest {
 };
 struct ReportRequest {};  // which layers this host enforces, and the TPM register with its log
 
-using HelperRequest = std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest,
-                                   RemovePodRequest, CollectGarbageRequest, RemoveImageRequest,
-                                   VerifyImageRequest, ExplainRequest, ReportRequest, AttachRequest,
-                                   ExportRequest, CollectImagesRequest, OpenImageRequest>;
+// Descriptors: 0 the manifest, 1 the config, 2 the sealed signatures; 3 the index, when hasIndex.
+// The layers follow: OciLayerFile.
+struct ImportOciRequest {
+  ImageName name;
+  std::vector<Label> labels;
+  std::string origin;
+  bool hasIndex = false;
+  bool skipSignature = false;  // only if policy grants it
+};
+// Over the same connection.  Descriptors: 0 the layer, a regular file or a pipe.
+struct OciLayerFile {
+  std::uint32_t index = 0;  // in the manifest
+};
+Result<std::string> encode(const OciLayerFile& layer);
+Result<OciLayerFile> decodeOciLayerFile(std::string_view bytes);
+
+using HelperRequest =
+    std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest, RemovePodRequest,
+                 CollectGarbageRequest, RemoveImageRequest, VerifyImageRequest, ExplainRequest,
+                 ReportRequest, AttachRequest, ExportRequest, CollectImagesRequest,
+                 OpenImageRequest, ImportOciRequest>;
 
 // --- replies
 // ------------------------------------------------------------------------------------------------------
@@ -119,7 +136,10 @@ struct ImagesCollected {
   std::vector<RemovedImage> removed;
   bool more = false;  // more could be removed than one answer can name: ask again
 };
-// Descriptors: 0 the file.
+struct LayersWanted {                 // of an ImportOciRequest; not the last answer to it
+  std::vector<std::uint32_t> layers;  // by their number in the manifest, rising
+};
+// Descriptors: the files.
 struct ImageOpened {};
 // A layer of protection and whether it holds, as told to the user and written into the pod's
 // record.
@@ -183,7 +203,7 @@ struct Progress {
 // Progress may come any number of times; every other reply is the last one.
 using HelperReply = std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected,
                                  ImageVerified, Explained, Reported, Attached, DependenciesMissing,
-                                 ImagesCollected, ImageOpened, Prepared>;
+                                 ImagesCollected, ImageOpened, Prepared, LayersWanted>;
 
 Result<std::string> encode(const HelperRequest& request);
 Result<HelperRequest> decodeHelperRequest(std::string_view bytes);

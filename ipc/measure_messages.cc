@@ -62,17 +62,20 @@ void writeEngine(wire::EngineFacts::Builder to, const EngineFacts& value) {
 }
 
 Result<ImageFacts> readImage(wire::ImageFacts::Reader from) {
-  return ImageFacts{.image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
-                    .name = TRY(readText(from.getName(), "image name")),
-                    .labels = TRY(readLabels(from.getLabels())),
-                    .tree = TRY(readDigest<TreeDigest>(from.getTree(), "tree digest")),
-                    .content = TRY(readText(from.getContent(), "content")),
-                    .signers = TRY(readTexts(from.getSigners(), limits::kSignatures, "signers")),
-                    .rule = TRY(readText(from.getRule(), "rule")),
-                    .origin = TRY(readText(from.getOrigin(), "origin")),
-                    .insecure = from.getInsecure(),
-                    .dependencies = TRY(
-                        readTexts(from.getDependencies(), limits::kDependencies, "dependencies"))};
+  return ImageFacts{
+      .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+      .name = TRY(readText(from.getName(), "image name")),
+      .labels = TRY(readLabels(from.getLabels())),
+      .tree = TRY(readDigest<TreeDigest>(from.getTree(), "tree digest")),
+      .content = TRY(readText(from.getContent(), "content")),
+      .signers = TRY(readTexts(from.getSigners(), limits::kSignatures, "signers")),
+      .rule = TRY(readText(from.getRule(), "rule")),
+      .origin = TRY(readText(from.getOrigin(), "origin")),
+      .insecure = from.getInsecure(),
+      .dependencies = TRY(readTexts(from.getDependencies(), limits::kDependencies, "dependencies")),
+      .layers = TRY(readList(
+          from.getLayers(), limits::kOciLayers, "layers",
+          [](capnp::Data::Reader layer) { return readDigest<OciDigest>(layer, "layer digest"); }))};
 }
 void writeImage(wire::ImageFacts::Builder to, const ImageFacts& value) {
   to.setImage(raw(value.image));
@@ -85,6 +88,8 @@ void writeImage(wire::ImageFacts::Builder to, const ImageFacts& value) {
   to.setOrigin(text(value.origin));
   to.setInsecure(value.insecure);
   writeTexts(to.initDependencies(count(value.dependencies)), value.dependencies);
+  auto layers = to.initLayers(count(value.layers));
+  for (unsigned i = 0; i < layers.size(); ++i) layers.set(i, raw(value.layers[i]));
 }
 
 Result<PodFacts> readPod(wire::PodFacts::Reader from) {

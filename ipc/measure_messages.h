@@ -41,6 +41,7 @@ struct ImageFacts {
   std::string origin;
   bool insecure = false;                  // imported without a signature
   std::vector<std::string> dependencies;  // "name sha512-…" of what the tree was rendered with
+  std::vector<OciDigest> layers;          // of an OCI image, the bottom one first
 };
 struct PodFacts {
   PodId pod;

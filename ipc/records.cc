@@ -32,27 +32,63 @@ void writeDependency(wire::Dependency::Builder to, const Dependency& value) {
   to.setDepth(value.depth);
 }
 
+Result<StoredLayer> readStoredLayer(wire::StoredLayer::Reader from) {
+  return StoredLayer{.blob = TRY(readDigest<OciDigest>(from.getBlob(), "layer digest")),
+                     .blobBytes = from.getBlobBytes(),
+                     .tree = TRY(readDigest<TreeDigest>(from.getTree(), "tree digest")),
+                     .treeBytes = from.getTreeBytes(),
+                     .verity = TRY(readVerity(from.getVerityDigest())),
+                     .hangsOnPlace = from.getHangsOnPlace()};
+}
+void writeStoredLayer(wire::StoredLayer::Builder to, const StoredLayer& layer) {
+  to.setBlob(raw(layer.blob));
+  to.setBlobBytes(layer.blobBytes);
+  to.setTree(raw(layer.tree));
+  to.setTreeBytes(layer.treeBytes);
+  if (layer.verity) to.setVerityDigest(raw(*layer.verity));
+  to.setHangsOnPlace(layer.hangsOnPlace);
+}
+// Empty: none.
+Result<std::optional<OciDigest>> readOptionalDigest(capnp::Data::Reader bytes,
+                                                    std::string_view field) {
+  if (bytes.size() == 0) return std::optional<OciDigest>();
+  return std::optional(TRY(readDigest<OciDigest>(bytes, field)));
+}
+
+// An OCI image has layers and a config, and nothing else has.
+Result<CatalogRecord> checkedKind(CatalogRecord record) {
+  const bool oci = record.image.oci() != nullptr;
+  if (oci == record.layers.empty() || oci != record.config.has_value())
+    return badValue("catalog record", "is of no kind of image");
+  if (oci && stackDigest(record.layers) != record.tree)
+    return badValue("tree digest", "is not that of the layers");
+  return record;
+}
+
 Result<CatalogRecord> readCatalog(wire::CatalogRecord::Reader from) {
-  return CatalogRecord{
-      .image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
-      .name = TRY(readName<ImageName>(from.getName(), "image name")),
-      .labels = TRY(readLabels(from.getLabels())),
-      .tree = TRY(readDigest<TreeDigest>(from.getTree(), "tree digest")),
-      .treeBytes = from.getTreeBytes(),
-      .blob = TRY(readDigest<BlobDigest>(from.getBlob(), "blob digest")),
-      .blobBytes = from.getBlobBytes(),
-      .manifest = TRY(readDigest<ContentDigest>(from.getManifest(), "manifest digest")),
-      .manifestBytes = from.getManifestBytes(),
-      .hasSignature = from.getHasSignature(),
-      .signers = TRY(readSigners(from.getSigners())),
-      .rule = TRY(readText(from.getRule(), "rule")),
-      .origin = TRY(readText(from.getOrigin(), "origin")),
-      .importerUid = from.getImporterUid(),
-      .importedAt = from.getImportedAt(),
-      .latest = from.getLatest(),
-      .verity = TRY(readVerity(from.getVerityDigest())),
-      .dependencies = TRY(
-          readList(from.getDependencies(), limits::kDependencies, "dependencies", readDependency))};
+  return checkedKind(
+      {.image = TRY(readDigest<ImageId>(from.getImage(), "image id")),
+       .name = TRY(readName<ImageName>(from.getName(), "image name")),
+       .labels = TRY(readLabels(from.getLabels())),
+       .tree = TRY(readDigest<TreeDigest>(from.getTree(), "tree digest")),
+       .treeBytes = from.getTreeBytes(),
+       .blob = TRY(readDigest<BlobDigest>(from.getBlob(), "blob digest")),
+       .blobBytes = from.getBlobBytes(),
+       .manifest = TRY(readDigest<ContentDigest>(from.getManifest(), "manifest digest")),
+       .manifestBytes = from.getManifestBytes(),
+       .hasSignature = from.getHasSignature(),
+       .signers = TRY(readSigners(from.getSigners())),
+       .rule = TRY(readText(from.getRule(), "rule")),
+       .origin = TRY(readText(from.getOrigin(), "origin")),
+       .importerUid = from.getImporterUid(),
+       .importedAt = from.getImportedAt(),
+       .latest = from.getLatest(),
+       .verity = TRY(readVerity(from.getVerityDigest())),
+       .dependencies = TRY(
+           readList(from.getDependencies(), limits::kDependencies, "dependencies", readDependency)),
+       .layers = TRY(readList(from.getLayers(), limits::kOciLayers, "layers", readStoredLayer)),
+       .config = TRY(readOptionalDigest(from.getConfig(), "config digest")),
+       .index = TRY(readOptionalDigest(from.getIndex(), "index digest"))});
 }
 void writeCatalog(wire::CatalogRecord::Builder to, const CatalogRecord& record) {
   to.setImage(raw(record.image));
@@ -74,6 +110,9 @@ void writeCatalog(wire::CatalogRecord::Builder to, const CatalogRecord& record) 
   to.setLatest(record.latest);
   if (record.verity) to.setVerityDigest(raw(*record.verity));
   writeList(to.initDependencies(count(record.dependencies)), record.dependencies, writeDependency);
+  writeList(to.initLayers(count(record.layers)), record.layers, writeStoredLayer);
+  if (record.config) to.setConfig(raw(*record.config));
+  if (record.index) to.setIndex(raw(*record.index));
 }
 
 Result<PodApp> readPodApp(wire::PodApp::Reader from) {
@@ -122,6 +161,20 @@ void writePod(wire::PodRecord::Builder to, const PodRecord& record) {
 }  // namespace airlock::ipc::codec
 
 namespace airlock::ipc {
+
+TreeDigest stackDigest(const std::vector<StoredLayer>& layers) {
+  Blake2b hash;
+  for (const StoredLayer& layer : layers) hash.update(layer.tree.bytes());
+  return TreeDigest(hash.finish());
+}
+
+std::vector<StoredTree> treesOf(const CatalogRecord& record) {
+  if (record.layers.empty()) return {{record.tree, record.verity}};
+  std::vector<StoredTree> trees;
+  for (auto layer = record.layers.rbegin(); layer != record.layers.rend(); ++layer)
+    trees.push_back({layer->tree, layer->verity});
+  return trees;
+}
 
 Result<std::string> encode(const CatalogRecord& record) {
   return codec::encode<wire::CatalogRecord>(

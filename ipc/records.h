@@ -25,6 +25,16 @@ struct Dependency {
   std::uint32_t depth = 1;  // 1: of the image itself; else of the nearest before it with one less
   bool operator==(const Dependency&) const = default;
 };
+// A layer of an OCI image.
+struct StoredLayer {
+  OciDigest blob;  // as the manifest has it
+  std::uint64_t blobBytes = 0;
+  TreeDigest tree;
+  std::uint64_t treeBytes = 0;
+  std::optional<VerityDigest> verity;
+  bool hangsOnPlace = false;  // its tree is of use above the same layers alone
+  bool operator==(const StoredLayer&) const = default;
+};
 struct CatalogRecord {
   ImageId image;
   ImageName name;
@@ -46,7 +56,21 @@ struct CatalogRecord {
   // None: there was no fs-verity then, or an older engine recorded none.
   std::optional<VerityDigest> verity;
   std::vector<Dependency> dependencies;  // that the tree was rendered with, in appc's order
+  // Of an OCI image: the bottom layer first; `tree` is then stackDigest() of them, `blob` is
+  // unused.
+  std::vector<StoredLayer> layers;
+  std::optional<OciDigest> config;
+  std::optional<OciDigest> index;  // that the manifest was chosen from
 };
+// BLAKE2b-512 of the digests of the layers' trees, one behind the other, the bottom one first.
+TreeDigest stackDigest(const std::vector<StoredLayer>& layers);
+// A file with a tree of an image.
+struct StoredTree {
+  TreeDigest digest;
+  std::optional<VerityDigest> verity;
+};
+// What a pod of the image is mounted from, the topmost first.
+std::vector<StoredTree> treesOf(const CatalogRecord& record);
 Result<std::string> encode(const CatalogRecord& record);
 Result<CatalogRecord> decodeCatalogRecord(std::string_view bytes);
 

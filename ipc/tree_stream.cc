@@ -113,7 +113,7 @@ Result<std::optional<TreeEntry>> TreeStreamReader::next() {
       entry.uid > limits::kImageIdMax || entry.gid > limits::kImageIdMax ||
       entry.mtime > limits::kTimeMax || entry.mtimeNanoseconds > 999'999'999 ||
       entry.size > limits::kTreeBytes || (entry.kind != TreeEntry::Kind::File && entry.size != 0) ||
-      ++entries_ > limits::kTreeEntries + 1) {
+      ++entries_ > limits::kStackEntries + 1) {
     return bad("has a number out of range");
   }
   std::vector<std::uint8_t> texts(std::size_t{pathBytes} + targetBytes);

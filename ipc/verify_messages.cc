@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/verify_messages.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "ipc/capnp.h"
 #include "ipc/schema/verify.capnp.h"
 #include "ipc/shared_fields.h"
@@ -13,6 +16,55 @@ Result<RenderJob> readRenderJob(wire::RenderJob::Reader from) {
     return badValue("render job", "is of no image, or of too many");
   return RenderJob{.images = from.getImages()};
 }
+Result<ExtractJob> readExtractJob(wire::ExtractJob::Reader from) {
+  if (from.getLayers() > limits::kOciLayers)
+    return badValue("extract job", "is of too many layers");
+  return ExtractJob{.layers = std::max<std::uint32_t>(from.getLayers(), 1)};
+}
+// Numbers of entries, each larger than the one before.
+Result<std::vector<std::uint32_t>> readNumbers(capnp::List<std::uint32_t>::Reader from) {
+  if (from.size() > limits::kSuperseded) return badValue("entries", "are too many");
+  std::vector<std::uint32_t> numbers;
+  for (const std::uint32_t number : from) numbers.push_back(number);
+  if (std::ranges::adjacent_find(numbers, std::greater_equal{}) != numbers.end())
+    return badValue("entries", "are not in their order");
+  return numbers;
+}
+void writeNumbers(capnp::List<std::uint32_t>::Builder to,
+                  const std::vector<std::uint32_t>& numbers) {
+  for (unsigned i = 0; i < to.size(); ++i) to.set(i, numbers[i]);
+}
+Result<LayerJob> readLayerJob(wire::LayerJob::Reader from) {
+  if (from.getLowers() > limits::kOciLayers || (from.getBottom() && from.getLowers() != 0))
+    return badValue("layer job", "has a wrong number of layers below");
+  return LayerJob{.bottom = from.getBottom(),
+                  .lowers = from.getLowers(),
+                  .skip = TRY(readNumbers(from.getSkip()))};
+}
+Result<DescribeJob> readDescribeJob(wire::DescribeJob::Reader from) {
+  return DescribeJob{.name = TRY(readName<ImageName>(from.getName(), "image name")),
+                     .labels = TRY(readLabels(from.getLabels())),
+                     .manifest = TRY(readDigest<OciDigest>(from.getManifest(), "manifest digest")),
+                     .hasIndex = from.getHasIndex()};
+}
+Result<VouchJob> readVouchJob(wire::VouchJob::Reader from) {
+  constexpr std::size_t most = 2;
+  return VouchJob{.digests = TRY(readList(from.getSigned(), most, "signed digests",
+                                          [](capnp::Data::Reader digest) {
+                                            return readDigest<OciDigest>(digest, "signed digest");
+                                          })),
+                  .name = TRY(readName<ImageName>(from.getName(), "image name")),
+                  .version = TRY(readText(from.getVersion(), "version")),
+                  .notBefore = from.getNotBefore()};
+}
+Result<OciBlob> readOciBlob(wire::OciBlob::Reader from) {
+  return OciBlob{.digest = TRY(readDigest<OciDigest>(from.getDigest(), "blob digest")),
+                 .bytes = from.getBytes()};
+}
+void writeOciBlob(wire::OciBlob::Builder to, const OciBlob& blob) {
+  to.setDigest(raw(blob.digest));
+  to.setBytes(blob.bytes);
+}
 Result<VerifyJob> readJob(wire::VerifyJob::Reader from) {
   switch (from.which()) {
     case wire::VerifyJob::UNSET:
@@ -20,17 +72,23 @@ Result<VerifyJob> readJob(wire::VerifyJob::Reader from) {
     case wire::VerifyJob::AUTHENTICATE:
       return AuthenticateJob{.notBefore = from.getAuthenticate().getNotBefore()};
     case wire::VerifyJob::INFLATE:
-      return InflateJob{.most = from.getInflate().getMost()};
+      return InflateJob{.most = from.getInflate().getMost(), .layer = from.getInflate().getLayer()};
     case wire::VerifyJob::UNPACK:
       return UnpackJob{};
     case wire::VerifyJob::CHECK:
-      return CheckJob{};
+      return CheckJob{.layer = from.getCheck().getLayer()};
     case wire::VerifyJob::INSPECT_KEY:
       return InspectKeyJob{};
     case wire::VerifyJob::RENDER:
       return TRY(readRenderJob(from.getRender()));
     case wire::VerifyJob::EXTRACT:
-      return ExtractJob{};
+      return TRY(readExtractJob(from.getExtract()));
+    case wire::VerifyJob::LAYER:
+      return TRY(readLayerJob(from.getLayer()));
+    case wire::VerifyJob::DESCRIBE:
+      return TRY(readDescribeJob(from.getDescribe()));
+    case wire::VerifyJob::VOUCH:
+      return TRY(readVouchJob(from.getVouch()));
   }
   return badValue("verify job", "is of an unknown kind");
 }
@@ -66,6 +124,20 @@ Result<KeyFacts> readKeyFacts(wire::KeyFacts::Reader from) {
       .userIds = TRY(readTexts(from.getUserIds(), limits::kKeyParts, "user ids"))};
 }
 
+Result<Layered> readLayered(wire::Layered::Reader from) {
+  return Layered{.entries = from.getEntries(),
+                 .leftOut = from.getLeftOut(),
+                 .superseded = TRY(readNumbers(from.getSuperseded())),
+                 .needsLowers = from.getNeedsLowers(),
+                 .hangsOnPlace = from.getHangsOnPlace()};
+}
+Result<Described> readDescribed(wire::Described::Reader from) {
+  return Described{
+      .config = TRY(readOciBlob(from.getConfig())),
+      .layers = TRY(readList(from.getLayers(), limits::kOciLayers, "layers", readOciBlob)),
+      .labels = TRY(readLabels(from.getLabels()))};
+}
+
 Result<VerifyReply> readReply(wire::VerifyReply::Reader from) {
   switch (from.which()) {
     case wire::VerifyReply::UNSET:
@@ -86,6 +158,10 @@ Result<VerifyReply> readReply(wire::VerifyReply::Reader from) {
       return Rendered{.entries = from.getRendered().getEntries()};
     case wire::VerifyReply::EXTRACTED:
       return Extracted{.entries = from.getExtracted().getEntries()};
+    case wire::VerifyReply::LAYERED:
+      return TRY(readLayered(from.getLayered()));
+    case wire::VerifyReply::DESCRIBED:
+      return TRY(readDescribed(from.getDescribed()));
   }
   return badValue("verify reply", "is of an unknown kind");
 }
@@ -126,16 +202,55 @@ Result<TrustedKey> readTrustedKey(wire::TrustedKey::Reader from) {
                     .content = std::string(content.begin(), content.end())};
 }
 
+void writeLayerJob(wire::LayerJob::Builder to, const LayerJob& value) {
+  to.setBottom(value.bottom);
+  to.setLowers(value.lowers);
+  writeNumbers(to.initSkip(count(value.skip)), value.skip);
+}
+void writeLayered(wire::Layered::Builder to, const Layered& value) {
+  to.setEntries(value.entries);
+  to.setLeftOut(value.leftOut);
+  writeNumbers(to.initSuperseded(count(value.superseded)), value.superseded);
+  to.setNeedsLowers(value.needsLowers);
+  to.setHangsOnPlace(value.hangsOnPlace);
+}
+void writeDescribed(wire::Described::Builder to, const Described& value) {
+  writeOciBlob(to.initConfig(), value.config);
+  writeList(to.initLayers(count(value.layers)), value.layers, writeOciBlob);
+  writeLabels(to.initLabels(count(value.labels)), value.labels);
+}
+
 void writeJob(wire::VerifyJob::Builder to, const VerifyJob& job) {
   std::visit(Overloaded{[&](const AuthenticateJob& value) {
                           to.initAuthenticate().setNotBefore(value.notBefore);
                         },
-                        [&](const InflateJob& value) { to.initInflate().setMost(value.most); },
+                        [&](const InflateJob& value) {
+                          auto inflate = to.initInflate();
+                          inflate.setMost(value.most);
+                          inflate.setLayer(value.layer);
+                        },
                         [&](const UnpackJob&) { to.initUnpack(); },
-                        [&](const CheckJob&) { to.initCheck(); },
+                        [&](const CheckJob& value) { to.initCheck().setLayer(value.layer); },
                         [&](const InspectKeyJob&) { to.initInspectKey(); },
                         [&](const RenderJob& value) { to.initRender().setImages(value.images); },
-                        [&](const ExtractJob&) { to.initExtract(); }},
+                        [&](const ExtractJob& value) { to.initExtract().setLayers(value.layers); },
+                        [&](const LayerJob& value) { writeLayerJob(to.initLayer(), value); },
+                        [&](const DescribeJob& value) {
+                          auto describe = to.initDescribe();
+                          describe.setName(text(value.name.text()));
+                          writeLabels(describe.initLabels(count(value.labels)), value.labels);
+                          describe.setManifest(raw(value.manifest));
+                          describe.setHasIndex(value.hasIndex);
+                        },
+                        [&](const VouchJob& value) {
+                          auto vouch = to.initVouch();
+                          auto digests = vouch.initSigned(count(value.digests));
+                          for (unsigned i = 0; i < digests.size(); ++i)
+                            digests.set(i, raw(value.digests[i]));
+                          vouch.setName(text(value.name.text()));
+                          vouch.setVersion(text(value.version));
+                          vouch.setNotBefore(value.notBefore);
+                        }},
              job);
 }
 
@@ -149,8 +264,53 @@ void writeReply(wire::VerifyReply::Builder to, const VerifyReply& reply) {
           [&](const Checked&) { to.initChecked(); },
           [&](const KeyFacts& value) { writeKeyFacts(to.initKeyFacts(), value); },
           [&](const Rendered& value) { to.initRendered().setEntries(value.entries); },
-          [&](const Extracted& value) { to.initExtracted().setEntries(value.entries); }},
+          [&](const Extracted& value) { to.initExtracted().setEntries(value.entries); },
+          [&](const Layered& value) { writeLayered(to.initLayered(), value); },
+          [&](const Described& value) { writeDescribed(to.initDescribed(), value); }},
       reply);
+}
+
+using Kind = OciSignature::Kind;
+Result<Kind> readKind(wire::OciSignature::Reader from) {
+  switch (from.which()) {
+    case wire::OciSignature::UNSET:
+      break;
+    case wire::OciSignature::COSIGN:
+      return Kind::Cosign;
+    case wire::OciSignature::BUNDLE:
+      return Kind::Bundle;
+    case wire::OciSignature::SIMPLE:
+      return Kind::Simple;
+  }
+  return badValue("signature", "is of an unknown kind");
+}
+Result<std::string> readAttached(capnp::Data::Reader from) {
+  if (from.size() > limits::kOciAttachmentBytes) return badValue("signature", "is too large");
+  return std::string(from.begin(), from.end());
+}
+Result<OciSignature> readOciSignature(wire::OciSignature::Reader from) {
+  return OciSignature{.kind = TRY(readKind(from)),
+                      .content = TRY(readAttached(from.getContent())),
+                      .annotations = TRY(readAttached(from.getAnnotations()))};
+}
+void writeOciSignature(wire::OciSignature::Builder to, const OciSignature& value) {
+  to.setContent(raw(value.content));
+  to.setAnnotations(raw(value.annotations));
+  switch (value.kind) {
+    case Kind::Cosign:
+      return to.setCosign();
+    case Kind::Bundle:
+      return to.setBundle();
+    case Kind::Simple:
+      return to.setSimple();
+  }
+}
+void writeOciSignatures(wire::OciSignatures::Builder to,
+                        const std::vector<OciSignature>& signatures) {
+  writeList(to.initSignatures(count(signatures)), signatures, writeOciSignature);
+}
+Result<std::vector<OciSignature>> readOciSignatures(wire::OciSignatures::Reader from) {
+  return readList(from.getSignatures(), limits::kOciAttachments, "signatures", readOciSignature);
 }
 
 void writeKeys(wire::KeyBundle::Builder to, const std::vector<TrustedKey>& keys) {
@@ -207,6 +367,15 @@ Result<std::string> encodeRenderPlan(const std::vector<PlannedImage>& images) {
 }
 Result<std::vector<PlannedImage>> decodeRenderPlan(std::string_view bytes) {
   return codec::decode<wire::RenderPlan>(bytes, limits::kSealedBytes, codec::readPlan);
+}
+
+Result<std::string> encodeOciSignatures(const std::vector<OciSignature>& signatures) {
+  return codec::encode<wire::OciSignatures>(
+      limits::kSealedBytes, [&](auto to) { codec::writeOciSignatures(to, signatures); },
+      decodeOciSignatures);
+}
+Result<std::vector<OciSignature>> decodeOciSignatures(std::string_view bytes) {
+  return codec::decode<wire::OciSignatures>(bytes, limits::kSealedBytes, codec::readOciSignatures);
 }
 
 Result<std::string> encode(const VerifyJob& job) {

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/names.h"
 #include "base/result.h"
 #include "ipc/failure.h"
@@ -34,6 +35,7 @@ struct AuthenticateJob {
 // Descriptors: 0 compressed bytes (file or pipe), 1 a pipe for the inflated ones.
 struct InflateJob {
   std::uint64_t most = 0;  // bytes that may come out
+  bool layer = false;      // of an OCI image: several streams may follow each other
 };
 // Descriptors: 0 the tar (a pipe), 1 the empty file for the EROFS image, 2 an empty file for the
 // manifest.
@@ -43,17 +45,59 @@ struct UnpackJob {};
 struct RenderJob {
   std::uint32_t images = 0;
 };
+// Descriptors: 0 the tar of a layer (a pipe), 1 the empty file for its EROFS image, then the EROFS
+// images of the layers below it, the nearest first, where they were asked for.
+struct LayerJob {
+  bool bottom = false;  // nothing is below
+  std::uint32_t lowers = 0;
+  std::vector<std::uint32_t> skip;  // entries that are not read, in rising order
+};
+// Descriptors: 0 the manifest of an OCI image, 1 its config, 2 an empty file for appc's manifest, 3
+// the index that it was chosen from, with hasIndex.
+struct DescribeJob {
+  ImageName name;
+  std::vector<Label> labels;
+  OciDigest manifest;  // the sender's own, of the bytes in 0
+  bool hasIndex = false;
+};
+// Descriptors: 0 the sealed signatures, 1 the sealed key bundle.
+struct VouchJob {
+  std::vector<OciDigest> digests;  // of the manifest, and of its index: what may have been signed
+  ImageName name;                  // the repository that it was signed for
+  std::string version;
+  std::int64_t notBefore = 0;  // as in AuthenticateJob
+};
 // Descriptors: 0 the EROFS image.
-struct CheckJob {};
+struct CheckJob {
+  bool layer = false;
+};
 // Descriptors: 0 a key file (OpenPGP, armored or binary; or a minisign public key), for `airlock
 // trust` to show.
 struct InspectKeyJob {};
 
-// Descriptors: 0 the EROFS image, 1 a pipe for its tree (ipc/tree_stream.h).
-struct ExtractJob {};
+// Descriptors: 0 a pipe for the tree (ipc/tree_stream.h), then the EROFS images, the topmost first.
+struct ExtractJob {
+  std::uint32_t layers = 1;
+};
 
 using VerifyJob = std::variant<AuthenticateJob, InflateJob, UnpackJob, CheckJob, InspectKeyJob,
-                               RenderJob, ExtractJob>;
+                               RenderJob, ExtractJob, LayerJob, DescribeJob, VouchJob>;
+
+// What was found beside an OCI image, or in it: the sealed memfd of a VouchJob, and the store's
+// file.  At most limits::kOciAttachments and limits::kSealedBytes; hostile.
+struct OciSignature {
+  enum class Kind : std::uint8_t {
+    Cosign,  // of the tag sha256-….sig
+    Bundle,  // sigstore's, of the referrers API
+    Simple   // of containers: an OpenPGP signed message
+  };
+  Kind kind = Kind::Cosign;
+  std::string content;      // cosign: what was signed; of the others the whole of it
+  std::string annotations;  // JSON: of cosign the signature, certificate and proof are in it
+  bool operator==(const OciSignature&) const = default;
+};
+Result<std::string> encodeOciSignatures(const std::vector<OciSignature>& signatures);
+Result<std::vector<OciSignature>> decodeOciSignatures(std::string_view bytes);
 
 // The sealed memfd that says how a tree is made of several images: at most limits::kDependencies +
 // 1 and limits::kSealedBytes.  Manifests are bytes that its writer has not parsed.
@@ -98,6 +142,24 @@ struct Rendered {
 struct Extracted {
   std::uint64_t entries = 0;
 };
+struct Layered {
+  std::uint64_t entries = 0;
+  std::uint64_t leftOut = 0;  // device nodes and FIFOs
+  std::vector<std::uint32_t>
+      superseded;             // not empty: there is no image, it must be done without them
+  bool needsLowers = false;   // there is no image: it must be done with these at hand
+  bool hangsOnPlace = false;  // on other layers the same archive would be another image
+};
+struct OciBlob {
+  OciDigest digest;
+  std::uint64_t bytes = 0;
+  bool operator==(const OciBlob&) const = default;
+};
+struct Described {
+  OciBlob config;
+  std::vector<OciBlob> layers;  // the bottom one first
+  std::vector<Label> labels;
+};
 struct Checked {};
 struct KeyFacts {
   KeyFingerprint fingerprint;
@@ -106,7 +168,7 @@ struct KeyFacts {
 };
 
 using VerifyReply = std::variant<Failure, Authenticated, Inflated, Unpacked, Checked, KeyFacts,
-                                 Rendered, Extracted>;
+                                 Rendered, Extracted, Layered, Described>;
 
 Result<std::string> encode(const VerifyJob& job);
 Result<VerifyJob> decodeVerifyJob(std::string_view bytes);

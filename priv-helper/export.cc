@@ -45,7 +45,7 @@ Result<Answer> exportApp(Server& server, ipc::ExportRequest request, ipc::FdTabl
       TRY(sys::openPath("/proc/" + std::to_string(waiting.pid()) + "/ns/user", O_RDONLY));
   const Fd scratch = TRY(store::makeScratch(server.store));
   const Fd root =
-      TRY(store::makeExportRoot(scratch, TRY(server.store.openTree(*image)), podIds, pod.dir,
+      TRY(store::makeExportRoot(scratch, TRY(server.store.openTrees(*image)), podIds, pod.dir,
                                 request.app, store::imageLabel(server.policy.labels)));
   Child child = TRY(
       std::move(waiting).exec(program, {{3, root}, {4, archive}, {5, manifest.fd()}, {6, result}}));

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/import.h"
 
+#include "base/fault.h"
 #include "base/syscall.h"
 #include "priv-helper/server.h"
 #include "store/image_removal.h"
+#include "store/oci_import.h"
 #include "store/roles.h"
 
 namespace airlock::helper {
+
+namespace {
+constexpr int kLayerMilliseconds = 3600 * 1000;  // for the next layer to come
+}
 
 Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable fds) {
   TRY(fds.expect(request.hasSignature ? 2 : 1));
@@ -30,6 +36,43 @@ Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable f
   auto outcome = TRY(store::importImage(server.store, TRY(store::RoleStarter::create()),
                                         server.keys, input, mayKeep));
   return std::visit([](auto& reply) { return Answer{std::move(reply), {}}; }, outcome);
+}
+
+// Documents first, and then the layers that the store lacks, as they come: the peer may be
+// downloading them.  No lock is held in between, and nothing is kept before the last.
+Result<Answer> importOci(Server& server, ipc::ImportOciRequest request, ipc::FdTable fds) {
+  TRY(fds.expect(request.hasIndex ? 4 : 3));
+  TRY(server.authoriser.some(Verb::Fetch));
+  const auto mayKeep = [&](const ImageName& name) -> Result<std::string> {
+    return TRY(server.authoriser.import({name.text(), request.skipSignature})).rule();
+  };
+  TRY(mayKeep(request.name));
+  std::vector<Fd> documents;
+  for (std::size_t i = 0; i < fds.size(); ++i) documents.push_back(TRY(fds.take(i)));
+  const auto starter = TRY(store::RoleStarter::create());
+  store::OciImport import = TRY(store::OciImport::begin(
+      server.store, starter, server.keys,
+      {.manifest = documents[0],
+       .config = documents[1],
+       .signatures = documents[2],
+       .index = request.hasIndex ? std::optional(documents[3].ref()) : std::nullopt,
+       .name = request.name,
+       .labels = request.labels,
+       .origin = request.origin,
+       .skipSignature = request.skipSignature,
+       .importerUid = server.peer.uid},
+      mayKeep));
+  const std::vector<std::uint32_t> wanted = import.wanted();
+  TRY(server.channel.send(TRY(ipc::encode(ipc::HelperReply(ipc::LayersWanted{wanted}))), {}));
+  for (std::size_t left = wanted.size(); left > 0; --left) {
+    auto message = TRY(server.channel.receive(deadline(kLayerMilliseconds)));
+    if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "closed before all layers came");
+    TRY(message->fds.expect(1));
+    const ipc::OciLayerFile layer = TRY(ipc::decodeOciLayerFile(message->bytes));
+    const Fd file = TRY(message->fds.take(0));
+    TRY(import.take(layer.index, file));
+  }
+  return Answer{TRY(std::move(import).finish()), {}};
 }
 
 Result<Answer> removeImage(Server& server, ipc::RemoveImageRequest request, ipc::FdTable fds) {
@@ -56,10 +99,8 @@ Result<Answer> openImage(Server& server, ipc::OpenImageRequest request, ipc::FdT
   TRY(server.authoriser.some(Verb::Run));
   const auto record = TRY(server.store.require(request.image));
   TRY(server.authoriser.read(record.name));
-  Answer answer{ipc::ImageOpened{}, {}};
-  answer.fds.push_back(
-      TRY(request.tree ? server.store.openTree(record) : server.store.openBlob(record)));
-  return answer;
+  return Answer{ipc::ImageOpened{}, TRY(request.tree ? server.store.openTrees(record)
+                                                     : server.store.openFiles(record))};
 }
 
 Result<Answer> verifyImage(Server& server, ipc::VerifyImageRequest request, ipc::FdTable fds) {

@@ -23,6 +23,7 @@ struct Dispatch {
   ipc::FdTable all() { return std::move(fds); }
 
   Result<Answer> operator()(ipc::ImportRequest& r) { return import(server, r, all()); }
+  Result<Answer> operator()(ipc::ImportOciRequest& r) { return importOci(server, r, all()); }
   Result<Answer> operator()(ipc::RunRequest& r) { return run(server, r, all()); }
   Result<Answer> operator()(ipc::EnterRequest& r) { return enter(server, r, all()); }
   Result<Answer> operator()(ipc::AttachRequest& r) { return attach(server, r, all()); }
@@ -74,7 +75,8 @@ Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
                 .keys = std::move(keys),
                 .store = std::move(store),
                 .pods = std::move(pods),
-                .authoriser = Authoriser(server.policy, server.keys, peer.uid, std::move(groups))};
+                .authoriser = Authoriser(server.policy, server.keys, peer.uid, std::move(groups)),
+                .channel = channel};
   return std::visit(Dispatch{server, std::move(message->fds)}, request);
 }
 

@@ -190,7 +190,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
 
   // 3. measure: what will run is in the register before anything of it does.
   const Fd stage1 = TRY(openSibling("airlock-stage1-container"));
-  std::vector<Fd> trees;
+  std::vector<std::vector<Fd>> trees;
   std::vector<ipc::ImageFacts> facts;
   ipc::PodFacts pod{.pod = spec.id,
                     .manifest = digestOf(request.podManifest),
@@ -205,7 +205,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   std::vector<ipc::Layer> layers =
       store::hostLayersFor(server.policy.labels, server.peer.pid, server.peer.uid);
   for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-    trees.push_back(TRY(server.store.openTree(images[i])));
+    trees.push_back(TRY(server.store.openTrees(images[i])));
     server.store.noteUse(images[i]);
     const bool rehash = server.policy.demands("content=rehash");
     facts.push_back(

@@ -44,6 +44,7 @@ struct Server {
   store::Store store;
   store::PodDirectory pods;
   Authoriser authoriser;  // of the peer
+  ipc::Channel& channel;  // to the peer, for a request that takes more than one message
 };
 
 // An answer and the descriptors that go with it.
@@ -54,6 +55,7 @@ struct Answer {
 
 // The handlers, one per request; request.cc has the table.
 Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable fds);
+Result<Answer> importOci(Server& server, ipc::ImportOciRequest request, ipc::FdTable fds);
 Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds);
 Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds);
 Result<Answer> attach(Server& server, ipc::AttachRequest request, ipc::FdTable fds);

@@ -12,6 +12,7 @@ ipc::ImageFacts imageFacts(const ipc::CatalogRecord& image, const std::string& c
                         .rule = image.rule,
                         .origin = image.origin,
                         .insecure = image.signers.empty()};
+  for (const ipc::StoredLayer& layer : image.layers) facts.layers.push_back(layer.blob);
   for (const ipc::Signer& signer : image.signers)
     facts.signers.push_back(signer.fingerprint.text());
   for (const ipc::Dependency& part : image.dependencies) {

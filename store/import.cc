@@ -12,27 +12,15 @@
 #include "base/syscall.h"
 #include "store/byte_stream.h"
 #include "store/dependencies.h"
+#include "store/oci_import.h"
 #include "store/signers.h"
+#include "store/staging.h"
 #include "store/unpacking.h"
 #include "store/verity.h"
 
 namespace airlock::store {
 
 namespace {
-
-Result<Fd> unnamed(const Store& store, const char* folder) {
-  Fd dir = TRY(store.folder(folder));
-  const bool forAll =
-      std::string_view(folder) == "manifest" || std::string_view(folder) == "signature";
-  Fd file = TRY(sys::openTemporary(dir, forAll ? 0644 : 0600));
-  if (forAll && ::fchmod(file.get(), 0644) != 0)
-    return failErrno("chmod");  // whatever the umask was
-  return file;
-}
-
-// Lets the disk begin while there is still hashing to do; the commit's sync waits for the end of
-// it.
-void beginWriting(FdRef file) { ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
 
 Result<Sealed> keyBundle(const std::vector<ipc::TrustedKey>& keys) {
   return Sealed::make("airlock-keys", TRY(ipc::encodeKeyBundle(keys)));
@@ -207,20 +195,10 @@ Result<std::vector<ipc::WantedImage>> Import::render() {
   return std::vector<ipc::WantedImage>();
 }
 
-// What is recorded for fs-verity is of the bytes that are verified here, not what the kernel says
-// afterwards; a file system without it is spared the second hash.
 Result<void> Import::check() {
-  const Fd bytes = TRY(readOnly(tree_));
-  const FdRef fds[] = {bytes};
-  Role role = TRY(Role::start(starter_, "check", ipc::CheckJob{}, fds));
-  if (offersVerity(bytes)) {
-    const TreeDigests both = TRY(digestsOfTree(bytes));
-    treeDigest_ = both.tree;
-    verity_ = both.verity;
-  } else {
-    treeDigest_ = TreeDigest(TRY(blake2bOfFile(bytes)));
-  }
-  TRY(role.finish<ipc::Checked>(deadline(kRoleMilliseconds)));
+  const CheckedTree checked = TRY(checkTree(starter_, tree_, {}));
+  treeDigest_ = checked.tree;
+  verity_ = checked.verity;
   fault("import-checked");
   return {};
 }
@@ -245,15 +223,19 @@ Result<Store::Staged> Import::stage(std::string rule) && {
                  .importedAt = sys::wallClock(),
                  .latest = input_.name && labelValue(input_.labels, "version").empty(),
                  .verity = std::nullopt,
-                 .dependencies = std::move(dependencies_)},
-      .blob = std::move(blob_),
-      .tree = Fd(),
-      .manifest = std::move(manifest_),
+                 .dependencies = std::move(dependencies_),
+                 .layers = {},
+                 .config = std::nullopt,
+                 .index = std::nullopt},
+      .files = {},
       .signature = std::move(signature_)};
   // fs-verity wants no writer: the writable descriptor goes first.
-  staged.tree = TRY(readOnly(tree_));
+  Fd tree = TRY(readOnly(tree_));
   tree_.reset();
-  if (verity_ && TRY(enableVerity(staged.tree, *verity_))) staged.record.verity = verity_;
+  if (verity_ && TRY(enableVerity(tree, *verity_))) staged.record.verity = verity_;
+  staged.files.push_back({"blob", blobName(blobDigest_), std::move(blob_)});
+  staged.files.push_back({"tree", treeName(treeDigest_), std::move(tree)});
+  staged.files.push_back({"manifest", catalogName(image_), std::move(manifest_)});
   fault("import-verity");
   return staged;
 }
@@ -280,32 +262,12 @@ Result<ImportOutcome> importImage(Store& store, const RoleStarter& starter, cons
   return imported;
 }
 
-namespace {
-
-// What is wrong with a stored file; nothing: "".  A medium that does not give the bytes back is a
-// finding about this image, not the end of the question.
-template <class Kind>
-Result<std::string> faultOf(const Result<Fd>& file, const Kind& expected, const std::string& what) {
-  if (!file && file.error().kind() == ErrorKind::Missing) return what + " is missing";
-  if (!file) return std::unexpected(file.error());
-  // What is on the disk is asked, not what memory has of it.
-  static_cast<void>(::posix_fadvise(file->get(), 0, 0, POSIX_FADV_DONTNEED));
-  const auto digest = blake2bOfFile(*file);
-  if (digest) return Kind(*digest) == expected ? "" : what + " is not the one that was imported";
-  constexpr int damage[] = {EIO, EBADMSG, EUCLEAN};  // of the disk, of checksums of a file system
-  if (std::ranges::find(damage, digest.error().number()) == std::end(damage))
-    return std::unexpected(digest.error());
-  return what + " cannot be read back (" + digest.error().message() +
-         "): the medium is bad, or what is on it was changed";
-}
-
-}  // namespace
-
 Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& starter,
                                         const KeyStore& keys, const ipc::CatalogRecord& record) {
+  if (record.image.oci() != nullptr) return verifyStoredOci(store, starter, keys, record);
   ipc::ImageVerified result;
-  const auto tree = store.openTree(record);
-  result.detail = TRY(faultOf(tree, record.tree, "the stored tree"));
+  const auto tree = store.openTree(record.tree);
+  result.detail = TRY(faultOfStored(tree, record.tree, "the stored tree"));
   result.treeIntact = result.detail.empty();
   if (!result.treeIntact) return result;
   if (!record.hasSignature) {
@@ -314,7 +276,7 @@ Result<ipc::ImageVerified> verifyStored(const Store& store, const RoleStarter& s
   }
   Fd signatures = TRY(store.folder("signature"));
   const auto blob = store.openBlob(record);
-  result.detail = TRY(faultOf(blob, record.blob, "the stored image file"));
+  result.detail = TRY(faultOfStored(blob, record.blob, "the stored image file"));
   if (!result.detail.empty()) return result;
   const Fd signature = TRY(sys::openBeneath(signatures, catalogName(record.image), O_RDONLY));
   Role authenticate =

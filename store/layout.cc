@@ -26,6 +26,7 @@ Component nameKey(const ImageName& image) {
   return name(digestOf(image.text()).hex().substr(0, 2 * kNameKeyBytes));
 }
 Component blobName(const BlobDigest& blob) { return name(blob.text()); }
+Component ociBlobName(const OciDigest& blob) { return name(blob.text()); }
 Component treeName(const TreeDigest& tree) { return name(tree.text()); }
 Component podName(const PodId& pod) { return name(pod.text()); }
 

@@ -37,8 +37,9 @@ Component name(std::string_view constant);
 //   name/<name key>/<image id>   0644  empty: an image of this name, as the catalog has it
 //   manifest/<image id>          0644  the manifest's bytes
 //   signature/<image id>         0644  the detached signature, as it came
-//   blob/<blob digest>           0600  the image file, as it came
-//   tree/<tree digest>           0600  the EROFS image
+//   blob/<blob digest>           0600  the image file, as it came; of an OCI image index, manifest,
+//                                      config and each layer, by its own digest
+//   tree/<tree digest>           0600  the EROFS image, of an ACI or a layer
 //   intent/<random>              0600  CatalogRecord of a commit or removal that has begun
 //   mnt/                         0700  where the helper attaches layers, in its own mount namespace
 // DIR/uid-ranges/<slot>          0600  the UUID of the pod that has this range
@@ -60,6 +61,7 @@ Component catalogName(const ImageId& image);
 // The folder of a name in the index: a digest, because names have slashes and are long.
 Component nameKey(const ImageName& image);
 Component blobName(const BlobDigest& blob);
+Component ociBlobName(const OciDigest& blob);
 Component treeName(const TreeDigest& tree);
 Component podName(const PodId& pod);
 

@@ -36,44 +36,30 @@ Result<Fd> makeScratch(const Store& store) {
   return store.folder("mnt");
 }
 
-Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds,
+Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, std::span<const Fd> trees, FdRef podIds,
                        const PodPlace& place, const AppName& app) {
-  const Component slot = name(std::to_string(index));
-  const Fd layer = TRY(mountTree(tree, place.label.image)).mount;
-  TRY(inContext(shiftIds(layer, podIds), "shift the image's ids"));
-  TRY(sys::makeDirectory(scratch, slot, 0700));
-  TRY(sys::moveMount(layer, scratch, slot.c_str()));
-
+  std::vector<std::string> lowers =
+      TRY(mountLowers(scratch, std::to_string(index), trees, podIds, place.label.image));
   const Fd upper = TRY(makeUpper(place, app));
-  const Fd fs = TRY(sys::fsopen("overlay"));
-  TRY(sys::fsconfigString(fs, "source", "airlock"));
-  TRY(sys::fsconfigString(fs, "lowerdir", procPath(scratch) + "/" + slot.text()));
-  TRY(sys::fsconfigString(fs, "upperdir", procPath(upper) + "/fs"));
-  TRY(sys::fsconfigString(fs, "workdir", procPath(upper) + "/work"));
-  if (!place.label.files.empty()) TRY(sys::fsconfigString(fs, "context", place.label.files));
-  // Nothing here outlives the pod in a way that a power cut could matter to; and the end of the pod
-  // need not wait for the disk.
-  TRY(sys::fsconfigFlag(fs, "volatile"));
-  TRY(inContext(sys::fsconfigCreate(fs), "stack the image of app " + app.text()));
-  return sys::fsmount(fs, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
+  return inContext(mountOverlay(scratch,
+                                {.lowers = std::move(lowers),
+                                 .upper = procPath(upper) + "/fs",
+                                 .work = procPath(upper) + "/work",
+                                 .label = place.label.files},
+                                MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID),
+                   "stack the image of app " + app.text());
 }
 
-Result<Fd> makeExportRoot(FdRef scratch, FdRef tree, FdRef podIds, FdRef dir, const AppName& app,
-                          const std::string& imageLabel) {
-  const Component slot = name("0");
-  const Fd layer = TRY(mountTree(tree, imageLabel)).mount;
-  TRY(inContext(shiftIds(layer, podIds), "shift the image's ids"));
-  TRY(sys::makeDirectory(scratch, slot, 0700));
-  TRY(sys::moveMount(layer, scratch, slot.c_str()));
+Result<Fd> makeExportRoot(FdRef scratch, std::span<const Fd> trees, FdRef podIds, FdRef dir,
+                          const AppName& app, const std::string& imageLabel) {
+  std::vector<std::string> lowers = TRY(mountLowers(scratch, "0", trees, podIds, imageLabel));
   const BeneathPath path = TRY(BeneathPath::parse("upper/" + app.text() + "/fs"));
   const Fd written = TRY(sys::openBeneath(dir, path, O_PATH | O_DIRECTORY));
-  const Fd fs = TRY(sys::fsopen("overlay"));
-  TRY(sys::fsconfigString(fs, "source", "airlock"));
-  TRY(sys::fsconfigString(fs, "lowerdir",
-                          procPath(written) + ":" + procPath(scratch) + "/" + slot.text()));
-  TRY(inContext(sys::fsconfigCreate(fs), "stack what app " + app.text() + " has left"));
-  return sys::fsmount(fs,
-                      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+  lowers.insert(lowers.begin(), procPath(written));
+  return inContext(
+      mountOverlay(scratch, {.lowers = std::move(lowers), .upper = "", .work = "", .label = ""},
+                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC),
+      "stack what app " + app.text() + " has left");
 }
 
 Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec& volume,

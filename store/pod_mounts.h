@@ -4,6 +4,7 @@
 // mount namespace of its own.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/fd.h"
@@ -24,13 +25,13 @@ Result<Fd> makeScratch(const Store& store);
 // the pod's range), under an overlay whose upper directory is in the pod directory.  A read-only
 // bind would not do: a pod's root could make a mount that it owns writable again
 // (docs/decisions/0004).
-Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, FdRef tree, FdRef podIds,
+Result<Fd> makeAppRoot(FdRef scratch, std::size_t index, std::span<const Fd> trees, FdRef podIds,
                        const PodPlace& place, const AppName& app);
 
 // What an app has left, for reading: what it wrote in the directory `dir` of its pod over its
 // image, as two read-only layers.
-Result<Fd> makeExportRoot(FdRef scratch, FdRef tree, FdRef podIds, FdRef dir, const AppName& app,
-                          const std::string& imageLabel);
+Result<Fd> makeExportRoot(FdRef scratch, std::span<const Fd> trees, FdRef podIds, FdRef dir,
+                          const AppName& app, const std::string& imageLabel);
 
 // Whose files a host volume has, on the host: root's are shown with all their ids, a user's with
 // these.

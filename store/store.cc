@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/fault.h"
 #include "base/limits.h"
@@ -48,10 +49,28 @@ struct FileOf {
   Component name;
 };
 std::vector<FileOf> filesOf(const ipc::CatalogRecord& record) {
-  return {{"blob", blobName(record.blob)},
-          {"tree", treeName(record.tree)},
-          {"manifest", catalogName(record.image)},
-          {"signature", catalogName(record.image)}};
+  std::vector<FileOf> files = {{"manifest", catalogName(record.image)},
+                               {"signature", catalogName(record.image)}};
+  const OciDigest* manifest = record.image.oci();
+  if (manifest == nullptr) {
+    files.push_back({"blob", blobName(record.blob)});
+    files.push_back({"tree", treeName(record.tree)});
+    return files;
+  }
+  files.push_back({"blob", ociBlobName(*manifest)});
+  if (record.config) files.push_back({"blob", ociBlobName(*record.config)});
+  if (record.index) files.push_back({"blob", ociBlobName(*record.index)});
+  std::set<OciDigest> seen;  // an image may have a layer twice
+  for (const ipc::StoredLayer& layer : record.layers) {
+    if (!seen.insert(layer.blob).second) continue;
+    files.push_back({"blob", ociBlobName(layer.blob)});
+  }
+  std::set<TreeDigest> trees;
+  for (const ipc::StoredLayer& layer : record.layers) {
+    if (!trees.insert(layer.tree).second) continue;
+    files.push_back({"tree", treeName(layer.tree)});
+  }
+  return files;
 }
 
 using References = std::map<std::pair<std::string, std::string>, std::size_t>;
@@ -183,8 +202,8 @@ Result<std::optional<ipc::CatalogRecord>> Store::find(const ImageName& wanted,
 }
 
 Result<ipc::CatalogRecord> Store::findByPrefix(std::string_view text) const {
-  constexpr std::string_view scheme = "sha512-";
-  if (!text.starts_with(scheme) || text.size() < scheme.size() + 2) {
+  constexpr std::size_t scheme = std::string_view("sha512-").size();
+  if ((!text.starts_with("sha512-") && !text.starts_with("sha256-")) || text.size() < scheme + 2) {
     return refuse(ErrorKind::Invalid, "E_DIGEST", "image ID too short or not of the form sha512-…");
   }
   Fd catalog = TRY(folder("catalog"));
@@ -215,9 +234,53 @@ Result<std::string> Store::manifest(const ipc::CatalogRecord& record) const {
   return bytes;
 }
 
-Result<Fd> Store::openTree(const ipc::CatalogRecord& record) const {
+Result<Fd> Store::openTree(const TreeDigest& tree) const {
   Fd trees = TRY(folder("tree"));
-  return sys::openBeneath(trees, treeName(record.tree), O_RDONLY);
+  return sys::openBeneath(trees, treeName(tree), O_RDONLY);
+}
+
+Result<std::vector<Fd>> Store::openTrees(const ipc::CatalogRecord& record) const {
+  std::vector<Fd> trees;
+  for (const ipc::StoredTree& tree : ipc::treesOf(record))
+    trees.push_back(TRY(openTree(tree.digest)));
+  return trees;
+}
+
+Result<std::vector<Fd>> Store::openFiles(const ipc::CatalogRecord& record) const {
+  std::vector<Fd> files;
+  const OciDigest* manifest = record.image.oci();
+  if (manifest == nullptr) {
+    files.push_back(TRY(openBlob(record)));
+    return files;
+  }
+  files.push_back(TRY(openOciBlob(*manifest)));
+  files.push_back(TRY(openOciBlob(*record.config)));
+  if (record.index) files.push_back(TRY(openOciBlob(*record.index)));
+  for (const ipc::StoredLayer& layer : record.layers) files.push_back(TRY(openOciBlob(layer.blob)));
+  return files;
+}
+
+Result<Fd> Store::openOciBlob(const OciDigest& blob) const {
+  Fd blobs = TRY(folder("blob"));
+  return sys::openBeneath(blobs, ociBlobName(blob), O_RDONLY);
+}
+
+// One that hangs on its place is the same above the same layers.
+Result<std::vector<std::optional<ipc::StoredLayer>>> Store::findLayers(
+    std::span<const OciDigest> layers) const {
+  std::vector<std::optional<ipc::StoredLayer>> found(layers.size());
+  for (const ipc::CatalogRecord& record : TRY(images())) {
+    bool sameBelow = true;
+    for (std::size_t at = 0; at < record.layers.size(); ++at) {
+      const ipc::StoredLayer& stored = record.layers[at];
+      sameBelow = sameBelow && at < layers.size() && layers[at] == stored.blob;
+      for (std::size_t i = 0; i < layers.size(); ++i) {
+        const bool fits = !stored.hangsOnPlace || (sameBelow && i == at);
+        if (!found[i] && layers[i] == stored.blob && fits) found[i] = stored;
+      }
+    }
+  }
+  return found;
 }
 
 Result<Fd> Store::openBlob(const ipc::CatalogRecord& record) const {
@@ -257,9 +320,22 @@ Result<void> Store::dropUnreferenced(const ipc::CatalogRecord& record) const {
   return takeFiles(*this, record, referencesOf(TRY(images())));
 }
 
+// Layers that were there before the import are held by nobody until its record is.
+Result<void> Store::requireFiles(const ipc::CatalogRecord& record) const {
+  for (const FileOf& file : filesOf(record)) {
+    if (std::string_view(file.folder) == "signature") continue;
+    Fd dir = TRY(folder(file.folder));
+    if (::faccessat(dir.get(), file.name.c_str(), F_OK, 0) == 0) continue;
+    return refuse(ErrorKind::Busy, "E_BUSY",
+                  "a layer of the image was removed while the image was imported",
+                  "Try again: nothing was kept");
+  }
+  return {};
+}
+
 Result<bool> Store::commit(Staged staged) {
   // Durable before visible: one sync for all of it, without holding anybody up.
-  TRY(sys::syncFileSystem(staged.tree));
+  TRY(sys::syncFileSystem(store_));
   fault("import-synced");
   Fd shared = TRY(lock(LOCK_SH));
   const Component intent = podName(PodId::random());
@@ -275,15 +351,16 @@ Result<bool> Store::commit(Staged staged) {
     TRY(sys::linkTemporary(file, dir, beside));
     return sys::rename(dir, beside, dir, as, 0);
   };
-  TRY(place("blob", staged.blob, blobName(staged.record.blob)));
-  fault("import-blob");
-  TRY(place("tree", staged.tree, treeName(staged.record.tree)));
-  TRY(place("manifest", staged.manifest, catalogName(staged.record.image)));
+  for (const Staged::File& each : staged.files) {
+    TRY(place(each.folder, each.file, each.name));
+    fault("import-blob");
+  }
+  TRY(requireFiles(staged.record));
   if (staged.signature) {
     // The newest signature replaces an older one: it is the one that the record speaks of.
     Fd dir = TRY(folder("signature"));
     TRY(sys::replaceFile(dir, catalogName(staged.record.image),
-                         TRY(sys::readAll(*staged.signature, limits::kSignatureBytes)), 0644));
+                         TRY(sys::readAll(*staged.signature, limits::kSealedBytes)), 0644));
   }
   fault("import-linked");
 

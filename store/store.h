@@ -7,6 +7,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,9 +46,17 @@ class Store {
   // "sha512-aa…", at least two digits: E_AMBIGUOUS, or Missing when there is none.
   Result<ipc::CatalogRecord> findByPrefix(std::string_view text) const;
   Result<std::string> manifest(const ipc::CatalogRecord& record) const;
-  // Read-only; for the owner only.
-  Result<Fd> openTree(const ipc::CatalogRecord& record) const;
-  Result<Fd> openBlob(const ipc::CatalogRecord& record) const;
+  // Read-only; for the owner only.  The trees of an image are its layers', the topmost first.
+  Result<std::vector<Fd>> openTrees(const ipc::CatalogRecord& record) const;
+  Result<Fd> openTree(const TreeDigest& tree) const;
+  Result<Fd> openBlob(const ipc::CatalogRecord& record) const;  // of an ACI: the image file
+  // What was imported: the image file; or manifest, config, index if there is one, and layers, the
+  // bottom one first.
+  Result<std::vector<Fd>> openFiles(const ipc::CatalogRecord& record) const;
+  Result<Fd> openOciBlob(const OciDigest& blob) const;
+  // What is stored of these layers, the bottom one first, and can be used at their places.
+  Result<std::vector<std::optional<ipc::StoredLayer>>> findLayers(
+      std::span<const OciDigest> layers) const;
 
   // When an image was last imported or started; nanoseconds since 1970.
   std::int64_t lastUsed(const ipc::CatalogRecord& record) const;
@@ -78,14 +87,17 @@ class Store {
   // Bytes that stand ready to become an image: all unnamed files of this store.
   struct Staged {
     ipc::CatalogRecord record;
-    Fd blob;
-    Fd tree;
-    Fd manifest;
+    struct File {
+      const char* folder;
+      Component name;
+      Fd file;
+    };
+    std::vector<File> files;
     std::optional<Fd> signature;
   };
   // Everything gets its name, or nothing does.  False when the same image was there already (its
   // record is then refreshed: signers and origin of today; the image stays whose it was, unless
-  // root imports it)
+  // root imports it).  E_BUSY: a layer that was there when the import began has been taken away.
   Result<bool> commit(Staged staged);
 
   // What interrupted commits and removals left behind goes; called by openForWriting, harmless at
@@ -100,6 +112,7 @@ class Store {
   void dropName(const ipc::CatalogRecord& record) const;
   Result<void> writeIntent(const ipc::CatalogRecord& record, const Component& intent) const;
   Result<void> dropUnreferenced(const ipc::CatalogRecord& record) const;
+  Result<void> requireFiles(const ipc::CatalogRecord& record) const;
 
   Fd top_;
   Fd store_;

@@ -39,7 +39,7 @@ class StoreTest : public testing::Test {
       state.update({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
       return state.finish();
     };
-    ipc::CatalogRecord record{.image = ImageId(digestOf(imageName + version).bytes()),
+    ipc::CatalogRecord record{.image = AciId(digestOf(imageName + version).bytes()),
                               .name = ImageName::parse(imageName).value(),
                               .labels = {{"version", version}, {"os", "linux"}},
                               .tree = TreeDigest(hash(tree)),
@@ -47,11 +47,12 @@ class StoreTest : public testing::Test {
                               .blob = BlobDigest(hash(imageName + version)),
                               .manifest = digestOf(std::string_view("{}")),
                               .importedAt = static_cast<std::int64_t>(tree.size())};
-    return {.record = record,
-            .blob = file(store, "blob", imageName + version),
-            .tree = file(store, "tree", tree),
-            .manifest = file(store, "manifest", "{}"),
-            .signature = std::nullopt};
+    Store::Staged staged{.record = record, .files = {}, .signature = std::nullopt};
+    staged.files.push_back(
+        {"blob", blobName(record.blob), file(store, "blob", imageName + version)});
+    staged.files.push_back({"tree", treeName(record.tree), file(store, "tree", tree)});
+    staged.files.push_back({"manifest", catalogName(record.image), file(store, "manifest", "{}")});
+    return staged;
   }
   std::size_t count(const char* folder) const {
     return static_cast<std::size_t>(

@@ -19,6 +19,9 @@ namespace {
 // Fewer, larger reads; smaller works too.
 void widen(FdRef pipe) { static_cast<void>(::fcntl(pipe.get(), F_SETPIPE_SZ, 1 * limits::MiB)); }
 
+// For one layer as a whole: nothing is heard of its roles before they are done.
+constexpr int kLayerMilliseconds = 3600 * 1000;
+
 // A pipe to the role unpack, which may stop reading at any time.
 Result<sys::Pipe> pipeToUnpack() {
   sys::Pipe pipe = TRY(sys::pipe());
@@ -61,7 +64,7 @@ Result<ImageId> inflateImage(const RoleStarter& starter, FdRef blob, const UseBy
   }));
   inflated.readEnd.reset();
   TRY(inflate.finish<ipc::Inflated>(deadline(kRoleMilliseconds)));
-  return ImageId(hash.finish());
+  return ImageId(AciId(hash.finish()));
 }
 
 Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter, FdRef blob,
@@ -72,6 +75,29 @@ Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter,
   tar.readEnd.reset();
   const ImageId id = TRY(inflateFor<ipc::Unpacked>(unpack, starter, blob, std::move(tar.writeEnd)));
   return std::pair(id, TRY(unpack.finish<ipc::Unpacked>(deadline(kRoleMilliseconds))));
+}
+
+Result<ipc::Layered> unpackLayerInto(const RoleStarter& starter, FdRef file, FdRef tree,
+                                     const ipc::LayerJob& job, std::span<const Fd> lowers) {
+  const auto bytes = static_cast<std::uint64_t>(TRY(sys::status(file)).st_size);
+  const std::uint64_t most = std::min<std::uint64_t>(
+      limits::kTreeBytes, bytes * limits::kInflateRatio + limits::kInflateSlack);
+  sys::Pipe tar = TRY(sys::pipe());
+  widen(tar.writeEnd);
+  std::vector<FdRef> fds = {tar.readEnd, tree};
+  fds.insert(fds.end(), lowers.begin(), lowers.end());
+  Role unpack = TRY(Role::start(starter, "unpack", job, fds));
+  const FdRef inflated[] = {file, tar.writeEnd};
+  Role inflate =
+      TRY(Role::start(starter, "inflate", ipc::InflateJob{.most = most, .layer = true}, inflated));
+  tar.readEnd.reset();
+  tar.writeEnd.reset();
+  auto layered = unpack.finish<ipc::Layered>(deadline(kLayerMilliseconds));
+  const auto whole = inflate.finish<ipc::Inflated>(deadline(kRoleMilliseconds));
+  // One that stops has the other see an end too early: who has something to say about it is asked.
+  if (!whole && (layered || layered.error().code() == "E_TRUNCATED"))
+    return std::unexpected(whole.error());
+  return layered;
 }
 
 Result<void> renderInto(const RoleStarter& starter, std::span<const RenderPart> parts, FdRef tree,

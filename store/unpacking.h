@@ -30,6 +30,11 @@ Result<ImageId> inflateImage(const RoleStarter& starter, FdRef blob, const UseBy
 Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter, FdRef blob,
                                                      FdRef tree, FdRef manifest);
 
+// One layer of an OCI image into the empty file `tree`; see LayerJob for what the answer may ask
+// for. Nobody but the two roles sees the tar: the layer's digest is that of the file.
+Result<ipc::Layered> unpackLayerInto(const RoleStarter& starter, FdRef file, FdRef tree,
+                                     const ipc::LayerJob& job, std::span<const Fd> lowers);
+
 // An image that a tree is rendered of.
 struct RenderPart {
   ImageId image;  // what its tar must hash to

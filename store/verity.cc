@@ -124,19 +124,45 @@ Result<bool> enableVerity(FdRef file, const VerityDigest& expected) {
                 "Try again; if it happens again, the disk or the memory of this host is bad");
 }
 
-Result<std::string> contentOf(const ipc::CatalogRecord& record, FdRef tree, bool rehash) {
-  const auto measured = measureVerity(tree);
-  const bool other = measured && record.verity && measured != record.verity;
-  if (measured && record.verity && !other) return "verity:" + record.verity->text();
+namespace {
+
+enum class Content : std::uint8_t { Verity, Rehash, StoreTrust };
+
+Result<Content> contentOfTree(const std::string& image, const ipc::StoredTree& tree, FdRef file,
+                              bool rehash) {
+  const auto measured = measureVerity(file);
+  const bool other = measured && tree.verity && measured != tree.verity;
+  if (measured && tree.verity && !other) return Content::Verity;
   if (!other) {
-    if (!rehash && !record.verity) return std::string("store-trust");
-    const auto digest =
-        TRY(inContext(blake2bOfFile(tree), "the stored tree of " + record.name.text()));
-    if (TreeDigest(digest) == record.tree) return std::string("rehash");
+    if (!rehash && !tree.verity) return Content::StoreTrust;
+    const auto digest = TRY(inContext(blake2bOfFile(file), "the stored tree of " + image));
+    if (TreeDigest(digest) == tree.digest) return Content::Rehash;
   }
   return refuse(ErrorKind::Denied, "E_CONTENT",
-                "the stored tree of " + record.name.text() + " is not the one that was imported",
+                "the stored tree of " + image + " is not the one that was imported",
                 "Remove the image and fetch it again; find out who can write the store");
+}
+
+std::string verityOf(const std::vector<ipc::StoredTree>& trees) {
+  if (trees.size() == 1) return trees.front().verity->text();
+  Sha256 hash;
+  for (auto tree = trees.rbegin(); tree != trees.rend(); ++tree) hash.update(tree->verity->bytes());
+  return OciDigest(hash.finish()).text();
+}
+
+}  // namespace
+
+// The weakest of them counts.
+Result<std::string> contentOf(const ipc::CatalogRecord& record, std::span<const Fd> trees,
+                              bool rehash) {
+  const std::vector<ipc::StoredTree> stored = ipc::treesOf(record);
+  Content weakest = Content::Verity;
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    weakest =
+        std::max(weakest, TRY(contentOfTree(record.name.text(), stored[i], trees[i], rehash)));
+  }
+  if (weakest == Content::Verity) return "verity:" + verityOf(stored);
+  return std::string(weakest == Content::Rehash ? "rehash" : "store-trust");
 }
 
 ipc::Layer contentLayer(std::span<const ipc::ImageFacts> images) {

@@ -49,13 +49,17 @@ std::optional<VerityDigest> measureVerity(FdRef file);
 // (E_CONTENT); false: the file system cannot.
 Result<bool> enableVerity(FdRef file, const VerityDigest& expected);
 
-// What stands behind the bytes of a stored tree that is about to be used:
-//   "verity:sha256-…"  the kernel checks each read against the digest of the record
+// What stands behind the bytes of the stored trees of an image (Store::openTrees) that is about to
+// be used:
+//   "verity:sha256-…"  the kernel checks each read against the digest of the record; of several
+//   layers
+//                      SHA-256 of their digests, the bottom one first
 //   "rehash"           all of it was read and hashed just now
 //   "store-trust"      nothing but the store's permissions
 // `rehash` asks for the second where the first does not hold.  It is done unasked for a tree that
 // had fs-verity when it was imported and now has none.  E_CONTENT: it is another tree.
-Result<std::string> contentOf(const ipc::CatalogRecord& record, FdRef tree, bool rehash);
+Result<std::string> contentOf(const ipc::CatalogRecord& record, std::span<const Fd> trees,
+                              bool rehash);
 // The layer "content" of a pod of these images: it holds where the kernel checks each read of each
 // of them.
 ipc::Layer contentLayer(std::span<const ipc::ImageFacts> images);

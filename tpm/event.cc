@@ -88,6 +88,11 @@ Event imageEvent(const ipc::ImageFacts& facts) {
   payload["image"] = facts.image.text();
   payload["insecure"] = facts.insecure;
   payload["labels"] = std::move(labels);
+  if (!facts.layers.empty()) {
+    Json layers = Json::array();
+    for (const OciDigest& layer : facts.layers) layers.push_back(layer.text());
+    payload["layers"] = std::move(layers);
+  }
   payload["name"] = facts.name;
   payload["origin"] = facts.origin;
   payload["rule"] = facts.rule;

@@ -106,8 +106,8 @@ struct Entry {
 
 class Checker {
  public:
-  explicit Checker(std::uint64_t bytes)
-      : reader_(bytes, kMetadataWindow), blocks_(bytes, kBlockBytes) {}
+  Checker(std::uint64_t bytes, TreeOf what)
+      : what_(what), reader_(bytes, kMetadataWindow), blocks_(bytes, kBlockBytes) {}
   Result<void> run(FdRef image);
 
  private:
@@ -115,7 +115,8 @@ class Checker {
   Result<void> readInodes(FdRef image);
   Result<std::uint64_t> placeOfInode(FdRef image, std::uint64_t after);
   Result<Node> readInode(FdRef image, std::uint64_t place);
-  Result<std::uint64_t> checkXattrs(FdRef image, std::uint64_t place, std::uint16_t count);
+  bool isWhiteout(const erofs::Inode& inode) const;
+  Result<std::uint64_t> checkXattrs(FdRef image, std::uint64_t place, const erofs::Inode& inode);
   Result<void> checkContentPlaces(FdRef image);
   Result<void> checkBlocksOf(FdRef image, const Node& node, std::uint64_t& nextBlock);
   Result<void> checkSymlink(FdRef image, const Node& node);
@@ -125,6 +126,7 @@ class Checker {
   Result<void> checkEntry(std::uint32_t directory, const Entry& entry);
   Result<void> checkLinks();
 
+  TreeOf what_;
   ImageReader reader_;  // of the metadata, which is read from front to back
   ImageReader blocks_;  // of single blocks of content, one here and one there
   std::uint64_t metaStart_ = 0;
@@ -178,17 +180,33 @@ Result<std::uint64_t> Checker::placeOfInode(FdRef image, std::uint64_t after) {
   return slot + left;
 }
 
+// The mark of an opaque directory, as it begins the attributes of one.
+bool marksOpaque(const erofs::XattrEntry& entry, std::string_view name,
+                 std::span<const std::uint8_t> value) {
+  return entry.nameIndex == erofs::kXattrIndexTrusted && name == erofs::kOpaqueName &&
+         std::ranges::equal(value, erofs::kOpaqueValue);
+}
+
+bool Checker::isWhiteout(const erofs::Inode& inode) const {
+  return what_ == TreeOf::Layer && inode.mode == S_IFCHR && inode.size == 0 &&
+         inode.startBlock == 0 && inode.xattrCount == 0 && inode.uid == 0 && inode.gid == 0 &&
+         inode.mtime == 0 && inode.mtimeNanoseconds == 0;
+}
+
 // Returns the bytes that the attributes of an inode take.
-Result<std::uint64_t> Checker::checkXattrs(FdRef image, std::uint64_t place, std::uint16_t count) {
-  if (count == 0) return 0;
-  const std::size_t entryBytes = (std::size_t{count} - 1) * erofs::kXattrAlign;
-  if (entryBytes == 0 || entryBytes > limits::kXattrBytes)
+Result<std::uint64_t> Checker::checkXattrs(FdRef image, std::uint64_t place,
+                                           const erofs::Inode& inode) {
+  if (inode.xattrCount == 0) return 0;
+  const std::size_t entryBytes = (std::size_t{inode.xattrCount} - 1) * erofs::kXattrAlign;
+  const bool mayBeOpaque = what_ == TreeOf::Layer && S_ISDIR(inode.mode);
+  std::size_t most = limits::kXattrBytes;  // of the image's own
+  if (entryBytes == 0 || entryBytes > kBlockBytes)
     return notCanonical("an inode has malformed attributes");
   TRY(reader_.zeros(image, place, place + sizeof(erofs::XattrHeader)));
   const auto area = TRY(reader_.at(image, place + sizeof(erofs::XattrHeader), entryBytes));
   std::string_view previous;
   std::size_t number = 0;
-  for (std::size_t at = 0; at < area.size(); ++number) {
+  for (std::size_t at = 0; at < area.size();) {
     erofs::XattrEntry entry;
     if (area.size() - at < sizeof entry) return notCanonical("an attribute is cut off");
     std::memcpy(&entry, area.data() + at, sizeof entry);
@@ -198,6 +216,13 @@ Result<std::uint64_t> Checker::checkXattrs(FdRef image, std::uint64_t place, std
     const std::string_view name(reinterpret_cast<const char*>(area.data() + at + sizeof entry),
                                 entry.nameBytes);
     const auto padding = area.subspan(at + used, whole - used);
+    const auto value = area.subspan(at + sizeof entry + entry.nameBytes, entry.valueBytes);
+    if (mayBeOpaque && at == 0 && marksOpaque(entry, name, value) &&
+        std::ranges::none_of(padding, [](std::uint8_t byte) { return byte != 0; })) {
+      most += whole;
+      at += whole;
+      continue;
+    }
     if (entry.nameIndex != erofs::kXattrIndexUser || name <= previous || name.contains('\0') ||
         name.starts_with("overlay.") ||
         std::ranges::any_of(padding, [](std::uint8_t byte) { return byte != 0; })) {
@@ -205,7 +230,9 @@ Result<std::uint64_t> Checker::checkXattrs(FdRef image, std::uint64_t place, std
     }
     previous = name;
     at += whole;
+    ++number;
   }
+  if (entryBytes > most) return notCanonical("an inode has malformed attributes");
   const std::uint64_t bytes = sizeof(erofs::XattrHeader) + entryBytes;
   xattrBytes_ += bytes;
   if (number > limits::kXattrsPerFile || xattrBytes_ > limits::kTreeXattrBytes) {
@@ -229,7 +256,8 @@ Result<Node> Checker::readInode(FdRef image, std::uint64_t place) {
   expected.mtime = seen.mtime;
   expected.mtimeNanoseconds = seen.mtimeNanoseconds;
   expected.links = seen.links;
-  const bool known = S_ISDIR(seen.mode) || S_ISREG(seen.mode) || seen.mode == (S_IFLNK | 0777);
+  const bool known =
+      S_ISDIR(seen.mode) || S_ISREG(seen.mode) || seen.mode == (S_IFLNK | 0777) || isWhiteout(seen);
   const bool formatKnown =
       seen.format == erofs::kFormatPlain || seen.format == erofs::kFormatInline;
   if (std::memcmp(&seen, &expected, sizeof seen) != 0 || !known || !formatKnown ||
@@ -238,7 +266,7 @@ Result<Node> Checker::readInode(FdRef image, std::uint64_t place) {
       seen.size > limits::kTreeBytes) {
     return notCanonical("an inode has a field out of range");
   }
-  const std::uint64_t xattrs = TRY(checkXattrs(image, place + sizeof seen, seen.xattrCount));
+  const std::uint64_t xattrs = TRY(checkXattrs(image, place + sizeof seen, seen));
   const std::uint64_t tail = seen.size % kBlockBytes;
   bool inlineTail = tail != 0 && sizeof seen + xattrs + tail <= kBlockBytes;
   if (!S_ISDIR(seen.mode)) {
@@ -344,7 +372,8 @@ Result<void> Checker::checkEntry(std::uint32_t directory, const Entry& entry) {
   }
   const bool typeFits = (S_ISDIR(found->mode) && type == erofs::kDirectory) ||
                         (S_ISREG(found->mode) && type == erofs::kRegular) ||
-                        (S_ISLNK(found->mode) && type == erofs::kSymlink);
+                        (S_ISLNK(found->mode) && type == erofs::kSymlink) ||
+                        (S_ISCHR(found->mode) && type == erofs::kDevice);
   const std::size_t pathBytes = parent.pathBytes + name.size() + (directory == 0 ? 0 : 1);
   if (!typeFits || parent.depth >= limits::kTreeDepth || pathBytes > limits::kPathBytes ||
       ++names_ > limits::kTreeEntries) {
@@ -464,14 +493,14 @@ Result<void> Checker::run(FdRef image) {
 
 }  // namespace
 
-Result<void> checkTree(FdRef image) {
+Result<void> checkTree(FdRef image, TreeOf what) {
   const struct stat status = TRY(sys::status(image));
   const std::uint64_t bytes = static_cast<std::uint64_t>(status.st_size);
   if (!S_ISREG(status.st_mode) || bytes % kBlockBytes != 0 || bytes < 2 * kBlockBytes ||
       bytes > 2 * limits::kTreeBytes) {
     return notCanonical("its size is not possible");
   }
-  return Checker(bytes).run(image);
+  return Checker(bytes, what).run(image);
 }
 
 }  // namespace airlock::verifier

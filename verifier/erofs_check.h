@@ -3,6 +3,8 @@
 // wrote it. For airlock-verify only.
 #pragma once
 
+#include <cstdint>
+
 #include "base/fd.h"
 #include "base/result.h"
 
@@ -13,9 +15,12 @@ namespace airlock::verifier {
 // ends where the image does.  The content of regular files may be anything and is not read, except
 // the zero bytes that pad its last block.
 //
+// Whiteouts and opaque directories are what a layer may have, and nothing else may.
+//
 // Refuses with E_EROFS (ErrorKind::Invalid).  Memory: some 100 bytes for each inode, of which
 // kTreeEntries bounds the number. Uses fstat(2) and pread(2) on `image`, a regular file that nobody
 // else can write; opens nothing.
-Result<void> checkTree(FdRef image);
+enum class TreeOf : std::uint8_t { Image, Layer };
+Result<void> checkTree(FdRef image, TreeOf what = TreeOf::Image);
 
 }  // namespace airlock::verifier

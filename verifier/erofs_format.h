@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace airlock::verifier::erofs {
 
@@ -94,6 +95,10 @@ struct XattrEntry {
 };
 static_assert(sizeof(XattrEntry) == 4);
 inline constexpr std::uint8_t kXattrIndexUser = 1;
+inline constexpr std::uint8_t kXattrIndexTrusted = 4;
+// On a directory of a layer: what the layers below have of it is not seen (overlayfs.rst).
+inline constexpr std::string_view kOpaqueName = "overlay.opaque";  // below trusted.
+inline constexpr std::string_view kOpaqueValue = "y";
 inline constexpr std::size_t kXattrAlign = 4;
 
 struct Dirent {
@@ -105,7 +110,8 @@ struct Dirent {
 };
 static_assert(sizeof(Dirent) == 12);
 
-enum FileType : std::uint8_t { kRegular = 1, kDirectory = 2, kSymlink = 7 };
+// The only device is a layer's whiteout, 0:0: overlayfs takes it for "not here" (overlayfs.rst).
+enum FileType : std::uint8_t { kRegular = 1, kDirectory = 2, kDevice = 3, kSymlink = 7 };
 
 // CRC-32C (polynomial 0x1EDC6F41 reflected), seed ~0, not inverted at the end.
 std::uint32_t crc32c(std::span<const std::uint8_t> bytes);

@@ -41,6 +41,8 @@ std::uint16_t typeBits(ErofsWriter::Kind kind) {
       return S_IFREG;
     case ErofsWriter::Kind::Symlink:
       return S_IFLNK;
+    case ErofsWriter::Kind::Whiteout:
+      return S_IFCHR;
   }
   std::unreachable();
 }
@@ -53,6 +55,8 @@ std::uint8_t direntType(ErofsWriter::Kind kind) {
       return erofs::kRegular;
     case ErofsWriter::Kind::Symlink:
       return erofs::kSymlink;
+    case ErofsWriter::Kind::Whiteout:
+      return erofs::kDevice;
   }
   std::unreachable();
 }
@@ -185,6 +189,11 @@ Result<void> ErofsWriter::addLink(Node parent, std::string_view name, Node file)
   return {};
 }
 
+Result<void> ErofsWriter::addWhiteout(Node parent, std::string_view name) {
+  TRY(addNode(parent, name, Kind::Whiteout, {.mode = 0}));
+  return {};
+}
+
 Result<void> ErofsWriter::addFile(FdRef image, Node parent, std::string_view name,
                                   const Attributes& attributes, std::uint64_t size) {
   if (size > limits::kTreeBytes || contentBytes_ + size > limits::kTreeBytes) {
@@ -199,7 +208,7 @@ Result<void> ErofsWriter::addFile(FdRef image, Node parent, std::string_view nam
 
 // --- content
 
-bool ErofsWriter::tailFits(const Inode& inode) const {
+bool ErofsWriter::tailFits(const Inode& inode) {
   const std::uint64_t tail = inode.size % erofs::kBlockBytes;
   return tail != 0 && sizeof(erofs::Inode) + inode.xattrs.size() + tail <= erofs::kBlockBytes;
 }
@@ -297,6 +306,22 @@ std::string ErofsWriter::directoryContent(Node node) const {
   return content;
 }
 
+// The mark stands before the image's own attributes.
+void ErofsWriter::markOpaque() {
+  std::string mark;
+  appendStruct(mark, erofs::XattrEntry{static_cast<std::uint8_t>(erofs::kOpaqueName.size()),
+                                       erofs::kXattrIndexTrusted,
+                                       static_cast<std::uint16_t>(erofs::kOpaqueValue.size())});
+  mark += erofs::kOpaqueName;
+  mark += erofs::kOpaqueValue;
+  mark.resize(erofs::roundUp(mark.size(), erofs::kXattrAlign));
+  for (Inode& inode : nodes_) {
+    if (!inode.opaque) continue;
+    if (inode.xattrs.empty()) appendStruct(inode.xattrs, erofs::XattrHeader{});
+    inode.xattrs.insert(sizeof(erofs::XattrHeader), mark);
+  }
+}
+
 void ErofsWriter::sizeDirectories() {
   std::uint64_t nextBlock = stream_.position() / erofs::kBlockBytes;
   for (Inode& inode : nodes_) {
@@ -366,6 +391,7 @@ Result<std::uint64_t> ErofsWriter::finish(FdRef image) && {
   if (blocksLeft_ + tailLeft_ != 0) {
     return fail(ErrorKind::Failed, "less content than the size that was announced");
   }
+  markOpaque();
   sizeDirectories();
   numberInodes();
   TRY(writeDirectories(image));

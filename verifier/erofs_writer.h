@@ -32,13 +32,21 @@ class ErofsWriter {
   using Node = std::uint32_t;
   static constexpr Node kRoot = 0;
   static constexpr Node kNone = ~Node{0};
-  enum class Kind : std::uint8_t { Directory, File, Symlink };
+  enum class Kind : std::uint8_t { Directory, File, Symlink, Whiteout };
 
   ErofsWriter();
 
   // The entry `name` of a directory, or kNone.
   Node find(Node directory, std::string_view name) const;
   Kind kind(Node node) const { return nodes_[node].kind; }
+  const std::map<std::string, Node, std::less<>>& children(Node directory) const {
+    return nodes_[directory].children;
+  }
+  std::uint32_t links(Node node) const { return nodes_[node].links; }
+  // For a reading whose image will be thrown away: the name is free again.
+  void forget(Node parent, std::string_view name) {
+    nodes_[parent].children.erase(nodes_[parent].children.find(name));
+  }
 
   // Names are valid components that the directory does not have yet: the caller has asked find().
   Result<Node> addDirectory(Node parent, std::string_view name, const Attributes& attributes);
@@ -46,6 +54,9 @@ class ErofsWriter {
   Result<void> addSymlink(FdRef image, Node parent, std::string_view name,
                           const Attributes& attributes, std::string_view target);
   Result<void> addLink(Node parent, std::string_view name, Node file);
+  // For a layer: the name is in no layer below, and nothing of them is in the directory.
+  Result<void> addWhiteout(Node parent, std::string_view name);
+  void setOpaque(Node directory) { nodes_[directory].opaque = true; }
   // A regular file of `size` bytes; exactly that many must follow in append() before the next call
   // of another kind.
   Result<void> addFile(FdRef image, Node parent, std::string_view name,
@@ -64,6 +75,7 @@ class ErofsWriter {
   struct Inode {
     Kind kind = Kind::Directory;
     bool inlineTail = false;
+    bool opaque = false;
     std::uint16_t mode = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
@@ -97,7 +109,8 @@ class ErofsWriter {
   Result<Node> addNode(Node parent, std::string_view name, Kind kind, const Attributes& attributes);
   Result<void> setXattrs(Inode& inode, const std::map<std::string, std::string>& xattrs);
   Result<void> countName();
-  bool tailFits(const Inode& inode) const;
+  static bool tailFits(const Inode& inode);
+  void markOpaque();
   void placeContent(Inode& inode);
   static std::uint64_t directoryBytes(const Inode& directory);
   std::string directoryContent(Node node) const;

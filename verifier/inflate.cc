@@ -22,10 +22,11 @@ std::unexpected<Error> tooMuch(std::uint64_t most) {
 
 class Inflater {
  public:
-  Inflater(Source source, FdRef out, std::uint64_t most)
+  Inflater(Source source, FdRef out, const ipc::InflateJob& job)
       : source_(source),
         out_(out.get()),
-        most_(most),
+        most_(job.most),
+        severalStreams_(job.layer),
         in_(limits::kInflateBuffer),
         made_(limits::kInflateBuffer) {}
 
@@ -79,7 +80,10 @@ class Inflater {
       const Step step = TRY(decoder.step(available(), made_));
       from_ += step.used;
       if (step.made != 0) TRY(put(step.made));
-      if (step.ended) return finishStream(D::kName);
+      if (step.ended) {
+        if (!severalStreams_ || !TRY(refill())) return finishStream(D::kName);
+        if constexpr (requires { D::make(); }) decoder = TRY(D::make());
+      }
       full = step.made == made_.size();
       if (step.used == 0 && step.made == 0 && from_ != until_) return corrupt(D::kName);
     }
@@ -111,6 +115,7 @@ class Inflater {
   Source source_;
   int out_;
   std::uint64_t most_;
+  bool severalStreams_;
   std::vector<std::uint8_t> in_;
   std::vector<std::uint8_t> made_;
   std::size_t from_ = 0;  // in_[from_, until_) is not used yet
@@ -130,8 +135,8 @@ void warmUpInflate() {
   static_cast<void>(ZstdDecoder::make());
 }
 
-Result<ipc::Inflated> inflate(FdRef in, FdRef out, std::uint64_t most) {
-  return Inflater(TRY(Source::from(in)), out, most).run();
+Result<ipc::Inflated> inflate(FdRef in, FdRef out, const ipc::InflateJob& job) {
+  return Inflater(TRY(Source::from(in)), out, job).run();
 }
 
 }  // namespace airlock::verifier

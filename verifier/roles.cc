@@ -14,14 +14,17 @@
 #include "base/sealed.h"
 #include "base/syscall.h"
 #include "image/manifest.h"
+#include "image/oci_image.h"
 #include "sandbox/confine.h"
 #include "sandbox/policies/authenticate.bpf.h"
 #include "sandbox/policies/check.bpf.h"
 #include "sandbox/policies/inflate.bpf.h"
 #include "sandbox/policies/unpack.bpf.h"
 #include "verifier/authenticate/authenticate.h"
+#include "verifier/authenticate/vouch.h"
 #include "verifier/erofs_check.h"
 #include "verifier/inflate.h"
+#include "verifier/layer.h"
 #include "verifier/private_root.h"
 #include "verifier/tree_walk.h"
 #include "verifier/unpack.h"
@@ -30,8 +33,9 @@ namespace airlock::verifier {
 
 namespace {
 
-constexpr std::array<std::pair<Role, std::string_view>, 6> kRoles{
+constexpr std::array<std::pair<Role, std::string_view>, 7> kRoles{
     {{Role::Authenticate, "authenticate"},
+     {Role::Describe, "describe"},
      {Role::Inflate, "inflate"},
      {Role::Unpack, "unpack"},
      {Role::Check, "check"},
@@ -72,6 +76,7 @@ std::span<const sock_filter> filterOf(Role role) {
       return sandbox::policies::kUnpack;
     case Role::Check:
     case Role::Extract:
+    case Role::Describe:
       return sandbox::policies::kCheck;
   }
   std::unreachable();
@@ -103,7 +108,7 @@ Result<ipc::VerifyReply> run(const ipc::AuthenticateJob& job, ipc::FdTable& fds)
 Result<ipc::VerifyReply> run(const ipc::InflateJob& job, ipc::FdTable& fds) {
   const Fd in = TRY(fds.take(0));
   const Fd out = TRY(fds.take(1));
-  return TRY(inflate(in, out, job.most));
+  return TRY(inflate(in, out, job));
 }
 
 Result<ipc::VerifyReply> run(const ipc::UnpackJob&, ipc::FdTable& fds) {
@@ -154,17 +159,66 @@ Result<ipc::VerifyReply> run(const ipc::RenderJob& job, ipc::FdTable& fds) {
   return ipc::Rendered{.entries = TRY(renderAcis(images, image, scratch))};
 }
 
-Result<ipc::VerifyReply> run(const ipc::CheckJob&, ipc::FdTable& fds) {
+Result<std::vector<Fd>> takeImages(ipc::FdTable& fds, std::size_t first, std::size_t count) {
+  std::vector<Fd> images;
+  for (std::size_t i = 0; i < count; ++i) images.push_back(TRY(fds.take(first + i)));
+  return images;
+}
+
+Result<ipc::VerifyReply> run(const ipc::LayerJob& job, ipc::FdTable& fds) {
+  const Fd tar = TRY(fds.take(0));
+  const Fd image = TRY(fds.take(1));
+  const std::vector<Fd> images = TRY(takeImages(fds, 2, job.lowers));
+  const std::vector<FdRef> lowers(images.begin(), images.end());
+  return TRY(unpackLayer(tar, image, {.bottom = job.bottom, .lowers = lowers, .skip = job.skip}));
+}
+
+Result<ipc::VerifyReply> run(const ipc::DescribeJob& job, ipc::FdTable& fds) {
+  const Fd manifestFile = TRY(fds.take(0));
+  const Fd configFile = TRY(fds.take(1));
+  const Fd output = TRY(fds.take(2));
+  const image::OciManifest manifest = TRY(
+      inContext(image::parseOciManifest(TRY(sys::readAll(manifestFile, limits::kOciManifestBytes))),
+                "manifest"));
+  if (job.hasIndex) {
+    const Fd index = TRY(fds.take(3));
+    TRY(image::checkInIndex(TRY(sys::readAll(index, limits::kOciManifestBytes)), job.manifest));
+  }
+  const image::ImageManifest appc =
+      TRY(inContext(image::appcManifestOf(job.name, job.labels, job.manifest,
+                                          TRY(sys::readAll(configFile, limits::kOciConfigBytes))),
+                    "config"));
+  const std::string text = image::toJson(appc, image::JsonStyle::Compact);
+  TRY(image::parseImageManifest(text));
+  TRY(sys::writeAll(output, text));
+  ipc::Described facts{.config = {manifest.config.digest, manifest.config.bytes},
+                       .layers = {},
+                       .labels = appc.labels};
+  for (const image::OciBlob& layer : manifest.layers)
+    facts.layers.push_back({layer.digest, layer.bytes});
+  return facts;
+}
+
+Result<ipc::VerifyReply> run(const ipc::VouchJob& job, ipc::FdTable& fds) {
+  const Sealed signatures = TRY(Sealed::check(TRY(fds.take(0)), limits::kSealedBytes));
+  const Sealed bundle = TRY(Sealed::check(TRY(fds.take(1)), limits::kSealedBytes));
+  const auto keys = TRY(ipc::decodeKeyBundle(TRY(bundle.read())));
+  return TRY(vouch(job, TRY(ipc::decodeOciSignatures(TRY(signatures.read()))), keys, kKeyHome));
+}
+
+Result<ipc::VerifyReply> run(const ipc::CheckJob& job, ipc::FdTable& fds) {
   const Fd image = TRY(fds.take(0));
-  TRY(checkTree(image));
+  TRY(checkTree(image, job.layer ? TreeOf::Layer : TreeOf::Image));
   return ipc::Checked{};
 }
 
-Result<ipc::VerifyReply> run(const ipc::ExtractJob&, ipc::FdTable& fds) {
-  const Fd image = TRY(fds.take(0));
-  const Fd pipe = TRY(fds.take(1));
-  TRY(checkTree(image));
-  return ipc::Extracted{.entries = TRY(streamTree(image, pipe))};
+Result<ipc::VerifyReply> run(const ipc::ExtractJob& job, ipc::FdTable& fds) {
+  const Fd pipe = TRY(fds.take(0));
+  const std::vector<Fd> images = TRY(takeImages(fds, 1, job.layers));
+  const std::vector<FdRef> layers(images.begin(), images.end());
+  for (const FdRef image : layers)
+    TRY(checkTree(image, job.layers > 1 ? TreeOf::Layer : TreeOf::Image));
+  return ipc::Extracted{.entries = TRY(streamTree(layers, pipe))};
 }
 
 Result<ipc::VerifyReply> run(const ipc::InspectKeyJob&, ipc::FdTable& fds) {
@@ -193,6 +247,9 @@ Role roleOf(const ipc::VerifyJob& job) {
     Role operator()(const ipc::RenderJob&) const { return Role::Unpack; }
     Role operator()(const ipc::CheckJob&) const { return Role::Check; }
     Role operator()(const ipc::ExtractJob&) const { return Role::Extract; }
+    Role operator()(const ipc::LayerJob&) const { return Role::Unpack; }
+    Role operator()(const ipc::DescribeJob&) const { return Role::Describe; }
+    Role operator()(const ipc::VouchJob&) const { return Role::Authenticate; }
     Role operator()(const ipc::InspectKeyJob&) const { return Role::InspectKey; }
   };
   return std::visit(Visitor{}, job);
@@ -204,7 +261,12 @@ std::size_t descriptorsOf(const ipc::VerifyJob& job) {
     std::size_t operator()(const ipc::InflateJob&) const { return 2; }
     std::size_t operator()(const ipc::UnpackJob&) const { return 3; }
     std::size_t operator()(const ipc::RenderJob& render) const { return 3 + render.images; }
-    std::size_t operator()(const ipc::ExtractJob&) const { return 2; }
+    std::size_t operator()(const ipc::ExtractJob& extract) const { return 1 + extract.layers; }
+    std::size_t operator()(const ipc::LayerJob& layer) const { return 2 + layer.lowers; }
+    std::size_t operator()(const ipc::DescribeJob& describe) const {
+      return describe.hasIndex ? 4 : 3;
+    }
+    std::size_t operator()(const ipc::VouchJob&) const { return 2; }
     std::size_t operator()(const ipc::CheckJob&) const { return 1; }
     std::size_t operator()(const ipc::InspectKeyJob&) const { return 1; }
   };

@@ -14,9 +14,10 @@
 
 namespace airlock::verifier {
 
-enum class Role { Authenticate, Inflate, Unpack, Check, Extract, InspectKey };
+enum class Role { Authenticate, Describe, Inflate, Unpack, Check, Extract, InspectKey };
 
-// "authenticate", "inflate", "unpack", "check", "extract", "inspect-key": argv[1], for ps.
+// "authenticate", "describe", "inflate", "unpack", "check", "extract", "inspect-key": argv[1], for
+// ps.
 std::string_view roleName(Role role);
 std::optional<Role> parseRole(std::string_view name);
 // The role that a job is for.

@@ -137,7 +137,8 @@ bool isTime(std::string_view text) {
   return dot == text.size() || digits(text.substr(dot + 1));
 }
 
-Result<void> checkType(char type) {
+Result<void> checkType(char type, TarOf what) {
+  if (what == TarOf::Layer && (type == '3' || type == '4' || type == '6')) return {};
   switch (type) {
     case '0':
     case '1':
@@ -169,14 +170,31 @@ bool modeFits(std::uint64_t mode, char type) {
       return typeBits == S_IFDIR;
     case '2':
       return typeBits == S_IFLNK;
+    case '3':
+      return typeBits == S_IFCHR;
+    case '4':
+      return typeBits == S_IFBLK;
+    case '6':
+      return typeBits == S_IFIFO;
     default:
       return typeBits == S_IFREG;
   }
 }
 
+// An attribute of a layer that is not taken over: capabilities of files do nothing where no program
+// can gain any, and labels and marks of other file systems are not an image's to give.
+bool isLeftOut(std::string_view key) {
+  constexpr std::string_view kSchily = "SCHILY.xattr.";
+  if (key.starts_with("RHT.security.") || key.starts_with("SCHILY.acl.")) return true;
+  if (key.starts_with("LIBARCHIVE.xattr.")) return true;  // bsdtar writes both notations
+  if (!key.starts_with(kSchily)) return false;
+  key.remove_prefix(kSchily.size());
+  return !key.starts_with("user.") || key.starts_with("user.overlay.");
+}
+
 }  // namespace
 
-TarGate::TarGate() : buffer_(kBufferBytes) {}
+TarGate::TarGate(TarOf what) : what_(what), buffer_(kBufferBytes) {}
 
 Result<bool> TarGate::fill(FdRef tar) {
   if (begin_ != end_) return true;
@@ -245,7 +263,12 @@ std::optional<GatedEntry> TarGate::takeEntry() {
 Result<void> TarGate::readHeaders(FdRef tar) {
   for (;;) {
     std::array<std::uint8_t, kRecord> record;
-    if (!TRY(readRecord(tar, record))) return truncated();
+    if (!TRY(readRecord(tar, record))) {
+      // Go's writers may leave the end mark out; a layer that is cut off has another digest.
+      if (what_ == TarOf::Aci || !pax_.empty() || longName_ || longLink_) return truncated();
+      end();
+      return {};
+    }
     if (isZero(record)) return drain(tar);
     TarHeader header;
     std::memcpy(&header, record.data(), sizeof header);
@@ -329,6 +352,7 @@ Result<void> TarGate::takePaxRecord(std::string_view key, std::string_view value
   if (key.starts_with("GNU.sparse.") || key == "SCHILY.realsize") {
     return refuseTar("E_SPARSE", "the archive holds a sparse file", "archive it without --sparse");
   }
+  if (what_ == TarOf::Layer && isLeftOut(key)) return {};
   if (key.starts_with("RHT.security.") || key.starts_with("SCHILY.acl.")) {
     return refuseTar("E_XATTR", "an entry has the extended attribute " + quoted(key),
                      "only user.* attributes may be in an image");
@@ -368,7 +392,7 @@ Result<void> TarGate::takeEntryHeader(const TarHeader& header) {
   const std::string_view name(header.name, strnlen(header.name, sizeof header.name));
   if (header.type == '\0' && !longName_ && !paxKeys_.contains("path") && name.ends_with('/'))
     type = '5';
-  TRY(checkType(type));
+  TRY(checkType(type, what_));
 
   const bool isPosix = std::memcmp(header.magic, kMagicPosix, sizeof kMagicPosix) == 0;
   if (!cleanText(header.name) || !cleanText(header.linkName) ||
@@ -429,9 +453,13 @@ Result<void> TarGate::drain(FdRef tar) {
     return refuseTar("E_TRAILING", "more than " + std::to_string(limits::kTrailingZeros) +
                                        " zero bytes follow the end of the archive");
   }
+  end();
+  return {};
+}
+
+void TarGate::end() {
   output_.assign(2 * kRecord, '\0');
   ended_ = true;
-  return {};
 }
 
 }  // namespace airlock::verifier

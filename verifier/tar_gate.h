@@ -27,16 +27,21 @@ namespace airlock::verifier {
 
 struct TarHeader;
 
+// An ACI is refused for what cannot be in an image.  The layers of the world hold device nodes,
+// ACLs and file capabilities that were never meant for us: those pass, or are left out, as layer.h
+// says.
+enum class TarOf : std::uint8_t { Aci, Layer };
+
 // What the gate saw of an entry: libarchive must see the same (takeEntry).
 struct GatedEntry {
   std::uint64_t position;  // of its first header among the bytes that next() returned
   std::uint64_t size;
-  char type;  // '0', '1', '2' or '5'
+  char type;  // '0', '1', '2' or '5'; of a layer '3', '4' and '6', too
 };
 
 class TarGate {
  public:
-  TarGate();
+  explicit TarGate(TarOf what = TarOf::Aci);
 
   // The next bytes for libarchive, valid until the next call; empty at the end of the archive.
   // Everything up to the real end of `tar` has then been read, and was at most kTrailingZeros zero
@@ -60,7 +65,9 @@ class TarGate {
   Result<void> takePaxRecord(std::string_view key, std::string_view value, std::string_view record);
   Result<void> takeEntryHeader(const TarHeader& header);
   Result<void> drain(FdRef tar);
+  void end();
 
+  TarOf what_;
   std::vector<std::uint8_t> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

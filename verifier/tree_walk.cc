@@ -3,22 +3,20 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
 #include "base/syscall.h"
 #include "ipc/tree_stream.h"
-#include "verifier/erofs_format.h"
+#include "verifier/layer_stack.h"
 
 namespace airlock::verifier {
 
 namespace {
 
-using erofs::kBlockBytes;
 using Kind = ipc::TreeEntry::Kind;
 
 std::unexpected<Error> malformed() {
@@ -27,119 +25,34 @@ std::unexpected<Error> malformed() {
 
 class Walk {
  public:
-  Walk(FdRef image, FdRef pipe) : image_(image), pipe_(pipe) {}
+  Walk(LayerStack stack, FdRef pipe) : stack_(std::move(stack)), pipe_(pipe) {}
   Result<std::uint64_t> run();
 
  private:
-  struct Name {
-    std::string name;
-    std::uint64_t nid;
-  };
   struct Place {
     std::string path;
-    std::uint64_t nid;
+    LayerStack::Seen seen;
   };
-  Result<void> read(std::span<std::uint8_t> bytes, std::uint64_t offset) const;
-  Result<erofs::Inode> inodeAt(std::uint64_t nid) const;
-  template <class Use>
-  Result<void> content(const erofs::Inode& inode, std::uint64_t nid, Use use) const;
-  Result<std::string> text(const erofs::Inode& inode, std::uint64_t nid) const;
-  Result<std::vector<Name>> namesIn(const std::string& directory) const;
   Result<void> visit(const Place& place);
+  Result<void> visitFile(const Place& place, ipc::TreeEntry entry);
   Result<void> send(const ipc::TreeEntry& entry);
 
-  FdRef image_;
+  LayerStack stack_;
   FdRef pipe_;
-  std::uint64_t metaStart_ = 0;
   std::uint64_t entries_ = 0;
-  std::vector<Place> waiting_;                  // directories and what is in them, depth first
-  std::map<std::uint64_t, std::string> files_;  // with several names: the one that came first
+  std::vector<Place> waiting_;                     // directories and what is in them, depth first
+  std::map<LayerStack::Part, std::string> files_;  // with several names: the one that came first
 };
 
-Result<void> Walk::read(std::span<std::uint8_t> bytes, std::uint64_t offset) const {
-  if (TRY(sys::readAt(image_, bytes, offset)) != bytes.size()) return malformed();
-  return {};
-}
-
-Result<erofs::Inode> Walk::inodeAt(std::uint64_t nid) const {
-  if (nid > limits::kTreeBytes / erofs::kSlotBytes) return malformed();
-  erofs::Inode inode;
-  TRY(read({reinterpret_cast<std::uint8_t*>(&inode), sizeof inode},
-           metaStart_ + nid * erofs::kSlotBytes));
-  if (inode.size > limits::kTreeBytes) return malformed();
-  return inode;
-}
-
-// Whole blocks first, then the tail, which may lie behind the inode.
-template <class Use>
-Result<void> Walk::content(const erofs::Inode& inode, std::uint64_t nid, Use use) const {
-  const bool isInline = inode.format == erofs::kFormatInline;
-  const std::uint64_t tail = isInline ? inode.size % kBlockBytes : 0;
-  const std::uint64_t start = std::uint64_t{inode.startBlock} * kBlockBytes;
-  std::vector<std::uint8_t> buffer(limits::kInflateBuffer);
-  for (std::uint64_t done = 0; done < inode.size - tail;) {
-    const auto piece =
-        std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), inode.size - tail - done));
-    TRY(read(piece, start + done));
-    TRY(use(std::span<const std::uint8_t>(piece)));
-    done += piece.size();
-  }
-  if (tail == 0) return {};
-  const std::uint64_t xattrs =
-      inode.xattrCount == 0
-          ? 0
-          : sizeof(erofs::XattrHeader) + (std::uint64_t{inode.xattrCount} - 1) * erofs::kXattrAlign;
-  const auto piece = std::span(buffer).first(tail);
-  TRY(read(piece, metaStart_ + nid * erofs::kSlotBytes + sizeof inode + xattrs));
-  return use(std::span<const std::uint8_t>(piece));
-}
-
-Result<std::string> Walk::text(const erofs::Inode& inode, std::uint64_t nid) const {
-  if (inode.size > limits::kTreeEntries * (limits::kNameBytes + sizeof(erofs::Dirent)) * 2)
-    return malformed();
-  std::string whole;
-  TRY(content(inode, nid, [&](std::span<const std::uint8_t> bytes) -> Result<void> {
-    whole.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return {};
-  }));
-  return whole;
-}
-
-// Each block begins with its entries; the names follow, each up to where the next one begins.
-Result<std::vector<Walk::Name>> Walk::namesIn(const std::string& directory) const {
-  std::vector<Name> names;
-  for (std::size_t start = 0; start < directory.size(); start += kBlockBytes) {
-    const std::string_view block = std::string_view(directory).substr(start, kBlockBytes);
-    const auto entry = [&](std::size_t index) {
-      erofs::Dirent dirent{};
-      const std::size_t at = index * sizeof dirent;
-      if (at + sizeof dirent <= block.size())
-        std::memcpy(&dirent, block.data() + at, sizeof dirent);
-      return dirent;
-    };
-    const std::size_t count = entry(0).nameOffset / sizeof(erofs::Dirent);
-    if (count == 0 || count * sizeof(erofs::Dirent) > block.size()) return malformed();
-    for (std::size_t i = 0; i < count; ++i) {
-      const erofs::Dirent dirent = entry(i);
-      const std::size_t end = i + 1 < count ? entry(i + 1).nameOffset : block.size();
-      if (dirent.nameOffset >= end || end > block.size()) return malformed();
-      std::string_view name = block.substr(dirent.nameOffset, end - dirent.nameOffset);
-      name = name.substr(0, name.find('\0'));  // padding behind the last of a block
-      if (name.empty() || name == "." || name == "..") continue;
-      names.push_back({std::string(name), dirent.nidLow | std::uint64_t{dirent.nidHigh} << 32});
-    }
-  }
-  return names;
-}
-
 Result<void> Walk::send(const ipc::TreeEntry& entry) {
-  if (++entries_ > limits::kTreeEntries + 1 || entry.path.size() > limits::kPathBytes)
+  if (++entries_ > limits::kStackEntries + 1 || entry.path.size() > limits::kPathBytes)
     return malformed();
   return sys::writeAll(pipe_, ipc::encodeTreeEntry(entry));
 }
 
 Result<void> Walk::visit(const Place& place) {
-  const erofs::Inode inode = TRY(inodeAt(place.nid));
+  const erofs::Inode& inode = place.seen.inode;
+  const LayerStack::Part& part = place.seen.parts.front();
   ipc::TreeEntry entry{.path = place.path,
                        .mode = inode.mode & 07777U,
                        .uid = inode.uid,
@@ -149,21 +62,26 @@ Result<void> Walk::visit(const Place& place) {
   if (S_ISDIR(inode.mode)) {
     entry.kind = Kind::Directory;
     TRY(send(entry));
-    const auto names = TRY(namesIn(TRY(text(inode, place.nid))));
+    auto children = TRY(stack_.children(place.seen));
     const std::string prefix = place.path.empty() ? "" : place.path + "/";
-    for (auto name = names.rbegin(); name != names.rend(); ++name)
-      waiting_.push_back({prefix + name->name, name->nid});
+    for (auto child = children.rbegin(); child != children.rend(); ++child)
+      waiting_.push_back({prefix + child->name, std::move(child->seen)});
     return {};
   }
   if (S_ISLNK(inode.mode)) {
     entry.kind = Kind::Symlink;
-    if (inode.size == 0 || inode.size > limits::kPathBytes) return malformed();
-    entry.target = TRY(text(inode, place.nid));
+    entry.target = TRY(stack_.reader(part).target(inode, part.nid));
     return send(entry);
   }
   if (!S_ISREG(inode.mode)) return malformed();
+  return visitFile(place, std::move(entry));
+}
+
+Result<void> Walk::visitFile(const Place& place, ipc::TreeEntry entry) {
+  const erofs::Inode& inode = place.seen.inode;
+  const LayerStack::Part& part = place.seen.parts.front();
   if (inode.links > 1) {
-    const auto [first, isFirst] = files_.emplace(place.nid, place.path);
+    const auto [first, isFirst] = files_.emplace(part, place.path);
     if (!isFirst) {
       entry.kind = Kind::HardLink;
       entry.target = first->second;
@@ -173,16 +91,13 @@ Result<void> Walk::visit(const Place& place) {
   entry.kind = Kind::File;
   entry.size = inode.size;
   TRY(send(entry));
-  return content(inode, place.nid, [&](std::span<const std::uint8_t> bytes) {
+  return stack_.reader(part).content(inode, part.nid, [&](std::span<const std::uint8_t> bytes) {
     return sys::writeAll(pipe_, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   });
 }
 
 Result<std::uint64_t> Walk::run() {
-  erofs::SuperBlock super;
-  TRY(read({reinterpret_cast<std::uint8_t*>(&super), sizeof super}, erofs::kSuperOffset));
-  metaStart_ = std::uint64_t{super.metaBlock} * kBlockBytes;
-  waiting_.push_back({"", super.rootNid});
+  waiting_.push_back({"", TRY(stack_.root())});
   while (!waiting_.empty()) {
     const Place place = std::move(waiting_.back());
     waiting_.pop_back();
@@ -194,6 +109,8 @@ Result<std::uint64_t> Walk::run() {
 
 }  // namespace
 
-Result<std::uint64_t> streamTree(FdRef image, FdRef pipe) { return Walk(image, pipe).run(); }
+Result<std::uint64_t> streamTree(std::span<const FdRef> layers, FdRef pipe) {
+  return Walk(TRY(LayerStack::open(layers)), pipe).run();
+}
 
 }  // namespace airlock::verifier

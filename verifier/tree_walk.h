@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads an EROFS image as our writer makes it and writes its tree as a stream (ipc/tree_stream.h).
-// For the role extract.
+// Writes the tree of an image, or of a stack of layers, as a stream (ipc/tree_stream.h).  For the
+// role extract.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/fd.h"
 #include "base/result.h"
 
 namespace airlock::verifier {
 
-// `image` must have passed checkTree: what its checks exclude is E_EROFS here, never read past.
-// Extended attributes are left out.  Returns the number of entries.
-Result<std::uint64_t> streamTree(FdRef image, FdRef pipe);
+// `layers`: EROFS images, the topmost first, each of which has passed checkTree.  Extended
+// attributes are left out.  Returns the number of entries.
+Result<std::uint64_t> streamTree(std::span<const FdRef> layers, FdRef pipe);
 
 }  // namespace airlock::verifier

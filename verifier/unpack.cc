@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verifier/unpack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <sys/stat.h>
 
 #include <memory>
@@ -16,9 +14,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "verifier/archive_entry.h"
+#include "verifier/archive_reader.h"
 #include "verifier/erofs_writer.h"
 #include "verifier/left_out.h"
-#include "verifier/tar_gate.h"
 
 namespace airlock::verifier {
 
@@ -26,30 +24,6 @@ namespace {
 
 using Node = ErofsWriter::Node;
 using Path = std::vector<std::string_view>;
-
-struct ArchiveFree {
-  void operator()(archive* reader) const { archive_read_free(reader); }
-};
-using Archive = std::unique_ptr<archive, ArchiveFree>;
-
-// What libarchive's read callback gets; lives while one archive is read.
-struct Source {
-  TarGate gate;
-  const FdRef& tar;
-  std::optional<Error> error;
-};
-
-la_ssize_t readFromGate(archive* reader, void* context, const void** bytes) {
-  Source& source = *static_cast<Source*>(context);
-  auto next = source.gate.next(source.tar);
-  if (!next) {
-    source.error = std::move(next.error());
-    archive_set_error(reader, EINVAL, "refused");
-    return -1;
-  }
-  *bytes = next->data();
-  return static_cast<la_ssize_t>(next->size());
-}
 
 // Archives become one tree.  The first one's entries win over those of the next ones.
 class Unpacker {
@@ -63,12 +37,12 @@ class Unpacker {
   Result<std::uint64_t> finish() && { return std::move(writer_).finish(image_); }
 
  private:
-  Result<void> takeEntry(archive_entry* entry, const GatedEntry& seen);
-  Result<void> takeManifest(std::string_view path, const GatedEntry& seen);
-  Result<void> takeRootEntry(archive_entry* entry, const GatedEntry& seen);
-  Result<void> addEntry(const Path& below, archive_entry* entry, const GatedEntry& seen);
-  Result<void> addLink(Node parent, std::string_view name, archive_entry* entry);
-  Result<void> leaveOut(const Path& below, archive_entry* entry, const GatedEntry& seen);
+  Result<void> takeEntry(const ArchiveReader::Entry& entry);
+  Result<void> takeManifest(const ArchiveReader::Entry& entry);
+  Result<void> takeRootEntry(const ArchiveReader::Entry& entry);
+  Result<void> addEntry(const Path& below, const ArchiveReader::Entry& entry);
+  Result<void> addLink(Node parent, std::string_view name, const ArchiveReader::Entry& entry);
+  Result<void> leaveOut(const Path& below, const ArchiveReader::Entry& entry);
   Result<std::optional<Node>> parentOf(const Path& below, std::string_view path);
   // A file of the tree, or the number of one that was left out.
   struct Target {
@@ -79,18 +53,14 @@ class Unpacker {
   std::optional<Node> ownFile(const Path& below) const;
   // Of the archive that is being read, not of one before it.
   bool isOwn(Node node) const { return node >= firstOwn_; }
-  template <class Sink>
-  Result<void> readContent(std::string_view path, std::uint64_t size, Sink sink);
-  std::unexpected<Error> readerError();
 
   FdRef image_;
   ErofsWriter writer_;
   LeftOut leftOut_;
   std::unordered_set<Node> implicit_ = {ErofsWriter::kRoot};  // directories without an entry so far
   // Of the archive that is being read.
-  Source* source_ = nullptr;
   const PathWhitelist* whitelist_ = nullptr;
-  Archive reader_;
+  std::unique_ptr<ArchiveReader> reader_;
   Node firstOwn_ = ErofsWriter::kRoot;
   std::optional<std::string> manifest_;
   bool sawRoot_ = false;
@@ -107,61 +77,16 @@ std::string joined(const Path& below) {
   return path;
 }
 
-// Both readers of the archive must have seen the same entry; otherwise one of them was led astray.
-Result<void> compareReaders(archive* reader, archive_entry* entry, const GatedEntry& seen) {
-  const char* hardLink = archive_entry_hardlink(entry);
-  const auto type = archive_entry_filetype(entry);
-  bool same = archive_read_header_position(reader) == static_cast<la_int64_t>(seen.position) &&
-              static_cast<std::uint64_t>(archive_entry_size(entry)) == seen.size &&
-              (hardLink != nullptr) == (seen.type == '1');
-  if (seen.type == '0') same = same && type == AE_IFREG;
-  if (seen.type == '2') same = same && type == AE_IFLNK;
-  if (seen.type == '5') same = same && type == AE_IFDIR;
-  if (same) return {};
-  const char* text = archive_entry_pathname(entry);
-  const std::string_view path = text == nullptr ? "" : text;
-  if (seen.type == '0' && path.ends_with('/')) {
-    return refuseEntry("E_PATH", path, "a name that ends in a slash is no directory");
-  }
-  return refuseEntry("E_TAR", path, "its header can be read in two ways");
-}
-
-std::unexpected<Error> Unpacker::readerError() {
-  if (source_->error) return fail(std::move(*source_->error));
-  const char* text = archive_error_string(reader_.get());
-  return refuse(ErrorKind::Invalid, "E_TAR",
-                "the archive is malformed: " + quoted(text == nullptr ? "" : text),
-                "make it again with GNU tar");
-}
-
-template <class Sink>
-Result<void> Unpacker::readContent(std::string_view path, std::uint64_t size, Sink sink) {
-  std::uint64_t done = 0;
-  for (;;) {
-    const void* bytes = nullptr;
-    std::size_t count = 0;
-    la_int64_t offset = 0;
-    const int result = archive_read_data_block(reader_.get(), &bytes, &count, &offset);
-    if (result == ARCHIVE_EOF) break;
-    if (result != ARCHIVE_OK) return readerError();
-    if (static_cast<std::uint64_t>(offset) != done || count > size - done) {
-      return refuseEntry("E_SPARSE", path, "its content has holes");
-    }
-    TRY(sink(std::span(static_cast<const std::uint8_t*>(bytes), count)));
-    done += count;
-  }
-  if (done != size) return refuseEntry("E_TRUNCATED", path, "its content ends early");
-  return {};
-}
-
-Result<void> Unpacker::takeManifest(std::string_view path, const GatedEntry& seen) {
+Result<void> Unpacker::takeManifest(const ArchiveReader::Entry& entry) {
+  const std::string_view path = entry.path;
   if (manifest_) return refuseEntry("E_DUPLICATE", path, "duplicate file entry in archive");
-  if (seen.type != '0') return refuseEntry("E_MANIFEST", path, "the manifest is no regular file");
-  if (seen.size > limits::kManifestBytes) {
+  if (entry.seen.type != '0')
+    return refuseEntry("E_MANIFEST", path, "the manifest is no regular file");
+  if (entry.seen.size > limits::kManifestBytes) {
     return refuseEntry("E_MANIFEST", path, "the manifest is larger than 1 MiB");
   }
   manifest_.emplace();
-  return readContent(path, seen.size, [&](std::span<const std::uint8_t> bytes) -> Result<void> {
+  return reader_->content(entry, [&](std::span<const std::uint8_t> bytes) -> Result<void> {
     manifest_->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return {};
   });
@@ -214,22 +139,22 @@ Result<Unpacker::Target> Unpacker::linkTarget(std::string_view path, std::string
                      "it is a hard link to something that is no earlier file of the image");
 }
 
-Result<void> Unpacker::takeRootEntry(archive_entry* entry, const GatedEntry& seen) {
-  const std::string_view path = archive_entry_pathname(entry);
-  if (seen.type == '2') return refuseEntry("E_SYMLINK", path, "rootfs is not a directory");
-  if (seen.type != '5') return refuseEntry("E_LAYOUT", path, "rootfs is not a directory");
+Result<void> Unpacker::takeRootEntry(const ArchiveReader::Entry& entry) {
+  const std::string_view path = entry.path;
+  if (entry.seen.type == '2') return refuseEntry("E_SYMLINK", path, "rootfs is not a directory");
+  if (entry.seen.type != '5') return refuseEntry("E_LAYOUT", path, "rootfs is not a directory");
   if (std::exchange(sawRootEntry_, true)) {
     return refuseEntry("E_DUPLICATE", path, "duplicate file entry in archive");
   }
-  const Attributes attributes = TRY(attributesOf(path, entry));
+  const Attributes attributes = TRY(attributesOf(path, entry.header));
   if (!whitelist_->keeps("", true) || implicit_.erase(ErofsWriter::kRoot) == 0) return {};
   return writer_.setAttributes(ErofsWriter::kRoot, attributes);
 }
 
 // The first link to a file that was left out becomes that file.
-Result<void> Unpacker::addLink(Node parent, std::string_view name, archive_entry* entry) {
-  const Target target =
-      TRY(linkTarget(archive_entry_pathname(entry), archive_entry_hardlink(entry)));
+Result<void> Unpacker::addLink(Node parent, std::string_view name,
+                               const ArchiveReader::Entry& entry) {
+  const Target target = TRY(linkTarget(entry.path, archive_entry_hardlink(entry.header)));
   if (target.node) return writer_.addLink(parent, name, *target.node);
   LeftOut::File& file = leftOut_.at(target.leftOut);
   TRY(writer_.addFile(image_, parent, name, file.attributes, file.size));
@@ -238,10 +163,10 @@ Result<void> Unpacker::addLink(Node parent, std::string_view name, archive_entry
       file, [&](std::span<const std::uint8_t> bytes) { return writer_.append(image_, bytes); });
 }
 
-Result<void> Unpacker::leaveOut(const Path& below, archive_entry* entry, const GatedEntry& seen) {
-  const std::string_view path = archive_entry_pathname(entry);
-  if (seen.type == '1') {
-    const Target target = TRY(linkTarget(path, archive_entry_hardlink(entry)));
+Result<void> Unpacker::leaveOut(const Path& below, const ArchiveReader::Entry& entry) {
+  const std::string_view path = entry.path;
+  if (entry.seen.type == '1') {
+    const Target target = TRY(linkTarget(path, archive_entry_hardlink(entry.header)));
     if (target.node) {
       leftOut_.addName(joined(below), *target.node);
     } else {
@@ -249,27 +174,27 @@ Result<void> Unpacker::leaveOut(const Path& below, archive_entry* entry, const G
     }
     return {};
   }
-  if (seen.type != '0') return {};
-  leftOut_.add(joined(below), TRY(attributesOf(path, entry)));
-  return readContent(path, seen.size,
-                     [&](std::span<const std::uint8_t> bytes) { return leftOut_.append(bytes); });
+  if (entry.seen.type != '0') return {};
+  leftOut_.add(joined(below), TRY(attributesOf(path, entry.header)));
+  return reader_->content(
+      entry, [&](std::span<const std::uint8_t> bytes) { return leftOut_.append(bytes); });
 }
 
-Result<void> Unpacker::addEntry(const Path& below, archive_entry* entry, const GatedEntry& seen) {
-  const std::string_view path = archive_entry_pathname(entry);
-  const bool isDirectory = seen.type == '5';
-  if (!whitelist_->keeps(joined(below), isDirectory)) return leaveOut(below, entry, seen);
+Result<void> Unpacker::addEntry(const Path& below, const ArchiveReader::Entry& entry) {
+  const std::string_view path = entry.path;
+  const bool isDirectory = entry.seen.type == '5';
+  if (!whitelist_->keeps(joined(below), isDirectory)) return leaveOut(below, entry);
   const auto found = TRY(parentOf(below, path));
-  if (!found) return leaveOut(below, entry, seen);
+  if (!found) return leaveOut(below, entry);
   const Node parent = *found;
   const std::string_view name = below.back();
   const Node existing = writer_.find(parent, name);
   if (existing != ErofsWriter::kNone && (!isDirectory || !implicit_.contains(existing))) {
-    if (!isOwn(existing)) return leaveOut(below, entry, seen);
+    if (!isOwn(existing)) return leaveOut(below, entry);
     return refuseEntry("E_DUPLICATE", path, "duplicate file entry in archive");
   }
-  if (seen.type == '1') return addLink(parent, name, entry);
-  const Attributes attributes = TRY(attributesOf(path, entry));
+  if (entry.seen.type == '1') return addLink(parent, name, entry);
+  const Attributes attributes = TRY(attributesOf(path, entry.header));
   if (isDirectory) {
     if (existing == ErofsWriter::kNone) {
       TRY(writer_.addDirectory(parent, name, attributes));
@@ -278,8 +203,8 @@ Result<void> Unpacker::addEntry(const Path& below, archive_entry* entry, const G
     implicit_.erase(existing);
     return writer_.setAttributes(existing, attributes);
   }
-  if (seen.type == '2') {
-    const char* text = archive_entry_symlink(entry);
+  if (entry.seen.type == '2') {
+    const char* text = archive_entry_symlink(entry.header);
     const std::string_view target = text == nullptr ? "" : text;
     if (target.empty() || target.size() > limits::kPathBytes) {
       return refuseEntry("E_SYMLINK", path,
@@ -287,28 +212,26 @@ Result<void> Unpacker::addEntry(const Path& below, archive_entry* entry, const G
     }
     return writer_.addSymlink(image_, parent, name, attributes, target);
   }
-  TRY(writer_.addFile(image_, parent, name, attributes, seen.size));
-  return readContent(path, seen.size, [&](std::span<const std::uint8_t> bytes) {
-    return writer_.append(image_, bytes);
-  });
+  TRY(writer_.addFile(image_, parent, name, attributes, entry.seen.size));
+  return reader_->content(
+      entry, [&](std::span<const std::uint8_t> bytes) { return writer_.append(image_, bytes); });
 }
 
-Result<void> Unpacker::takeEntry(archive_entry* entry, const GatedEntry& seen) {
-  const char* text = archive_entry_pathname(entry);
-  const std::string_view path = text == nullptr ? "" : text;
+Result<void> Unpacker::takeEntry(const ArchiveReader::Entry& entry) {
+  const std::string_view path = entry.path;
   const Path components = TRY(componentsOf(path));
-  if (seen.type != '5' && (path.ends_with('/') || path.ends_with("/."))) {
+  if (entry.seen.type != '5' && (path.ends_with('/') || path.ends_with("/."))) {
     return refuseEntry("E_PATH", path, "a name that ends in a slash is no directory");
   }
   if (components.empty()) {
     // `tar -cf image.aci .` begins with "./", the folder that manifest and rootfs were in.
-    if (seen.type != '5') return refuseEntry("E_PATH", path, "the name is no name");
+    if (entry.seen.type != '5') return refuseEntry("E_PATH", path, "the name is no name");
     if (std::exchange(sawTop_, true)) {
       return refuseEntry("E_DUPLICATE", path, "duplicate file entry in archive");
     }
     return {};
   }
-  if (components[0] == "manifest" && components.size() == 1) return takeManifest(path, seen);
+  if (components[0] == "manifest" && components.size() == 1) return takeManifest(entry);
   if (components[0] != "rootfs") {
     return refuse(ErrorKind::Invalid, "E_LAYOUT",
                   "unrecognized file path in layout: " + quoted(path),
@@ -316,43 +239,19 @@ Result<void> Unpacker::takeEntry(archive_entry* entry, const GatedEntry& seen) {
   }
   sawRoot_ = true;
   const Path below(components.begin() + 1, components.end());
-  if (below.empty()) return takeRootEntry(entry, seen);
-  return addEntry(below, entry, seen);
+  if (below.empty()) return takeRootEntry(entry);
+  return addEntry(below, entry);
 }
 
 Result<std::string> Unpacker::take(FdRef tar, const PathWhitelist& whitelist) {
-  Source source{.gate = {}, .tar = tar, .error = {}};
-  source_ = &source;
   whitelist_ = &whitelist;
   firstOwn_ = writer_.next();
   leftOut_.forget();
   manifest_.reset();
   sawRoot_ = sawRootEntry_ = sawTop_ = false;
-  reader_.reset(archive_read_new());
-  if (!reader_ || archive_read_support_format_tar(reader_.get()) != ARCHIVE_OK ||
-      archive_read_support_filter_none(reader_.get()) != ARCHIVE_OK) {
-    return fail(ErrorKind::Failed, "libarchive does not start");
-  }
-  if (archive_read_open2(reader_.get(), &source, nullptr, readFromGate, nullptr, nullptr) !=
-      ARCHIVE_OK) {
-    return readerError();
-  }
-  for (;;) {
-    archive_entry* entry = nullptr;
-    const int result = archive_read_next_header(reader_.get(), &entry);
-    if (result == ARCHIVE_EOF) break;
-    // A warning is a doubt about what the header means.
-    if (result != ARCHIVE_OK) return readerError();
-    const auto seen = source.gate.takeEntry();
-    if (!seen) return refuse(ErrorKind::Invalid, "E_TAR", "the archive can be read in two ways");
-    TRY(compareReaders(reader_.get(), entry, *seen));
-    TRY(takeEntry(entry, *seen));
-  }
-  if (source.error) return readerError();
-  if (source.gate.takeEntry() || !source.gate.atEnd()) {
-    return refuse(ErrorKind::Invalid, "E_TAR", "the archive can be read in two ways");
-  }
-  reader_.reset();  // before the source that it reads from
+  reader_ = TRY(ArchiveReader::open(tar, TarOf::Aci));
+  while (const auto entry = TRY(reader_->next())) TRY(takeEntry(*entry));
+  reader_.reset();
   if (!manifest_)
     return refuse(ErrorKind::Invalid, "E_LAYOUT", "no image manifest found in layout");
   if (!sawRoot_) return refuse(ErrorKind::Invalid, "E_LAYOUT", "no rootfs found in layout");

@@ -26,7 +26,24 @@ struct HelperRequest {
     export @12 :ExportRequest;
     collectImages @13 :CollectImagesRequest;
     openImage @14 :OpenImageRequest;
+    importOci @15 :ImportOciRequest;
   }
+}
+
+# Descriptors: 0 the manifest, 1 the config, 2 the sealed OciSignatures (ipc/schema/verify.capnp); 3 the index that the
+# manifest was chosen from, when hasIndex.  Answer: LayersWanted, when the image may be kept; then the sender gives each of
+# those with one OciLayerFile, in any order, and hears Imported.  Nothing is kept before the last of them has come.
+struct ImportOciRequest {
+  name @0 :Text;              # of the repository
+  labels @1 :List(Types.Label);
+  origin @2 :Text;            # for the record only
+  hasIndex @3 :Bool;
+  skipSignature @4 :Bool;     # only if policy grants it
+}
+# Over the connection of an ImportOciRequest.  Descriptors: 0 the layer as it was distributed, a regular file or a pipe.
+# Checked: it is one of those wanted, it has not come before, and its bytes have the digest.
+struct OciLayerFile {
+  index @0 :UInt32;           # in the manifest
 }
 
 # Descriptors: 0 the image file or a pipe with its bytes; 1 the signature, when hasSignature.  Answer: Imported, or
@@ -99,7 +116,7 @@ struct CollectImagesRequest {
 # No descriptors.  Answer: ImageOpened.  Checked: the caller may run the image, and so read all of it.
 struct OpenImageRequest {
   image @0 :Data;
-  tree @1 :Bool;              # the tree that runs, an EROFS image; else the image file as it came
+  tree @1 :Bool;              # the trees that run, EROFS images, the topmost first; else the files as they came
 }
 # "Would it be allowed?": the decision of the real request, and nothing else happens.  No descriptors.  Answer:
 # Explained.  Checked: only root may ask for another user.
@@ -135,6 +152,7 @@ struct HelperReply {
     imagesCollected @13 :ImagesCollected;
     imageOpened @14 :ImageOpened;
     prepared @15 :Prepared;
+    layersWanted @16 :LayersWanted;
   }
 }
 
@@ -166,7 +184,12 @@ struct RemovedImage {
   image @0 :Data;
   name @1 :Text;
 }
-# Answer to OpenImageRequest.  Descriptors: 0 the file, open for reading.
+# Answer to ImportOciRequest, before the last one.  No descriptors.
+struct LayersWanted {
+  layers @0 :List(UInt32);    # by their number in the manifest, rising; may be none
+}
+# Answer to OpenImageRequest.  Descriptors: the files, open for reading.  Of an ACI one; of an OCI image its layers' trees,
+# or its manifest, config, index if there is one, and layers, the bottom one first.
 struct ImageOpened {}
 # Answer to RunRequest.  Descriptors: 0 a pidfd of the pod's PID 1, 1 the leash.
 struct Started {

@@ -52,6 +52,7 @@ struct ImageFacts {
   origin @7 :Text;
   insecure @8 :Bool;
   dependencies @9 :List(Text);  # "name sha512-…" of each image that the tree was rendered with
+  layers @10 :List(Data);     # of an OCI image: 32 bytes each, the bottom one first
 }
 # A pod is about to start.
 struct PodFacts {

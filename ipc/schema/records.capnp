@@ -27,6 +27,18 @@ struct CatalogRecord {
   latest @16 :Bool;
   verityDigest @17 :Data;     # 32 bytes, or empty: no fs-verity at import, or imported by an older engine
   dependencies @18 :List(Dependency);  # that the tree was rendered with, in appc's order
+  layers @19 :List(StoredLayer);  # of an OCI image, the bottom one first; then `tree` is of the list of their trees
+  config @20 :Data;           # of an OCI image: 32 bytes
+  index @21 :Data;            # of an OCI image that was chosen from one: 32 bytes, else empty
+}
+# Part of CatalogRecord.
+struct StoredLayer {
+  blob @0 :Data;              # 32 bytes: the layer's digest in the manifest
+  blobBytes @1 :UInt64;
+  tree @2 :Data;
+  treeBytes @3 :UInt64;
+  verityDigest @4 :Data;
+  hangsOnPlace @5 :Bool;      # its tree is of use above the same layers alone
 }
 # Part of CatalogRecord: an image as it was when another one was rendered with it.
 struct Dependency {

@@ -17,6 +17,9 @@ struct VerifyJob {
     inspectKey @5 :InspectKeyJob;
     render @6 :RenderJob;     # of the role unpack
     extract @7 :ExtractJob;
+    layer @8 :LayerJob;       # of the role unpack
+    describe @9 :DescribeJob;
+    vouch @10 :VouchJob;      # of the role authenticate
   }
 }
 
@@ -27,6 +30,7 @@ struct AuthenticateJob {
 # Descriptors: 0 compressed bytes (file or pipe), 1 a pipe for the inflated ones.
 struct InflateJob {
   most @0 :UInt64;            # bytes that may come out; one more ends the job with Failure
+  layer @1 :Bool;             # of an OCI image: several compressed streams may follow each other
 }
 # Descriptors: 0 the tar (a pipe), 1 the empty file for the EROFS image, 2 an empty file for the manifest.
 struct UnpackJob {}
@@ -35,10 +39,37 @@ struct UnpackJob {}
 struct RenderJob {
   images @0 :UInt32;          # how many tars there are
 }
+# Descriptors: 0 the tar of a layer (a pipe), 1 the empty file for its EROFS image, then the EROFS images of the layers
+# below it, the nearest first, where the sender was asked for them.
+struct LayerJob {
+  bottom @0 :Bool;            # nothing is below
+  lowers @1 :UInt32;
+  skip @2 :List(UInt32);      # entries that are not read, in rising order
+}
+# Descriptors: 0 the manifest of an OCI image, 1 its config, 2 an empty file for appc's manifest, 3 the index that it was
+# chosen from, with hasIndex: it must name the manifest.  The digest is the sender's own, of the bytes in 0.
+struct DescribeJob {
+  name @0 :Text;
+  labels @1 :List(Types.Label);
+  manifest @2 :Data;          # 32 bytes
+  hasIndex @3 :Bool;
+}
+# Descriptors: 0 the sealed OciSignatures, 1 the sealed KeyBundle.  Which of the signatures are of this manifest or index, for
+# this repository, by which of the keys?
+struct VouchJob {
+  signed @0 :List(Data);      # 32 bytes each: digests of the manifest, and of the index if there is one
+  name @1 :Text;              # of the image: the repository that it was signed for
+  version @2 :Text;           # tag, or empty
+  notBefore @3 :Int64;        # as in AuthenticateJob
+}
 # Descriptors: 0 the EROFS image.
-struct CheckJob {}
-# Descriptors: 0 the EROFS image, 1 a pipe for its tree (ipc/tree_stream.h).
-struct ExtractJob {}
+struct CheckJob {
+  layer @0 :Bool;             # of an OCI image: it may have whiteouts and opaque directories
+}
+# Descriptors: 0 a pipe for the tree (ipc/tree_stream.h), then the EROFS images, the topmost first.
+struct ExtractJob {
+  layers @0 :UInt32;          # how many there are; 0 of an older sender: one
+}
 # Descriptors: 0 a key file, OpenPGP or minisign.
 struct InspectKeyJob {}
 
@@ -56,6 +87,8 @@ struct VerifyReply {
     keyFacts @6 :KeyFacts;
     rendered @7 :Rendered;
     extracted @8 :Extracted;
+    layered @9 :Layered;
+    described @10 :Described;
   }
 }
 
@@ -94,6 +127,26 @@ struct Rendered {
 struct Extracted {
   entries @0 :UInt64;
 }
+# Answer to LayerJob.  With entries that later ones replace, or with layers below needed, there is no image: the job is to be
+# given again, with these left out or those at hand.
+struct Layered {
+  entries @0 :UInt64;
+  leftOut @1 :UInt64;         # device nodes and FIFOs
+  superseded @2 :List(UInt32);
+  needsLowers @3 :Bool;
+  hangsOnPlace @4 :Bool;      # on other layers the same archive would be another image
+}
+# Answer to DescribeJob.  The receiver has hashed manifest and config itself.
+struct Described {
+  config @0 :OciBlob;
+  layers @1 :List(OciBlob);   # the bottom one first
+  labels @2 :List(Types.Label);
+}
+# A blob as a manifest names it.  Part of Described.
+struct OciBlob {
+  digest @0 :Data;            # 32 bytes
+  bytes @1 :UInt64;
+}
 # Answer to CheckJob: the image is exactly what our writer would have written.
 struct Checked {}
 # Answer to InspectKeyJob.
@@ -123,4 +176,21 @@ struct RenderPlan {
 struct PlannedImage {
   manifest @0 :Data;          # at most 1 MiB: its pathWhitelist counts for it and for what it depends on
   depth @1 :UInt32;           # 0 for the first alone; the image before it of one less depends on it
+}
+
+# The content of the sealed memfd beside a VouchJob, and of the file that the store keeps: at most 64 signatures and 4 MiB.
+# Written by the CLI from what a registry sent: hostile.
+struct OciSignatures {
+  signatures @0 :List(OciSignature);
+}
+# Part of OciSignatures.
+struct OciSignature {
+  content @0 :Data;           # cosign: what was signed; else the whole of it
+  annotations @1 :Data;       # JSON object of texts: of cosign the signature, certificate and proof are in it
+  union {
+    unset @2 :Void;           # refused
+    cosign @3 :Void;          # of the tag sha256-….sig
+    bundle @4 :Void;          # sigstore's, of the referrers API
+    simple @5 :Void;          # of containers: an OpenPGP signed message
+  }
 }

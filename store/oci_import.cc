@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/oci_import.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/sealed.h"
+#include "base/syscall.h"
+#include "store/byte_stream.h"
+#include "store/signers.h"
+#include "store/staging.h"
+#include "store/unpacking.h"
+
+namespace airlock::store {
+
+namespace {
+
+// A document into a file of the store, hashed on its way.
+Result<std::pair<Fd, OciDigest>> keepDocument(const Store& store, FdRef from, std::size_t most,
+                                              const char* what) {
+  TRY(checkSource(from));
+  Fd file = TRY(unnamed(store, "blob"));
+  Sha256 hash;
+  TRY(inContext(pump(from, most,
+                     [&](std::span<const std::uint8_t> bytes) {
+                       hash.update(bytes);
+                       return sys::writeAll(file, bytes);
+                     }),
+                what));
+  return std::pair(std::move(file), OciDigest(hash.finish()));
+}
+
+Result<Role> startVouch(const RoleStarter& starter, const ipc::VouchJob& job,
+                        const std::string& signatures, const std::vector<ipc::TrustedKey>& keys) {
+  const Sealed sealed = TRY(Sealed::make("airlock-signatures", signatures));
+  const Sealed bundle = TRY(Sealed::make("airlock-keys", TRY(ipc::encodeKeyBundle(keys))));
+  const FdRef fds[] = {sealed.fd(), bundle.fd()};
+  return Role::start(starter, "authenticate", job, fds);
+}
+
+std::unexpected<Error> wrongLayer(const OciDigest& expected, const std::string& got) {
+  return refuse(ErrorKind::Invalid, "E_DIGEST",
+                "layer " + expected.text() + " of the image is another one: " + got,
+                "Fetch it again; if that does not help, tell its publisher");
+}
+
+}  // namespace
+
+Result<OciImport> OciImport::begin(Store& store, const RoleStarter& starter, const KeyStore& keys,
+                                   const OciInput& input, const MayKeep& mayKeep) {
+  OciImport import(store, starter,
+                   {.image = OciDigest(),
+                    .name = input.name,
+                    .labels = {},
+                    .origin = input.origin,
+                    .importerUid = input.importerUid,
+                    .latest = labelValue(input.labels, "version") == "latest"});
+  TRY(import.copyDocuments(input));
+  TRY(import.authenticate(keys, input));
+  fault("oci-authenticated");
+  TRY(import.describe(input));
+  import.record_.rule = TRY(mayKeep(input.name));
+  TRY(import.findStored());
+  fault("oci-described");
+  return import;
+}
+
+Result<void> OciImport::copyDocuments(const OciInput& input) {
+  auto [manifest, manifestDigest] =
+      TRY(keepDocument(*store_, input.manifest, limits::kOciManifestBytes, "manifest"));
+  auto [config, configDigest] =
+      TRY(keepDocument(*store_, input.config, limits::kOciConfigBytes, "config"));
+  manifest_ = std::move(manifest);
+  config_ = std::move(config);
+  record_.image = manifestDigest;
+  record_.config = configDigest;
+  if (!input.index) return {};
+  auto [index, indexDigest] =
+      TRY(keepDocument(*store_, *input.index, limits::kOciManifestBytes, "index"));
+  index_ = std::move(index);
+  record_.index = indexDigest;
+  return {};
+}
+
+Result<void> OciImport::authenticate(const KeyStore& keys, const OciInput& input) {
+  const std::string shown = displayName(input.name, input.labels);
+  if (!input.skipSignature) {
+    TRY(checkSource(input.signatures));
+    const std::string bytes =
+        TRY(inContext(sys::readAll(input.signatures, limits::kSealedBytes), "signatures"));
+    ipc::VouchJob job{.digests = {*record_.image.oci()},
+                      .name = input.name,
+                      .version = std::string(labelValue(input.labels, "version")),
+                      .notBefore = 0};
+    if (record_.index) job.digests.push_back(*record_.index);
+    Role role = TRY(startVouch(*starter_, job, bytes, TRY(keys.keysFor(input.name))));
+    const auto found = TRY(role.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
+    record_.signers = TRY(decideSignatures(found, TRY(keys.fingerprintsFor(input.name)), shown));
+    signatures_ = TRY(unnamed(*store_, "signature"));
+    TRY(sys::writeAll(*signatures_, bytes));
+    record_.hasSignature = true;
+  }
+  return checkSameSigner(*store_, input.name, record_.signers);
+}
+
+Result<void> OciImport::describe(const OciInput& input) {
+  appcManifest_ = TRY(unnamed(*store_, "manifest"));
+  const Fd manifest = TRY(readOnly(manifest_));
+  const Fd config = TRY(readOnly(config_));
+  std::vector<FdRef> fds = {manifest, config, appcManifest_};
+  std::optional<Fd> index;
+  if (index_) {
+    index = TRY(readOnly(*index_));
+    fds.emplace_back(*index);
+  }
+  const ipc::DescribeJob job{.name = input.name,
+                             .labels = input.labels,
+                             .manifest = *record_.image.oci(),
+                             .hasIndex = index_.has_value()};
+  Role role = TRY(Role::start(*starter_, "describe", job, fds));
+  auto facts = TRY(role.finish<ipc::Described>(deadline(kRoleMilliseconds)));
+  if (facts.config.digest != record_.config) {
+    return refuse(ErrorKind::Invalid, "E_DIGEST",
+                  "the config is not the one that the manifest names",
+                  "Fetch it again; if that does not help, tell its publisher");
+  }
+  if (facts.layers.empty()) return refuse(ErrorKind::Invalid, "E_MANIFEST", "the image is empty");
+  record_.labels = std::move(facts.labels);
+  for (const ipc::OciBlob& layer : facts.layers) {
+    if (layer.bytes > limits::kImageBytes)
+      return refuse(ErrorKind::Invalid, "E_LIMIT", "a layer of the image is too large");
+    const auto same = std::ranges::find(places_, layer.digest,
+                                        [](const Place& place) { return place.blob.digest; });
+    Place& place = places_.emplace_back();
+    place.blob = layer;
+    place.first = same - places_.begin();
+  }
+  return {};
+}
+
+Result<void> OciImport::findStored() {
+  std::vector<OciDigest> digests;
+  for (const Place& place : places_) digests.push_back(place.blob.digest);
+  const auto found = TRY(store_->findLayers(digests));
+  for (std::size_t i = 0; i < places_.size(); ++i) places_[i].stored = found[i];
+  return {};
+}
+
+// One that comes once may be needed at two places, and be stored for one of them.
+std::vector<std::uint32_t> OciImport::wanted() const {
+  std::vector<std::uint32_t> wanted;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const std::size_t first = places_[i].first;
+    const auto number = static_cast<std::uint32_t>(first);
+    if (!places_[i].stored && !places_[first].file.valid() &&
+        std::ranges::find(wanted, number) == wanted.end()) {
+      wanted.push_back(number);
+    }
+  }
+  std::ranges::sort(wanted);
+  return wanted;
+}
+
+Result<void> OciImport::take(std::uint32_t index, FdRef layer) {
+  const auto expected = wanted();
+  if (std::ranges::find(expected, index) == expected.end())
+    return refuse(ErrorKind::Invalid, "E_REQUEST", "a layer that nobody has asked for");
+  Place& place = places_[index];
+  TRY(checkSource(layer));
+  Fd file = TRY(unnamed(*store_, "blob"));
+  Sha256 hash;
+  const std::uint64_t bytes = TRY(inContext(pump(layer, place.blob.bytes,
+                                                 [&](std::span<const std::uint8_t> piece) {
+                                                   hash.update(piece);
+                                                   return sys::writeAll(file, piece);
+                                                 }),
+                                            "layer " + place.blob.digest.text()));
+  const OciDigest digest(hash.finish());
+  if (digest != place.blob.digest)
+    return wrongLayer(place.blob.digest, "its bytes have the digest " + digest.text());
+  if (bytes != place.blob.bytes)
+    return wrongLayer(place.blob.digest, "the manifest gives it another size");
+  beginWriting(file);
+  place.file = std::move(file);
+  fault("oci-layer-copied");
+  for (std::size_t i = index; i < places_.size(); ++i) {
+    // What has to wait for those below is done at the end.
+    if (places_[i].first == index && !places_[i].stored) static_cast<void>(TRY(convert(i)));
+  }
+  return {};
+}
+
+Result<Fd> OciImport::openTreeOf(const Place& place) const {
+  return place.tree.valid() ? readOnly(place.tree) : store_->openTree(place.stored->tree);
+}
+
+Result<ipc::Layered> OciImport::unpack(std::size_t index, bool withLowers) {
+  Place& place = places_[index];
+  place.tree = TRY(unnamed(*store_, "tree"));
+  std::vector<Fd> lowers;
+  for (std::size_t i = index; withLowers && i-- > 0;) lowers.push_back(TRY(openTreeOf(places_[i])));
+  const ipc::LayerJob job{.bottom = index == 0,
+                          .lowers = static_cast<std::uint32_t>(lowers.size()),
+                          .skip = place.skip};
+  const Fd file = TRY(readOnly(places_[place.first].file));
+  return inContext(unpackLayerInto(*starter_, file, place.tree, job, lowers),
+                   "layer " + place.blob.digest.text());
+}
+
+Result<bool> OciImport::convert(std::size_t index) {
+  Place& place = places_[index];
+  ipc::Layered layered = TRY(unpack(index, false));
+  bool withLowers = false;
+  // Once without what is replaced, once more with what is below: either may only show in the other.
+  for (int tries = 0; !layered.superseded.empty() || layered.needsLowers; ++tries) {
+    if (tries == 3) {
+      return refuse(ErrorKind::Invalid, "E_DUPLICATE",
+                    "layer " + place.blob.digest.text() + " replaces its own entries without end",
+                    "Ask its publisher for an image that was made anew");
+    }
+    place.skip.insert(place.skip.end(), layered.superseded.begin(), layered.superseded.end());
+    std::ranges::sort(place.skip);
+    if (layered.needsLowers) {
+      const auto below = std::span(places_).first(index);
+      const bool allThere =
+          std::ranges::all_of(below, [](const Place& one) { return one.stored.has_value(); });
+      if (!allThere) {
+        place.tree.reset();
+        return false;
+      }
+      withLowers = true;
+    }
+    layered = TRY(unpack(index, withLowers));
+  }
+  beginWriting(place.tree);
+  const CheckedTree checked = TRY(checkTree(*starter_, place.tree, ipc::CheckJob{.layer = true}));
+  place.stored = ipc::StoredLayer{
+      .blob = place.blob.digest,
+      .blobBytes = place.blob.bytes,
+      .tree = checked.tree,
+      .treeBytes = static_cast<std::uint64_t>(TRY(sys::status(place.tree)).st_size),
+      .verity = checked.verity,
+      .hangsOnPlace = layered.hangsOnPlace};
+  fault("oci-layer-converted");
+  return true;
+}
+
+Result<ipc::Imported> OciImport::finish() && {
+  if (!wanted().empty())
+    return refuse(ErrorKind::Invalid, "E_REQUEST", "a layer of the image has not come");
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].stored) continue;
+    if (!TRY(convert(i))) return fail(ErrorKind::Failed, "a layer waits for one above it");
+  }
+  Store& store = *store_;
+  Store::Staged staged = TRY(std::move(*this).stage());
+  ipc::Imported imported{.image = staged.record.image,
+                         .name = staged.record.name,
+                         .labels = staged.record.labels,
+                         .signers = staged.record.signers};
+  imported.alreadyThere = !TRY(store.commit(std::move(staged)));
+  return imported;
+}
+
+Result<Store::Staged> OciImport::stage() && {
+  const std::string appc = TRY(sys::readAll(appcManifest_, limits::kManifestBytes));
+  record_.manifest = digestOf(appc);
+  record_.manifestBytes = appc.size();
+  record_.importedAt = sys::wallClock();
+  for (const Fd* file : {&manifest_, &config_})
+    record_.blobBytes += static_cast<std::uint64_t>(TRY(sys::status(*file)).st_size);
+  Store::Staged staged{.record = record_, .files = {}, .signature = std::move(signatures_)};
+  for (Place& place : places_) {
+    if (place.tree.valid()) {
+      // fs-verity wants no writer: the writable descriptor goes first.
+      Fd tree = TRY(readOnly(place.tree));
+      place.tree.reset();
+      auto& verity = place.stored->verity;
+      if (verity && !TRY(enableVerity(tree, *verity))) verity.reset();
+      staged.files.push_back({"tree", treeName(place.stored->tree), std::move(tree)});
+    }
+    if (place.file.valid())
+      staged.files.push_back({"blob", ociBlobName(place.blob.digest), std::move(place.file)});
+    record_.treeBytes += place.stored->treeBytes;
+    record_.blobBytes += place.stored->blobBytes;
+    record_.layers.push_back(*place.stored);
+  }
+  record_.tree = ipc::stackDigest(record_.layers);
+  staged.files.push_back({"blob", ociBlobName(*record_.image.oci()), std::move(manifest_)});
+  staged.files.push_back({"blob", ociBlobName(*record_.config), std::move(config_)});
+  if (index_) staged.files.push_back({"blob", ociBlobName(*record_.index), std::move(*index_)});
+  staged.files.push_back({"manifest", catalogName(record_.image), std::move(appcManifest_)});
+  staged.record = std::move(record_);
+  return staged;
+}
+
+Result<ipc::ImageVerified> verifyStoredOci(const Store& store, const RoleStarter& starter,
+                                           const KeyStore& keys, const ipc::CatalogRecord& record) {
+  ipc::ImageVerified result;
+  for (const ipc::StoredLayer& layer : record.layers) {
+    const auto tree = store.openTree(layer.tree);
+    result.detail =
+        TRY(faultOfStored(tree, layer.tree, "the stored tree of layer " + layer.blob.text()));
+    if (!result.detail.empty()) return result;
+  }
+  result.treeIntact = true;
+  if (!record.hasSignature) {
+    result.detail = "imported without a signature";
+    return result;
+  }
+  Fd signatures = TRY(store.folder("signature"));
+  const std::string bytes =
+      TRY(sys::readFile(signatures, catalogName(record.image), limits::kSealedBytes));
+  ipc::VouchJob job{.digests = {*record.image.oci()},
+                    .name = record.name,
+                    .version = std::string(labelValue(record.labels, "version")),
+                    .notBefore = 0};
+  if (record.index) job.digests.push_back(*record.index);
+  Role role = TRY(startVouch(starter, job, bytes, TRY(keys.keysFor(record.name))));
+  const auto found = TRY(role.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
+  const auto signers =
+      decideSignatures(found, TRY(keys.fingerprintsFor(record.name)), record.name.text());
+  result.signatureHolds = signers.has_value();
+  result.detail =
+      signers ? "signed by " + signers->front().fingerprint.text() : signers.error().text();
+  return result;
+}
+
+}  // namespace airlock::store

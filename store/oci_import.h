@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// From somebody's descriptors to a verified OCI image that is committed (docs/oci.md).  The helper
+// imports into root's store, the CLI into a user's own, with this same code.
+//
+// In this order, so that nothing is converted for an image that may not be kept: its documents are
+// copied and hashed, its signatures verified, the documents read by a role that does nothing else,
+// and whoever it is for decides.  Then come the layers, each of which is what the manifest has
+// under its digest or is refused.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "ipc/helper_messages.h"
+#include "ipc/records.h"
+#include "ipc/verify_messages.h"
+#include "store/import.h"
+#include "store/keystore.h"
+#include "store/roles.h"
+#include "store/store.h"
+
+namespace airlock::store {
+
+struct OciInput {
+  FdRef manifest;
+  FdRef config;
+  FdRef signatures;            // encoded OciSignatures
+  std::optional<FdRef> index;  // that the manifest was chosen from
+  ImageName name;
+  std::vector<Label> labels;
+  std::string origin;
+  bool skipSignature = false;
+  std::uint32_t importerUid = 0;
+};
+
+// An import on its way.  Everything lies in unnamed files of the store, and is gone when it is.
+class OciImport {
+ public:
+  // Refusals: E_SIG_*, E_MEDIA_TYPE, E_DIGEST, E_PLATFORM, … each with what to do.  What is
+  // referred to must outlive the import.
+  static Result<OciImport> begin(Store& store, const RoleStarter& starter, const KeyStore& keys,
+                                 const OciInput& input, const MayKeep& mayKeep);
+
+  // The layers that are still to come, by their number in the manifest.
+  std::vector<std::uint32_t> wanted() const;
+  // One of these, a regular file or a pipe.  E_DIGEST: it is another one.
+  Result<void> take(std::uint32_t index, FdRef layer);
+  // After all of them.
+  Result<ipc::Imported> finish() &&;
+
+ private:
+  OciImport(Store& store, const RoleStarter& starter, ipc::CatalogRecord record)
+      : store_(&store), starter_(&starter), record_(std::move(record)) {}
+
+  // A layer by its number; an image may have one twice.
+  struct Place {
+    ipc::OciBlob blob;
+    std::size_t first = 0;  // the number under which it came first
+    Fd file;                // as it came, of that one
+    Fd tree;
+    std::optional<ipc::StoredLayer>
+        stored;                       // what is known of it; its files are here, or in the store
+    std::vector<std::uint32_t> skip;  // entries that later ones of it replace
+  };
+  Result<void> copyDocuments(const OciInput& input);
+  Result<void> authenticate(const KeyStore& keys, const OciInput& input);
+  Result<void> describe(const OciInput& input);
+  Result<void> findStored();
+  // False: the layers below are needed, and one of them is not there yet.
+  Result<bool> convert(std::size_t index);
+  Result<ipc::Layered> unpack(std::size_t index, bool withLowers);
+  Result<Fd> openTreeOf(const Place& place) const;
+  Result<Store::Staged> stage() &&;
+
+  Store* store_;
+  const RoleStarter* starter_;
+  ipc::CatalogRecord record_;
+  Fd manifest_;
+  Fd config_;
+  std::optional<Fd> index_;
+  Fd appcManifest_;
+  std::optional<Fd> signatures_;
+  std::vector<Place> places_;
+};
+
+// Re-reads what the store has of an OCI image (`airlock image verify`).
+Result<ipc::ImageVerified> verifyStoredOci(const Store& store, const RoleStarter& starter,
+                                           const KeyStore& keys, const ipc::CatalogRecord& record);
+
+}  // namespace airlock::store
