@@ -87,6 +87,10 @@ extern template class Digest<TreeTag>;
 extern template class Digest<ContentTag>;
 extern template class Digest<VerityTag>;
 
+// "sha256:<64 hex>": how an OCI image and its registry write a digest.
+std::string ociText(const OciDigest& digest);
+Result<OciDigest> parseOciDigest(std::string_view text);
+
 // What an image is called by for ever: the id of an ACI, or the digest of an OCI image's manifest.
 class ImageId {
  public:

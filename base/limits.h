@@ -54,14 +54,7 @@ inline constexpr std::size_t kDependencies =
     24;  // images that one tree is rendered with besides its own
 inline constexpr std::size_t kCollectedImages = 64;  // that one answer names
 inline constexpr std::size_t kDependencyDepth =
-    16;  // of fetching: a chain of images that need others
-inline constexpr std::size_t kOciManifestBytes =
-    4 * MiB;  // what registries accept (distribution spec)
-inline constexpr std::size_t kOciConfigBytes = 8 * MiB;
-inline constexpr std::size_t kOciPlatforms = 256;            // manifests that one index names
-inline constexpr std::size_t kOciLayers = 127;               // of an image
-inline constexpr std::size_t kOciAttachments = 64;           // signatures of an image, of any kind
-inline constexpr std::size_t kOciAttachmentBytes = 1 * MiB;  // one of them
+    16;                                           // of fetching: a chain of images that need others
 inline constexpr std::size_t kSuperseded = 1024;  // entries of a layer that later ones replace
 inline constexpr std::size_t kTreeEntries = 200'000;
 inline constexpr std::size_t kStackEntries = 1'000'000;  // that a stack of layers shows
@@ -118,6 +111,22 @@ inline constexpr std::size_t kCaBundleBytes = 4 * MiB;
 inline constexpr std::size_t kConfigurationBytes = 64 * KiB;  // one file of auth.d and the like
 inline constexpr std::size_t kConfigurationFiles = 1024;      // in one of these directories
 inline constexpr std::size_t kCredentials = 64;  // hosts that one fetcher can show one to
+
+// Docker and OCI images
+inline constexpr std::size_t kOciLayers = 127;  // what overlay and docker's own limit come to
+inline constexpr std::size_t kOciManifestBytes = 4 * MiB;  // also an index (distribution spec)
+inline constexpr std::size_t kOciConfigBytes = 8 * MiB;
+inline constexpr std::size_t kOciPlatforms = 256;   // manifests of one index that are looked at
+inline constexpr std::size_t kOciAttachments = 64;  // signatures of one image
+inline constexpr std::size_t kOciAttachmentBytes = 1 * MiB;
+inline constexpr std::size_t kOciAnnotationBytes = 256 * KiB;  // of one signature
+inline constexpr std::size_t kOciEndpoints = 8;                // mirrors, and the registry itself
+inline constexpr std::size_t kOciLookasides = 8;               // places of simple signatures
+inline constexpr std::size_t kOciLookasideFiles = 16;  // signature-1 to signature-16 of one place
+inline constexpr std::size_t kMediaTypeBytes = 256;
+inline constexpr std::size_t kTokenBytes = 64 * KiB;     // one answer of a token server
+inline constexpr std::size_t kChallenges = 16;           // of one answer 401
+inline constexpr std::size_t kArchiveEntries = 100'000;  // of an archive of an image
 
 // Pods
 inline constexpr std::size_t kApps = 16;

@@ -132,6 +132,8 @@ Json authJson(const ipc::Credential& credential, bool secrets) {
       document["credentials"] = {{"accessKeyID", credential.user}, {"secretAccessKey", secret}};
       if (!credential.region.empty()) document["credentials"]["awsRegion"] = credential.region;
       break;
+    case ipc::Credential::Kind::Identity:
+      break;  // no file of ours has one
   }
   return document;
 }

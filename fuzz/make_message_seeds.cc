@@ -23,6 +23,9 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::string> folders = {{"HelperRequest", "helper_request"},
                                                       {"PodSpec", "pod_spec"},
                                                       {"VerifyReply", "verify_reply"},
+                                                      {"FetchJob", "fetch_message"},
+                                                      {"FetchEvent", "fetch_message"},
+                                                      {"FetchLayers", "fetch_message"},
                                                       {"LeashEvent", "leash"},
                                                       {"LeashCommand", "leash"},
                                                       {"SystemdReply", "systemd_reply"}};

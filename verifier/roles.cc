@@ -14,7 +14,8 @@
 #include "base/sealed.h"
 #include "base/syscall.h"
 #include "image/manifest.h"
-#include "image/oci_image.h"
+#include "image/oci_config.h"
+#include "image/oci_manifest.h"
 #include "sandbox/confine.h"
 #include "sandbox/policies/authenticate.bpf.h"
 #include "sandbox/policies/check.bpf.h"
@@ -173,29 +174,39 @@ Result<ipc::VerifyReply> run(const ipc::LayerJob& job, ipc::FdTable& fds) {
   return TRY(unpackLayer(tar, image, {.bottom = job.bottom, .lowers = lowers, .skip = job.skip}));
 }
 
+Result<image::OciManifest> readManifest(FdRef file) {
+  const auto document =
+      TRY(image::parseOciDocument(TRY(sys::readAll(file, limits::kOciManifestBytes)), ""));
+  const auto* manifest = std::get_if<image::OciManifest>(&document);
+  if (manifest == nullptr)
+    return refuse(ErrorKind::Invalid, "E_MEDIA_TYPE",
+                  "it is an index, not the manifest of an image");
+  TRY(image::requireImage(*manifest));
+  return *manifest;
+}
+
 Result<ipc::VerifyReply> run(const ipc::DescribeJob& job, ipc::FdTable& fds) {
   const Fd manifestFile = TRY(fds.take(0));
   const Fd configFile = TRY(fds.take(1));
   const Fd output = TRY(fds.take(2));
-  const image::OciManifest manifest = TRY(
-      inContext(image::parseOciManifest(TRY(sys::readAll(manifestFile, limits::kOciManifestBytes))),
-                "manifest"));
+  const image::OciManifest manifest = TRY(inContext(readManifest(manifestFile), "manifest"));
   if (job.hasIndex) {
     const Fd index = TRY(fds.take(3));
     TRY(image::checkInIndex(TRY(sys::readAll(index, limits::kOciManifestBytes)), job.manifest));
   }
   const image::ImageManifest appc =
       TRY(inContext(image::appcManifestOf(job.name, job.labels, job.manifest,
-                                          TRY(sys::readAll(configFile, limits::kOciConfigBytes))),
+                                          TRY(sys::readAll(configFile, limits::kOciConfigBytes)),
+                                          manifest.layers.size()),
                     "config"));
   const std::string text = image::toJson(appc, image::JsonStyle::Compact);
   TRY(image::parseImageManifest(text));
   TRY(sys::writeAll(output, text));
-  ipc::Described facts{.config = {manifest.config.digest, manifest.config.bytes},
+  ipc::Described facts{.config = {manifest.config.digest, manifest.config.size},
                        .layers = {},
                        .labels = appc.labels};
-  for (const image::OciBlob& layer : manifest.layers)
-    facts.layers.push_back({layer.digest, layer.bytes});
+  for (const image::OciDescriptor& layer : manifest.layers)
+    facts.layers.push_back({layer.digest, layer.size});
   return facts;
 }
 

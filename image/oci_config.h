@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Manifests and configs of OCI and Docker images (OCI image spec 1.1, "Image Manifest" and "Image
-// Configuration"; Docker "Image Manifest Version 2, Schema 2"), and what they say in appc's terms.
-// Pure; unprivileged code may use it, the privileged helper must not.
+// What the config of an OCI or Docker image says (OCI image spec 1.1, "Image Configuration"), in
+// appc's terms.  Pure; unprivileged code may use it, the privileged helper must not.
 #pragma once
 
 #include <cstdint>
@@ -15,26 +14,6 @@
 
 namespace airlock::image {
 
-// A blob as a manifest names it.
-struct OciBlob {
-  OciDigest digest;
-  std::uint64_t bytes = 0;
-  bool operator==(const OciBlob&) const = default;
-};
-struct OciManifest {
-  OciBlob config;
-  std::vector<OciBlob> layers;  // the bottom one first
-};
-
-// "sha256:" and 64 lower-case hex digits, the only algorithm that registries use.  E_DIGEST.
-Result<OciDigest> parseOciDigest(std::string_view text);
-std::string ociDigestText(const OciDigest& digest);
-
-// Refused, each with a code: E_MEDIA_TYPE a manifest, config or layer of a kind that is not known
-// (by name: schema 1, an index, foreign layers, artifacts), E_LIMIT more than limits::kOciLayers,
-// E_DIGEST, E_JSON, E_MANIFEST.
-Result<OciManifest> parseOciManifest(std::string_view json);
-
 // Does this index, or manifest list, name the manifest?  A signature of the index is one of the
 // manifest only then.  E_DIGEST, E_MEDIA_TYPE, E_JSON.
 Result<void> checkInIndex(std::string_view index, const OciDigest& manifest);
@@ -47,7 +26,8 @@ Result<void> checkInIndex(std::string_view index, const OciDigest& manifest);
 // What appc has no word for and nothing of a pod depends on is left out.  E_PLATFORM: an image for
 // another operating system.
 Result<ImageManifest> appcManifestOf(const ImageName& name, const std::vector<Label>& labels,
-                                     const OciDigest& manifest, std::string_view config);
+                                     const OciDigest& manifest, std::string_view config,
+                                     std::size_t layers);
 
 // User annotations of the app that are kept from a config.
 inline constexpr std::string_view kStopSignalAnnotation = "org.opencontainers.image.stopSignal";

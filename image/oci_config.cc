@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "image/oci_image.h"
+#include "image/oci_config.h"
 
 #include <algorithm>
 #include <charconv>
@@ -9,47 +9,18 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "image/json.h"
 #include "image/json_reader.h"
+#include "image/oci_manifest.h"
 #include "image/types.h"
 
 namespace airlock::image {
 
 namespace {
-
-constexpr std::string_view kOciManifest = "application/vnd.oci.image.manifest.v1+json";
-constexpr std::string_view kDockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
-
-std::unexpected<Error> mediaType(std::string_view what, std::string_view type) {
-  return refuse(ErrorKind::Unsupported, "E_MEDIA_TYPE",
-                "the " + std::string(what) + " has the type " + airlock::quoted(type) +
-                    ", which is none that an image to run is made of",
-                "ask its publisher for an OCI or Docker (schema 2) image");
-}
-
-bool isLayer(std::string_view type) {
-  constexpr std::string_view types[] = {"application/vnd.oci.image.layer.v1.tar",
-                                        "application/vnd.oci.image.layer.v1.tar+gzip",
-                                        "application/vnd.oci.image.layer.v1.tar+zstd",
-                                        "application/vnd.docker.image.rootfs.diff.tar",
-                                        "application/vnd.docker.image.rootfs.diff.tar.gzip",
-                                        "application/vnd.docker.image.rootfs.diff.tar.zstd"};
-  return std::ranges::find(types, type) != std::end(types);
-}
-bool isConfig(std::string_view type) {
-  return type == "application/vnd.oci.image.config.v1+json" ||
-         type == "application/vnd.docker.container.image.v1+json";
-}
-
-Result<OciBlob> readBlob(const ObjectReader& object) {
-  const auto bytes = TRY(object.integer("size", 0, std::numeric_limits<std::int64_t>::max()));
-  if (!bytes) return refuseField(object.at("size"), "is missing");
-  return OciBlob{.digest = TRY(parseOciDigest(TRY(object.text("digest")))),
-                 .bytes = static_cast<std::uint64_t>(*bytes)};
-}
 
 // An AC Identifier of any text, as docker2aci makes them: lower case, '-' for what is not allowed.
 std::string sanitized(std::string_view text) {
@@ -184,78 +155,21 @@ std::string createdOf(std::string text) {
 
 }  // namespace
 
-Result<OciDigest> parseOciDigest(std::string_view text) {
-  constexpr std::string_view kAlgorithm = "sha256:";
-  std::array<std::uint8_t, 32> bytes{};
-  if (!text.starts_with(kAlgorithm) || !fromHex(text.substr(kAlgorithm.size()), bytes)) {
-    return refuse(ErrorKind::Invalid, "E_DIGEST",
-                  airlock::quoted(text) + " is not a digest: expected sha256: and 64 hex digits");
-  }
-  return OciDigest(bytes);
-}
-
-std::string ociDigestText(const OciDigest& digest) { return "sha256:" + digest.hex(); }
-
-Result<OciManifest> parseOciManifest(std::string_view json) {
-  const Json whole = TRY(parseJson(json, limits::kOciManifestBytes));
-  const ObjectReader object = TRY(ObjectReader::of(whole, ""));
-  if (TRY(object.integer("schemaVersion", 0, 100)).value_or(0) != 2)
-    return mediaType("manifest", "application/vnd.docker.distribution.manifest.v1+json");
-  const std::string type = TRY(object.text("mediaType"));
-  if (!type.empty() && type != kOciManifest && type != kDockerManifest)
-    return mediaType("manifest", type);
-  // One that has both could be read in two ways (OCI image spec, "ambiguous").
-  if (object.find("manifests") != nullptr || object.find("fsLayers") != nullptr)
-    return mediaType("manifest", type.empty() ? "of an index" : type);
-  const std::string artifact = TRY(object.text("artifactType"));
-  const Json* config = object.find("config");
-  if (config == nullptr) return refuseField("config", "is missing");
-  const ObjectReader configReader = TRY(ObjectReader::of(*config, "config"));
-  const std::string configType = TRY(configReader.text("mediaType"));
-  if (!isConfig(configType)) return mediaType("config", artifact.empty() ? configType : artifact);
-  OciManifest manifest{.config = TRY(readBlob(configReader)), .layers = {}};
-  manifest.layers = TRY(object.list<OciBlob>(
-      "layers", limits::kOciLayers, [](const Json& value, std::string where) -> Result<OciBlob> {
-        const ObjectReader layer = TRY(ObjectReader::of(value, std::move(where)));
-        const std::string layerType = TRY(layer.text("mediaType"));
-        if (!isLayer(layerType)) return mediaType("layer", layerType);
-        return readBlob(layer);
-      }));
-  if (manifest.layers.empty()) return refuseField("layers", "are none: the image has no files");
-  return manifest;
-}
-
 Result<void> checkInIndex(std::string_view index, const OciDigest& manifest) {
-  const Json whole = TRY(parseJson(index, limits::kOciManifestBytes));
-  const ObjectReader object = TRY(ObjectReader::of(whole, ""));
-  const std::string type = TRY(object.text("mediaType"));
-  constexpr std::string_view kTypes[] = {
-      "", "application/vnd.oci.image.index.v1+json",
-      "application/vnd.docker.distribution.manifest.list.v2+json"};
-  if (std::ranges::find(kTypes, type) == std::end(kTypes) || object.find("config") != nullptr ||
-      object.find("layers") != nullptr) {
-    return mediaType("index", type);
-  }
-  const auto named =
-      TRY(object.list<OciBlob>("manifests", limits::kOciPlatforms,
-                               [](const Json& value, std::string where) -> Result<OciBlob> {
-                                 return readBlob(TRY(ObjectReader::of(value, std::move(where))));
-                               }));
-  if (std::ranges::find(named, manifest, &OciBlob::digest) != named.end()) return {};
-  return refuse(ErrorKind::Invalid, "E_DIGEST",
-                "the index does not name the manifest of the image");
+  const OciDocument document = TRY(parseOciDocument(index, ""));
+  const auto* list = std::get_if<OciIndex>(&document);
+  if (list != nullptr &&
+      std::ranges::find(list->manifests, manifest, &OciDescriptor::digest) != list->manifests.end())
+    return {};
+  return refuse(ErrorKind::Invalid, "E_DIGEST", "the index does not name the manifest of the image",
+                "Fetch it again; if that does not help, tell its publisher");
 }
 
 Result<ImageManifest> appcManifestOf(const ImageName& name, const std::vector<Label>& labels,
-                                     const OciDigest& manifest, std::string_view config) {
+                                     const OciDigest& manifest, std::string_view config,
+                                     std::size_t layers) {
   const Json whole = TRY(parseJson(config, limits::kOciConfigBytes));
   const ObjectReader object = TRY(ObjectReader::of(whole, ""));
-  const std::string os = TRY(object.text("os"));
-  if (os != "linux") {
-    return refuse(ErrorKind::Unsupported, "E_PLATFORM",
-                  "the image is for the operating system " + airlock::quoted(os),
-                  "ask its publisher for one for linux");
-  }
   ImageManifest result{.acVersion = std::string(kAppcVersion),
                        .name = name,
                        .labels = labels,
@@ -263,26 +177,17 @@ Result<ImageManifest> appcManifestOf(const ImageName& name, const std::vector<La
                        .annotations = {},
                        .dependencies = {},
                        .pathWhitelist = {}};
-  std::erase_if(result.labels,
-                [](const Label& label) { return label.name == "os" || label.name == "arch"; });
-  result.labels.push_back({"os", "linux"});
-  const std::string architecture = TRY(object.text("architecture"));
-  const std::string variant = TRY(object.text("variant"));
-  std::string_view arch = appcArchitecture(architecture);
-  if (architecture == "arm") arch = variant == "v6" || variant == "v5" ? "armv6l" : "armv7l";
-  if (arch.empty()) {
-    return refuse(ErrorKind::Unsupported, "E_PLATFORM",
-                  "the image is for the processor " + airlock::quoted(architecture),
-                  "ask its publisher for one for this machine");
+  for (const Label& label : TRY(platformLabels(TRY(readOciConfig(config, layers))))) {
+    std::erase_if(result.labels, [&](const Label& one) { return one.name == label.name; });
+    result.labels.push_back(label);
   }
-  result.labels.push_back({"arch", std::string(arch)});
   const Json* inner = object.find("config");
   const Json none = Json::object();
   const ObjectReader settings = TRY(ObjectReader::of(inner == nullptr ? none : *inner, "config"));
   result.app = TRY(appOf(settings));
   annotate(result, "authors", TRY(object.text("author")));
   annotate(result, "created", createdOf(TRY(object.text("created"))));
-  annotate(result, "appc.io/docker/manifesthash", ociDigestText(manifest));
+  annotate(result, "appc.io/docker/manifesthash", ociText(manifest));
   annotate(result, "appc.io/docker/entrypoint",
            jsonOf(TRY(settings.textList("Entrypoint", limits::kArguments))));
   annotate(result, "appc.io/docker/cmd", jsonOf(TRY(settings.textList("Cmd", limits::kArguments))));
