@@ -146,14 +146,14 @@ Result<PodId> preparePod(const Options& options, PodRequest& request) {
   return prepared->pod;
 }
 
-Result<PodRequest> requestPrepared(const PodId& pod, const std::string& text,
-                                   std::span<const ChosenImage> images, const PodArguments& start,
-                                   Surroundings surroundings) {
+Result<PodRequest> requestPrepared(const Options& options, const PodId& pod,
+                                   const std::string& text, std::span<const ChosenImage> images,
+                                   const PodArguments& start, Surroundings surroundings) {
   const image::PodManifest manifest = TRY(image::parsePodManifest(text));
   std::optional<MetadataEntry> metadata;
   if (start.mdsRegister) {
     metadata = MetadataEntry{newMetadataToken(), {}};
-    surroundings.metadataUrl = metadataUrl(metadata->token);
+    surroundings.metadataUrl = TRY(metadataUrl(options, metadata->token));
     for (std::size_t i = 0; i < images.size(); ++i)
       metadata->apps.emplace_back(manifest.apps[i].name.text(), images[i].manifest);
   }

@@ -4,13 +4,11 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#include <cstring>
 
 #include "base/accounts.h"
 #include "base/limits.h"
+#include "base/local_socket.h"
 #include "base/syscall.h"
 #include "ipc/one_job.h"
 #include "store/host_layers.h"
