@@ -202,8 +202,15 @@ TEST_F(Program, EndsWith254WhenThereIsNothingToRemove) {
   EXPECT_THAT(outcome.errors, HasSubstr("rm: 1 image(s) cannot be removed\n"));
 }
 TEST_F(Program, TrustWantsAScope) {
-  EXPECT_THAT(run({"trust", "key.asc"}).errors,
-              StartsWith("trust: aborting due to implicit unbounded trust (root domain)"));
+  const Outcome unbounded = run({"trust", "key.asc"});
+  EXPECT_EQ(unbounded.code, 254);
+  EXPECT_EQ(unbounded.errors,
+            "trust: aborting due to implicit unbounded trust (root domain); please specify "
+            "--prefix or --root\n"
+            "To trust a key for images of one name, and of all names below it:\n"
+            "    airlock trust --prefix=example.com/foo [PUBKEY]\n"
+            "To trust it for every image (not recommended):\n"
+            "    airlock trust --root PUBKEY\n");
   EXPECT_THAT(run({"trust", "--root", "--prefix=a.b"}).errors,
               StartsWith("trust: --root and --prefix usage mutually exclusive"));
   EXPECT_THAT(run({"trust", "--prefix=https://a.b", "k"}).errors,

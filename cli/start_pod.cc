@@ -211,6 +211,7 @@ Result<int> startAndHold(const Options& options, PodRequest& request, const PodA
                               .input = FdRef(0),
                               .output = FdRef(1),
                               .terminal = start.interactive,
+                              .escape = !start.interactive && !holder,
                               .notifier = &notifier,
                               .onReady = [&] {
                                 if (holder) holder->podIsReady(started->pod);

@@ -186,9 +186,9 @@ TEST_F(Pages, RunListAndCollect) {
               testing::AllOf(StartsWith("UUID"), HasSubstr("\tAPP"), HasSubstr("\tIMAGE NAME"),
                              HasSubstr("\texited")));
   const Outcome marked = airlock(root(), "gc");
-  EXPECT_THAT(marked.err, HasSubstr("oving pod \"" + pod + "\" to garbage\n"));
+  EXPECT_THAT(marked.err, HasSubstr("Moving pod \"" + pod + "\" to garbage\n"));
   EXPECT_THAT(marked.err,
-              HasSubstr("od \"" + pod + "\" not removed: still within grace period (30m0s)\n"));
+              HasSubstr("Pod \"" + pod + "\" not removed: still within grace period (30m0s)\n"));
   EXPECT_EQ(airlock(root(), "gc --grace-period=0").out, "Garbage collecting pod \"" + pod + "\"\n");
   EXPECT_EQ(lines(airlock(root(), "list").out).size(), 1U);
 }
