@@ -141,6 +141,9 @@ TEST_F(Program, PrintsACompletionForItsOwnName) {
               testing::EndsWith("complete -F _airlock airlock\n"));
   EXPECT_THAT(run({"completion", "bash"}, "rkt").output,
               testing::EndsWith("complete -F _airlock rkt\n"));
+  EXPECT_THAT(run({"completion", "zsh"}, "rkt").output, StartsWith("#compdef rkt\n"));
+  EXPECT_THAT(run({"completion", "fish"}, "rkt").output,
+              HasSubstr("complete -c rkt -f -a '(__airlock_candidates)'\n"));
   EXPECT_EQ(run({"completion", "tcsh"}).code, 254);
   EXPECT_THAT(run({"completion", "tcsh"}).errors,
               StartsWith("completion: unsupported shell type \"tcsh\""));
