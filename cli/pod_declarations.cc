@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "cli/in_message.h"
+#include "cli/stage1_choice.h"
 #include "image/types.h"
 
 namespace airlock::cli {
@@ -48,15 +49,6 @@ Result<void> addEntry(std::map<std::string, std::string>& entries, const std::st
   if (!entries.emplace(key, std::move(content)).second)
     return badFlag(airlock::quoted(key) + " is given twice");
   return {};
-}
-
-// rkt's names of the stage1 whose place ours takes, with or without a version or the ".aci" of a
-// file; and our own.
-bool isOurStage1(std::string_view text) {
-  text = text.substr(text.rfind('/') + 1);
-  if (text.ends_with(".aci")) text.remove_suffix(4);
-  text = text.substr(0, text.find(':'));
-  return text == "stage1-container" || text == "stage1-coreos";
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "cli/obtain_image.h"
 #include "cli/options.h"
 #include "cli/pod_access.h"
+#include "cli/stage1_choice.h"
 #include "cli/stream_relay.h"
 #include "cli/terminal.h"
 #include "cli/text_output.h"
@@ -99,6 +100,7 @@ Result<std::vector<ChosenImage>> imagesOf(const Options& options,
 
 Result<PlannedPod> planFrom(const Options& options, const PodArguments& wanted,
                             Surroundings& surroundings, const char* command) {
+  TRY(checkStage1(options, wanted));
   PlannedPod planned;
   PodPlan plan;
   if (!wanted.podManifest.empty()) {
@@ -149,6 +151,7 @@ Result<PodId> preparePod(const Options& options, PodRequest& request) {
 Result<PodRequest> requestPrepared(const Options& options, const PodId& pod,
                                    const std::string& text, std::span<const ChosenImage> images,
                                    const PodArguments& start, Surroundings surroundings) {
+  TRY(checkStage1(options, start));
   const image::PodManifest manifest = TRY(image::parsePodManifest(text));
   std::optional<MetadataEntry> metadata;
   if (start.mdsRegister) {

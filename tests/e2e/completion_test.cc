@@ -34,30 +34,26 @@ TEST(Completion, InZshCompletesWhatWasTyped) {
        (home / "airlock") + " completion zsh > " + (home / "_airlock"));
   OnTerminal shell("exec zsh -f -i",
                    {"HOME=" + home.path(), "PATH=" + home.path() + ":/usr/bin:/bin"});
-  const auto typed = [&](const std::string& keys, const std::string& answer) {
+  const auto says = [&](const std::string& keys, const std::string& answer) {
     shell.type(keys);
-    EXPECT_TRUE(shell.says(answer)) << shell.text();
+    EXPECT_TRUE(shell.says(answer)) << keys << "\n" << shell.text();
+  };
+  // ^X prints what the line has become, and begins a new one.
+  says(
+      "PS1='ready> '; unsetopt prompt_sp; become() { print -r -- \"<$BUFFER>\"; BUFFER= }; "
+      "zle -N become; bindkey '^X' become; cd; echo loaded\r",
+      "\nloaded\n");
+  const auto becomes = [&](const std::string& keys, const std::string& line) {
+    says(keys + "\x18", "<" + line + ">");
   };
   // Once as a file that zsh loads by itself, once as the manual has it.
-  typed(
-      "PS1='ready> '; unsetopt prompt_sp; cd; fpath=($HOME $fpath); autoload -U compinit; "
-      "compinit -u -D; echo loaded\r",
-      "\nloaded\n");
-  typed("airlock image l\t", "airlock image list");
-  typed("--no-l\t", "--no-legend");
-  typed(
-      "\x15"
-      "airlock st\t\t",
-      "status");
-  typed(
-      "\x15"
-      "source <(airlock completion zsh); echo again\r",
-      "\nagain\n");
-  typed("airlock completion z\t", "airlock completion zsh");
-  typed(
-      "\x15"
-      "airlock trust re\t",
-      "airlock trust remove");
+  says("fpath=($HOME $fpath); autoload -U compinit; compinit -u -D; echo again\r", "\nagain\n");
+  becomes("airlock image l\t", "airlock image list ");
+  becomes("airlock image list --no-l\t", "airlock image list --no-legend ");
+  says("airlock st\t\t", "status  -- tell how a pod is");
+  says("\x15source <(airlock completion zsh); echo once more\r", "\nonce more\n");
+  becomes("airlock completion z\t", "airlock completion zsh ");
+  becomes("airlock trust re\t", "airlock trust remove ");
 }
 
 }  // namespace
