@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/pod_values.h"
+#include "cli/pod_values.h"
 #include "cli/start_arguments.h"
 
 namespace airlock::cli {

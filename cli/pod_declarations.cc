@@ -17,10 +17,6 @@ namespace airlock::cli {
 
 namespace {
 
-std::unexpected<Error> badFlag(std::string message, std::string hint = {}) {
-  return refuse(ErrorKind::Invalid, "E_FLAG", std::move(message), std::move(hint));
-}
-
 bool isAddress(const std::string& text) {
   std::array<unsigned char, sizeof(in6_addr)> address;
   return ::inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||

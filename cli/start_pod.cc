@@ -17,6 +17,7 @@
 #include "cli/obtain_image.h"
 #include "cli/options.h"
 #include "cli/pod_access.h"
+#include "cli/pod_values.h"
 #include "cli/stage1_choice.h"
 #include "cli/stream_relay.h"
 #include "cli/terminal.h"
