@@ -25,6 +25,12 @@ std::unexpected<Error> malformed() {
   return refuse(ErrorKind::Invalid, "E_EROFS", "the image of the tree is malformed");
 }
 
+// Behind the inode: a header and the entries.
+std::uint64_t attributeBytes(const erofs::Inode& inode) {
+  if (inode.xattrCount == 0) return 0;
+  return sizeof(erofs::XattrHeader) + (std::uint64_t{inode.xattrCount} - 1) * erofs::kXattrAlign;
+}
+
 class Walk {
  public:
   Walk(FdRef image, FdRef pipe) : image_(image), pipe_(pipe) {}
@@ -44,6 +50,8 @@ class Walk {
   template <class Use>
   Result<void> content(const erofs::Inode& inode, std::uint64_t nid, Use use) const;
   Result<std::string> text(const erofs::Inode& inode, std::uint64_t nid) const;
+  Result<std::vector<std::pair<std::string, std::string>>> attributes(const erofs::Inode& inode,
+                                                                      std::uint64_t nid) const;
   Result<std::vector<Name>> namesIn(const std::string& directory) const;
   Result<void> visit(const Place& place);
   Result<void> send(const ipc::TreeEntry& entry);
@@ -85,12 +93,8 @@ Result<void> Walk::content(const erofs::Inode& inode, std::uint64_t nid, Use use
     done += piece.size();
   }
   if (tail == 0) return {};
-  const std::uint64_t xattrs =
-      inode.xattrCount == 0
-          ? 0
-          : sizeof(erofs::XattrHeader) + (std::uint64_t{inode.xattrCount} - 1) * erofs::kXattrAlign;
   const auto piece = std::span(buffer).first(tail);
-  TRY(read(piece, metaStart_ + nid * erofs::kSlotBytes + sizeof inode + xattrs));
+  TRY(read(piece, metaStart_ + nid * erofs::kSlotBytes + sizeof inode + attributeBytes(inode)));
   return use(std::span<const std::uint8_t>(piece));
 }
 
@@ -103,6 +107,28 @@ Result<std::string> Walk::text(const erofs::Inode& inode, std::uint64_t nid) con
     return {};
   }));
   return whole;
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> Walk::attributes(const erofs::Inode& inode,
+                                                                          std::uint64_t nid) const {
+  std::vector<std::pair<std::string, std::string>> all;
+  if (inode.xattrCount == 0) return all;
+  const std::size_t bytes = attributeBytes(inode) - sizeof(erofs::XattrHeader);
+  if (bytes > limits::kXattrBytes) return malformed();
+  std::vector<std::uint8_t> area(bytes);
+  TRY(read(area, metaStart_ + nid * erofs::kSlotBytes + sizeof inode + sizeof(erofs::XattrHeader)));
+  for (std::size_t at = 0; at < area.size();) {
+    erofs::XattrEntry entry;
+    if (area.size() - at < sizeof entry) return malformed();
+    std::memcpy(&entry, area.data() + at, sizeof entry);
+    const std::size_t used = sizeof entry + entry.nameBytes + entry.valueBytes;
+    if (used > area.size() - at || entry.nameIndex != erofs::kXattrIndexUser) return malformed();
+    const std::string_view text(reinterpret_cast<const char*>(area.data() + at + sizeof entry),
+                                used - sizeof entry);
+    all.emplace_back(text.substr(0, entry.nameBytes), text.substr(entry.nameBytes));
+    at += erofs::roundUp(used, erofs::kXattrAlign);
+  }
+  return all;
 }
 
 // Each block begins with its entries; the names follow, each up to where the next one begins.
@@ -148,6 +174,7 @@ Result<void> Walk::visit(const Place& place) {
                        .mtimeNanoseconds = inode.mtimeNanoseconds};
   if (S_ISDIR(inode.mode)) {
     entry.kind = Kind::Directory;
+    entry.attributes = TRY(attributes(inode, place.nid));
     TRY(send(entry));
     const auto names = TRY(namesIn(TRY(text(inode, place.nid))));
     const std::string prefix = place.path.empty() ? "" : place.path + "/";
@@ -172,6 +199,7 @@ Result<void> Walk::visit(const Place& place) {
   }
   entry.kind = Kind::File;
   entry.size = inode.size;
+  entry.attributes = TRY(attributes(inode, place.nid));
   TRY(send(entry));
   return content(inode, place.nid, [&](std::span<const std::uint8_t> bytes) {
     return sys::writeAll(pipe_, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});

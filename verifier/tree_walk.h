@@ -11,7 +11,7 @@
 namespace airlock::verifier {
 
 // `image` must have passed checkTree: what its checks exclude is E_EROFS here, never read past.
-// Extended attributes are left out.  Returns the number of entries.
+// Returns the number of entries.
 Result<std::uint64_t> streamTree(FdRef image, FdRef pipe);
 
 }  // namespace airlock::verifier
