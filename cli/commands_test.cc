@@ -204,6 +204,11 @@ TEST_F(Program, EndsWith254WhenThereIsNothingToRemove) {
   EXPECT_EQ(outcome.code, 254);
   EXPECT_THAT(outcome.errors, HasSubstr("rm: 1 image(s) cannot be removed\n"));
 }
+TEST_F(Program, StatusEndsWith1WhenThereIsNoFileWithTheUuid) {
+  const Outcome outcome = run({"status", "--uuid-file=" + home_ + "/none"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.errors, StartsWith("status: unable to resolve UUID from file: "));
+}
 TEST_F(Program, TrustWantsAScope) {
   const Outcome unbounded = run({"trust", "key.asc"});
   EXPECT_EQ(unbounded.code, 254);
