@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 
 #include "tests/e2e_fetch/fixture.h"
+#include "tests/support/terminal.h"
 
 namespace airlock::test {
 namespace {
 
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::MatchesRegex;
@@ -65,6 +67,19 @@ TEST_F(Pages, FetchByNameWithTheKeyInTheKeystore) {
                           MatchesRegex("Downloading ACI:  [0-9.]+ [KM]B/[0-9.]+ [KM]B"),
                           "airlock: signature verified:", "  Test Signer <signer@example.test>"));
   EXPECT_THAT(outcome.out, MatchesRegex("sha512-[0-9a-f]{32}\n"));
+}
+
+TEST_F(Pages, FetchOnATerminalDrawsBars) {
+  std::string command = AIRLOCK_BINARY_DIR "/bin/airlock";
+  for (const std::string& argument : engine_->pathArguments()) command += " " + argument;
+  OnTerminal terminal("exec " + command + " fetch " + kShell,
+                      {"SSL_CERT_FILE=" + certificate(), "HOME=" + directory_, "TERM=xterm"});
+  EXPECT_EQ(terminal.wait(), 0) << terminal.text();
+  EXPECT_THAT(
+      terminal.text(),
+      ContainsRegex("Downloading signature: \\[={39}\\] [0-9.]+ K?B/[0-9.]+ K?B\x1b\\[K\n"));
+  EXPECT_THAT(terminal.text(),
+              ContainsRegex("Downloading ACI: \\[={45}\\] [0-9.]+ [KM]B/[0-9.]+ [KM]B\x1b\\[K\n"));
 }
 
 TEST_F(Pages, TrustByDiscoveryWantsSomebodyWhoCanBeAsked) {
