@@ -64,6 +64,11 @@ struct VerityTag {
   static constexpr std::size_t bytes = 32;
 };
 
+struct OciTag {
+  static constexpr std::string_view algorithm = "sha256";
+  static constexpr std::size_t bytes = 32;
+};
+
 using ImageId = Digest<ImageIdTag>;  // SHA-512 of the uncompressed tar (appc spec, "Image ID")
 using BlobDigest = Digest<BlobTag>;  // BLAKE2b-512 of an image file as it was downloaded
 using TreeDigest = Digest<TreeTag>;  // BLAKE2b-512 of an EROFS image: `b2sum` prints the same
@@ -71,11 +76,19 @@ using ContentDigest =
     Digest<ContentTag>;  // SHA-512 of anything else: a manifest, a policy, a program
 using VerityDigest = Digest<VerityTag>;  // fs-verity's of a file: `fsverity digest` prints the same
 
+using OciDigest =
+    Digest<OciTag>;  // SHA-256 of a document or a layer of an OCI image, as it is served
+
 extern template class Digest<ImageIdTag>;
 extern template class Digest<BlobTag>;
 extern template class Digest<TreeTag>;
 extern template class Digest<ContentTag>;
 extern template class Digest<VerityTag>;
+extern template class Digest<OciTag>;
+
+// "sha256:<64 hex>": how an OCI image and its registry write a digest.
+std::string ociText(const OciDigest& digest);
+Result<OciDigest> parseOciDigest(std::string_view text);
 
 // A running hash.
 class Sha512 {

@@ -110,6 +110,22 @@ inline constexpr std::size_t kConfigurationBytes = 64 * KiB;  // one file of aut
 inline constexpr std::size_t kConfigurationFiles = 1024;      // in one of these directories
 inline constexpr std::size_t kCredentials = 64;  // hosts that one fetcher can show one to
 
+// Docker and OCI images
+inline constexpr std::size_t kOciLayers = 127;  // what overlay and docker's own limit come to
+inline constexpr std::size_t kOciManifestBytes = 4 * MiB;  // also an index (distribution spec)
+inline constexpr std::size_t kOciConfigBytes = 8 * MiB;
+inline constexpr std::size_t kOciPlatforms = 256;      // manifests of one index that are looked at
+inline constexpr std::size_t kOciAttachments = 64;     // signatures of one image
+inline constexpr std::size_t kOciAttachmentBytes = 1 * MiB;
+inline constexpr std::size_t kOciAnnotationBytes = 256 * KiB;  // of one signature
+inline constexpr std::size_t kOciEndpoints = 8;        // mirrors, and the registry itself
+inline constexpr std::size_t kOciLookasides = 8;       // places of simple signatures
+inline constexpr std::size_t kOciLookasideFiles = 16;  // signature-1 to signature-16 of one place
+inline constexpr std::size_t kMediaTypeBytes = 256;
+inline constexpr std::size_t kTokenBytes = 64 * KiB;   // one answer of a token server
+inline constexpr std::size_t kChallenges = 16;         // of one answer 401
+inline constexpr std::size_t kArchiveEntries = 100'000;  // of an archive of an image
+
 // Pods
 inline constexpr std::size_t kApps = 16;
 inline constexpr std::size_t kActivatedSockets = 16;           // of a pod

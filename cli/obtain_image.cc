@@ -103,6 +103,12 @@ class Obtaining {
         chain_(chain),
         expected_(expected) {}
 
+  std::unexpected<Error> notImported() const {
+    return refuse(ErrorKind::Unsupported, "E_UNSUPPORTED",
+                  "docker images are not supported by this version: " + quoted(argument_),
+                  "convert the image to an ACI and name the file or its URL");
+  }
+
   Result<ipc::CatalogRecord> operator()(const image::HashPrefix&) {
     return images_.resolve(argument_);
   }
@@ -132,6 +138,9 @@ class Obtaining {
     }
     return refreshed(TRY(remote(download, {.url = web.url}, {})));
   }
+
+  Result<ipc::CatalogRecord> operator()(const image::RegistryImage&) { return notImported(); }
+  Result<ipc::CatalogRecord> operator()(const image::LocalOciImage&) { return notImported(); }
 
   Result<ipc::CatalogRecord> operator()(const image::NamedImage& named) {
     if (policy_ != PullPolicy::Update) {

@@ -2,6 +2,7 @@
 #include "image/reference.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -82,10 +83,29 @@ Result<ImageReference> readUrl(std::string_view argument, std::string_view schem
   return WebUrl{.url = std::string(argument)};
 }
 
-std::unexpected<Error> dockerRefused(std::string_view argument) {
-  return refuse(ErrorKind::Unsupported, "E_UNSUPPORTED",
-                "docker images are not supported by this version: " + airlock::quoted(argument),
-                "convert the image to an ACI and name the file or its URL");
+Result<ImageReference> readRegistryImage(std::string_view text) {
+  return TRY(parseRegistryImage(text));
+}
+
+// What rkt and containers-transports(5) write before the name of a Docker or OCI image; nullopt for
+// everything else.
+std::optional<Result<ImageReference>> readOci(std::string_view argument) {
+  using Kind = LocalOciImage::Kind;
+  constexpr std::array<std::pair<std::string_view, Kind>, 3> kLocal = {{
+      {"oci:", Kind::Layout},
+      {"oci-archive:", Kind::OciArchive},
+      {"docker-archive:", Kind::DockerArchive},
+  }};
+  for (const std::string_view scheme : {"docker://", "docker:"}) {
+    if (argument.starts_with(scheme)) return readRegistryImage(argument.substr(scheme.size()));
+  }
+  for (const auto& [scheme, kind] : kLocal) {
+    if (!argument.starts_with(scheme)) continue;
+    auto image = parseLocalOciImage(kind, argument.substr(scheme.size()));
+    if (!image) return Result<ImageReference>(std::unexpected(std::move(image.error())));
+    return Result<ImageReference>(std::move(*image));
+  }
+  return std::nullopt;
 }
 
 void addHostLabels(std::vector<Label>& labels) {
@@ -141,7 +161,7 @@ Result<ImageReference> readCimd(std::string_view argument) {
     return bad("malformed distribution " + airlock::quoted(argument), "its version is v=0");
   }
   rest.remove_prefix(version.size());
-  if (type == "docker") return dockerRefused(argument);
+  if (type == "docker") return readRegistryImage(rest);
   if (type == "aci-archive") {
     const std::optional<std::string> url = unescapeQuery(rest);
     const auto colon = url ? url->find("://") : std::string::npos;
@@ -201,7 +221,7 @@ Result<ImageReference> parseImageReference(
     }
     return HashPrefix{.text = std::string(argument)};
   }
-  if (argument.starts_with("docker:")) return dockerRefused(argument);
+  if (auto image = readOci(argument)) return std::move(*image);
   if (argument.starts_with(kCimd)) return readCimd(argument);
   if (const auto colon = argument.find("://"); colon != argument.npos) {
     return readUrl(argument, argument.substr(0, colon));

@@ -10,6 +10,7 @@
 
 #include "base/names.h"
 #include "base/result.h"
+#include "image/oci_reference.h"
 
 namespace airlock::image {
 
@@ -35,13 +36,14 @@ struct NamedImage {
   std::vector<Label> labels;
   bool operator==(const NamedImage&) const = default;
 };
-using ImageReference = std::variant<HashPrefix, FilePath, WebUrl, NamedImage>;
+using ImageReference =
+    std::variant<HashPrefix, FilePath, WebUrl, NamedImage, RegistryImage, LocalOciImage>;
 
-// Reads an argument as rkt does, the first that fits: hash; URL (or rkt's "cimd:" form); absolute
-// path; a name for which isRegularFile says yes; anything with ':' is a name; with "./" a path;
-// ending in ".aci" a path; a name. docker:// is refused (E_UNSUPPORTED), everything else that
-// cannot be with E_REFERENCE.  An argument that begins with
-// '-' is never an image (J10).
+// Reads an argument as rkt does, the first that fits: hash; docker://, docker:, oci:, oci-archive:
+// and docker-archive: (oci_reference.h); URL (or rkt's "cimd:" form); absolute path; a name for
+// which isRegularFile says yes; anything with ':' is a name; with "./" a path; ending in ".aci" a
+// path; a name.  What cannot be read is refused with E_REFERENCE.  An argument that begins with '-'
+// is never an image (J10).
 Result<ImageReference> parseImageReference(
     std::string_view argument, const std::function<bool(std::string_view)>& isRegularFile);
 

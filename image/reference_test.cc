@@ -46,15 +46,6 @@ TEST(Reference, UrlsAreOfImages) {
   EXPECT_THAT(refusal("ftp://x/a.aci"), HasSubstr("unsupported URL scheme"));
 }
 
-TEST(Reference, DockerImagesAreRefusedClearly) {
-  for (const char* text : {"docker://busybox", "docker:busybox", "cimd:docker:v=0:busybox"}) {
-    const auto reference = parse(text);
-    ASSERT_FALSE(reference) << text;
-    EXPECT_EQ(reference.error().kind(), ErrorKind::Unsupported);
-    EXPECT_THAT(reference.error().message(), HasSubstr("not supported by this version"));
-  }
-}
-
 TEST(Reference, PathsAreRecognized) {
   for (const char* path : {"/x", "./x", "../x", "dir/./x", "x.aci", "dir/x.aci", "X.aci"}) {
     EXPECT_EQ(parse(path).value(), ImageReference(FilePath{path})) << path;
