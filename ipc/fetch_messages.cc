@@ -2,6 +2,7 @@
 #include "ipc/fetch_messages.h"
 
 #include "ipc/capnp.h"
+#include "ipc/fetch_fields.h"
 #include "ipc/schema/fetch.capnp.h"
 #include "ipc/shared_fields.h"
 
@@ -24,6 +25,9 @@ Result<Credential> readCredential(wire::Credential::Reader from) {
     case wire::Credential::AWS:
       value.kind = Credential::Kind::Aws;
       return value;
+    case wire::Credential::IDENTITY:
+      value.kind = Credential::Kind::Identity;
+      return value;
   }
   return badValue("credential", "is of an unknown kind");
 }
@@ -39,8 +43,12 @@ void writeCredential(wire::Credential::Builder to, const Credential& value) {
       return to.setBearer();
     case Credential::Kind::Aws:
       return to.setAws();
+    case Credential::Kind::Identity:
+      return to.setIdentity();
   }
 }
+
+}  // namespace
 
 Result<FetchOptions> readOptions(wire::FetchOptions::Reader from) {
   return FetchOptions{.allowHttp = from.getAllowHttp(),
@@ -60,6 +68,7 @@ void writeOptions(wire::FetchOptions::Builder to, const FetchOptions& value) {
   writeList(to.initCredentials(count(value.credentials)), value.credentials, writeCredential);
 }
 
+namespace {
 Result<FetchImageJob> readImageJob(wire::FetchImageJob::Reader from) {
   FetchImageJob job{.options = TRY(readOptions(from.getOptions())),
                     .hasCaBundle = from.getHasCaBundle(),
@@ -116,12 +125,15 @@ Result<FetchJob> readJob(wire::FetchJob::Reader from) {
       return TRY(readImageJob(from.getImage()));
     case wire::FetchJob::KEYS:
       return TRY(readKeysJob(from.getKeys()));
+    case wire::FetchJob::OCI:
+      return TRY(readOciJob(from.getOci()));
   }
   return badValue("fetch job", "is of an unknown kind");
 }
 void writeJob(wire::FetchJob::Builder to, const FetchJob& job) {
   std::visit(Overloaded{[&](const FetchImageJob& value) { writeImageJob(to.initImage(), value); },
-                        [&](const FetchKeysJob& value) { writeKeysJob(to.initKeys(), value); }},
+                        [&](const FetchKeysJob& value) { writeKeysJob(to.initKeys(), value); },
+                        [&](const FetchOciJob& value) { writeOciJob(to.initOci(), value); }},
              job);
 }
 
@@ -168,6 +180,16 @@ Result<FetchEvent> readEvent(wire::FetchEvent::Reader from) {
       return TRY(readFetchedImage(from.getImage()));
     case wire::FetchEvent::KEYS:
       return TRY(readFetchedKeys(from.getKeys()));
+    case wire::FetchEvent::OCI_DOCUMENTS:
+      return TRY(readOciDocuments(from.getOciDocuments()));
+    case wire::FetchEvent::OCI_UNCHANGED:
+      return TRY(readOciUnchanged(from.getOciUnchanged()));
+    case wire::FetchEvent::OCI_LAYER:
+      return TRY(readOciLayerDone(from.getOciLayer()));
+    case wire::FetchEvent::OCI_DONE:
+      return OciDone{};
+    case wire::FetchEvent::OCI_FILE:
+      return TRY(readOciFileWanted(from.getOciFile()));
   }
   return badValue("fetch event", "is of an unknown kind");
 }
@@ -200,12 +222,18 @@ void writeFetchedKeys(wire::FetchedKeys::Builder to, const FetchedKeys& value) {
 
 void writeEvent(wire::FetchEvent::Builder to, const FetchEvent& event) {
   std::visit(
-      Overloaded{[&](const Failure& value) { writeFailure(to.initFailure(), value); },
-                 [&](const FetchNote& value) { to.initNote().setText(text(shown(value.text))); },
-                 [&](const FetchFound& value) { writeFound(to.initFound(), value); },
-                 [&](const FetchProgress& value) { writeProgress(to.initProgress(), value); },
-                 [&](const FetchedImage& value) { writeFetchedImage(to.initImage(), value); },
-                 [&](const FetchedKeys& value) { writeFetchedKeys(to.initKeys(), value); }},
+      Overloaded{
+          [&](const Failure& value) { writeFailure(to.initFailure(), value); },
+          [&](const FetchNote& value) { to.initNote().setText(text(shown(value.text))); },
+          [&](const FetchFound& value) { writeFound(to.initFound(), value); },
+          [&](const FetchProgress& value) { writeProgress(to.initProgress(), value); },
+          [&](const FetchedImage& value) { writeFetchedImage(to.initImage(), value); },
+          [&](const FetchedKeys& value) { writeFetchedKeys(to.initKeys(), value); },
+          [&](const OciDocuments& value) { writeOciDocuments(to.initOciDocuments(), value); },
+          [&](const OciUnchanged& value) { writeOciUnchanged(to.initOciUnchanged(), value); },
+          [&](const OciLayerDone& value) { to.initOciLayer().setIndex(value.index); },
+          [&](const OciDone&) { to.setOciDone(); },
+          [&](const OciFileWanted& value) { writeOciFileWanted(to.initOciFile(), value); }},
       event);
 }
 }  // namespace

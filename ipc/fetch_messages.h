@@ -11,16 +11,18 @@
 #include "base/names.h"
 #include "base/result.h"
 #include "ipc/failure.h"
+#include "ipc/fetch_oci.h"
 
 namespace airlock::ipc {
 
 // What one host is told about the caller.  A secret: never in an event, a log or a store.
 struct Credential {
-  enum class Kind { Basic, Bearer, Aws };
+  enum class Kind { Basic, Bearer, Aws, Identity };
   std::string host;  // "example.com" or "example.com:8443", lower case; without a port: 443
   Kind kind = Kind::Basic;
   std::string user;    // Basic; of Aws the id of the access key
-  std::string secret;  // the password, the token, or the secret access key
+  std::string secret;  // the password, the token, the secret access key, or (Identity) what a token
+                       // server takes in place of a password
   std::string region;  // Aws
 };
 
@@ -56,7 +58,23 @@ struct FetchKeysJob {
   std::string prefix;  // discover ac-discovery-pubkeys for it …
   std::string url;     // … or take this URL
 };
-using FetchJob = std::variant<FetchImageJob, FetchKeysJob>;
+// Descriptors: 0 an empty file for the documents; then the archive, when that is the source; then a
+// CA bundle, when hasCaBundle; then of each endpoint its CA bundle, its client certificate and the
+// key of that, as its flags say.
+struct FetchOciJob {
+  FetchOptions options;  // mostBytes: of one layer
+  bool hasCaBundle = false;
+  OciOrigin origin;
+  std::string tag;                  // or, of a local source, the reference; empty: its only image
+  std::optional<OciDigest> digest;  // of the manifest or index; nullopt: what the tag names
+  OciPlatform platform;
+  bool wantSigstore = false;              // cosign's tag, and the bundles that refer to the image
+  std::vector<std::string> lookasides;    // URLs below which simple signatures lie
+  std::uint8_t lookasideDirectories = 0;  // that the CLI has, beside those URLs
+  std::optional<OciDigest> knownDigest;   // of a manifest that the caller has
+  std::string requestedName;  // "team/web": the repository in the path of a simple signature
+};
+using FetchJob = std::variant<FetchImageJob, FetchKeysJob, FetchOciJob>;
 
 // One line for the user, such as: remote fetching from URL "https://…"
 struct FetchNote {
@@ -88,9 +106,11 @@ struct FetchedKeys {
   std::vector<std::pair<std::string, std::uint64_t>> keys;
 };
 
-// Notes, Found and Progress may come at any time; the others end the job.
+// Notes, Found and Progress may come at any time; OciFileWanted asks for an OfferedFile,
+// OciDocuments for FetchLayers, OciLayerDone follows it; the others end the job.
 using FetchEvent =
-    std::variant<Failure, FetchNote, FetchFound, FetchProgress, FetchedImage, FetchedKeys>;
+    std::variant<Failure, FetchNote, FetchFound, FetchProgress, FetchedImage, FetchedKeys,
+                 OciDocuments, OciUnchanged, OciLayerDone, OciDone, OciFileWanted>;
 
 Result<std::string> encode(const FetchJob& job);
 Result<FetchJob> decodeFetchJob(std::string_view bytes);

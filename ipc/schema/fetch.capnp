@@ -11,6 +11,7 @@ struct FetchJob {
     unset @0 :Void;           # refused
     image @1 :FetchImageJob;
     keys @2 :FetchKeysJob;
+    oci @3 :FetchOciJob;
   }
 }
 # Part of every job.
@@ -33,6 +34,7 @@ struct Credential {
     basic @5 :Void;
     bearer @6 :Void;
     aws @7 :Void;             # Signature Version 4 for s3
+    identity @8 :Void;        # secret is an identity token: a token server takes it for a password
   }
 }
 # Descriptors: 0 the partial file of the image (written from resumeFrom on), 1 an empty file for the signature; 2 a CA
@@ -57,9 +59,65 @@ struct FetchKeysJob {
   prefix @2 :Text;            # discover keys for it …
   url @3 :Text;               # … or take this URL
 }
+# Descriptors: 0 an empty file for the documents, one behind the other; then the archive, when that is the source; then a
+# CA bundle, when hasCaBundle; then of each endpoint its CA bundle, its client certificate and the key of that, as its
+# flags say.  Files of a layout and of a directory of signatures are asked for one by one (OciFileWanted).
+struct FetchOciJob {
+  options @0 :FetchOptions;   # mostBytes: of one layer; credentials as for other jobs, and those of token servers' users
+  hasCaBundle @1 :Bool;
+  source :union {
+    unset @2 :Void;           # refused
+    registry @3 :List(OciEndpoint);  # in this order; the last one is the registry itself
+    layout @4 :Void;
+    ociArchive @5 :Void;
+    dockerArchive @6 :Void;
+  }
+  tag @7 :Text;               # or, of a local source, the reference; empty: its only image
+  digest @8 :Data;            # of the manifest or index; empty: what the tag names
+  platform @9 :OciPlatform;
+  wantSigstore @10 :Bool;     # cosign's tag, and the bundles that refer to the image
+  lookasides @11 :List(Text); # URLs of the place of this repository's simple signatures
+  lookasideDirectories @12 :UInt8;  # that the CLI has, beside those URLs
+  knownDigest @13 :Data;      # of a manifest that the caller has; empty: none
+  requestedName @14 :Text;    # the repository as the user meant it: part of a lookaside's path
+}
+# Part of FetchOciJob.
+struct OciEndpoint {
+  host @0 :Text;              # "example.com:5000", lower case
+  repository @1 :Text;
+  allowHttp @2 :Bool;
+  skipTlsCheck @3 :Bool;
+  hasCaBundle @4 :Bool;       # trusted beside the job's
+  hasClientCertificate @5 :Bool;
+}
+# In Go's names ("linux", "arm64", "v8").
+struct OciPlatform {
+  os @0 :Text;
+  architecture @1 :Text;
+  variant @2 :Text;
+}
+# Sent by the CLI in answer to OciDocuments: layers that it lacks, with a regular file open for writing for each, in the
+# same order.  As many messages as it takes; the last one says so.
+struct FetchLayers {
+  layers @0 :List(WantedLayer);
+  last @1 :Bool;
+}
+# Part of FetchLayers.
+struct WantedLayer {
+  index @0 :UInt32;           # in OciDocuments
+  resumeFrom @1 :UInt64;      # so many bytes are in the file already; they are hashed first
+}
+# Sent by the CLI in answer to OciFileWanted, with a regular file open for reading, or why there is none.
+struct OfferedFile {
+  union {
+    unset @0 :Void;           # refused
+    file @1 :Void;
+    failure @2 :Types.Failure;
+  }
+}
 
-# Sent by the fetcher, no descriptors.  Hostile: it has talked to the network.  Notes, found and progress at any time; the
-# others end the job.  The CLI escapes every text before showing it, and believes nothing but "these bytes are in the
+# Sent by the fetcher, no descriptors.  Hostile: it has talked to the network.  Notes, found and progress at any time;
+# ociFile asks for an OfferedFile, ociDocuments for FetchLayers, ociLayer follows it; the others end the job.  The CLI escapes every text before showing it, and believes nothing but "these bytes are in the
 # files that I opened".  A broken frame ends the fetcher and the command.
 struct FetchEvent {
   union {
@@ -70,6 +128,11 @@ struct FetchEvent {
     progress @4 :FetchProgress;
     image @5 :FetchedImage;
     keys @6 :FetchedKeys;
+    ociDocuments @7 :OciDocuments;
+    ociUnchanged @8 :OciUnchanged;
+    ociLayer @9 :OciLayerDone;
+    ociDone @10 :Void;
+    ociFile @11 :OciFileWanted;
   }
 }
 # One line for the user.
@@ -105,4 +168,59 @@ struct FetchedKeys {
 struct FetchedKey {
   url @0 :Text;
   bytes @1 :UInt64;
+}
+# What the image consists of.  In the file, one behind the other: the index, the manifest, the config, and of each
+# attachment its content and its annotations.
+struct OciDocuments {
+  manifestDigest @0 :Data;
+  indexDigest @1 :Data;       # empty: the manifest was not chosen from an index
+  mediaType @2 :Text;         # of the manifest
+  indexBytes @3 :UInt64;
+  manifestBytes @4 :UInt64;
+  configBytes @5 :UInt64;
+  attachments @6 :List(OciAttachment);
+  layers @7 :List(OciLayer);  # as the manifest has them, the lowest first
+  platform @8 :OciPlatform;   # of the config
+  sourceName @9 :Text;        # what a local source calls the image, or empty
+}
+# Part of OciDocuments: a signature of the manifest or of the index.
+struct OciAttachment {
+  ofIndex @0 :Bool;
+  bytes @1 :UInt64;
+  annotationBytes @2 :UInt64; # of a JSON object of texts
+  union {
+    unset @3 :Void;           # refused
+    cosign @4 :Void;          # simple signing payload; signature, certificate … are in the annotations
+    sigstoreBundle @5 :Void;  # application/vnd.dev.sigstore.bundle.v0.3+json
+    simpleSigning @6 :Void;   # an OpenPGP message that has the payload in it
+  }
+}
+# Part of OciDocuments.
+struct OciLayer {
+  digest @0 :Data;
+  size @1 :UInt64;
+  mediaType @2 :Text;
+}
+# Ends a FetchOciJob: the source still has knownDigest.
+struct OciUnchanged {
+  manifestDigest @0 :Data;
+  indexDigest @1 :Data;
+}
+# This layer is in its file, whole, and has its digest.
+struct OciLayerDone {
+  index @0 :UInt32;
+}
+# A file of what the caller named, which may be readable for the caller alone.  No path: the CLI knows where it is.
+struct OciFileWanted {
+  union {
+    unset @0 :Void;           # refused
+    layoutVersion @1 :Void;   # oci-layout
+    layoutIndex @2 :Void;     # index.json
+    blob @3 :Data;            # blobs/sha256/…
+    simpleSignature :group {  # REPOSITORY@sha256=…/signature-N
+      place @4 :UInt8;        # of lookasideDirectories
+      digest @5 :Data;
+      number @6 :UInt8;
+    }
+  }
 }
