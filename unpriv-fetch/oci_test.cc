@@ -187,6 +187,12 @@ TEST_F(Oci, WithoutTlsThereAreNoCredentials) {
   EXPECT_EQ(get(ociJob("plain", "example.com:80")).code(), "E_TLS");
 }
 
+TEST_F(Oci, F12_AnOpenConnectionIsNoWayBack) {
+  // The registry is on this machine, and sends us to the world, which sends us back.
+  EXPECT_EQ(get("redirected-back").code(), "E_ADDRESS");
+  EXPECT_THAT(requestsWith("\"/blobs/"), IsEmpty());
+}
+
 TEST_F(Oci, F15_NoSecretIsInAnEvent) {
   for (const char* scenario : {"basic", "token", "token-useless", "token-http", "identity"}) {
     const OciOutcome outcome = get(with(ociJob(scenario), userOf("example.com")));
