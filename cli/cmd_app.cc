@@ -13,6 +13,7 @@
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
 #include "cli/pod_view.h"
+#include "cli/stage1_choice.h"
 #include "cli/start_pod.h"
 #include "cli/stream_relay.h"
 #include "cli/text_output.h"
@@ -155,6 +156,7 @@ Result<int> appStart(const Options& options, const std::vector<std::string>& arg
   const std::vector<ChosenImage> images = TRY(imagesOf(options, manifest));
   PodArguments start;
   start.detach = true;
+  TRY(checkStage1(options, start));
   const Surroundings surroundings{.insecure = options.insecure};
   PodRequest request = TRY(requestPod(manifest, images, start, surroundings));
   for (const std::string& warning : request.warnings) complain("start", warning);
