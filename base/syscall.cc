@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 #include <limits>
@@ -391,6 +392,19 @@ Result<Fd> pidfdOpen(pid_t pid) { return owned(::syscall(SYS_pidfd_open, pid, 0)
 Result<void> pidfdSignal(FdRef pidfd, int signal) {
   return done(::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0),
               "signal a process");
+}
+Result<pid_t> pidOf(FdRef pidfd) {
+  // proc(5), /proc/pid/fdinfo: "Pid:\t1234", or -1 when it is gone.
+  const Fd file = TRY(openPath("/proc/self/fdinfo/" + std::to_string(pidfd.get()), O_RDONLY));
+  constexpr std::size_t most = 4096;
+  const std::string info = TRY(readAll(file, most));
+  constexpr std::string_view key = "\nPid:\t";
+  const std::size_t at = info.find(key);
+  pid_t pid = 0;
+  if (at != info.npos)
+    std::from_chars(info.data() + at + key.size(), info.data() + info.size(), pid);
+  if (pid > 0) return pid;
+  return fail(ErrorKind::Missing, "the process has ended");
 }
 Result<bool> pidfdWait(FdRef pidfd, int milliseconds) {
   const std::int64_t deadline = now() + milliseconds;

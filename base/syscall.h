@@ -100,6 +100,7 @@ Result<void> pivotRoot(const char* newRoot, const char* oldRoot);
 // --- processes
 // --------------------------------------------------------------------------------------------------
 Result<Fd> pidfdOpen(pid_t pid);
+Result<pid_t> pidOf(FdRef pidfd);  // in our pid namespace; Missing: it has been reaped
 Result<void> pidfdSignal(FdRef pidfd, int signal);
 // Waits for the process to end, at most `milliseconds` (-1: for ever); false when the time is over.
 Result<bool> pidfdWait(FdRef pidfd, int milliseconds);

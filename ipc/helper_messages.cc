@@ -35,11 +35,16 @@ Result<RunRequest> readRun(wire::RunRequest::Reader from) {
                                                  limits::kPodManifestBytes)),
                      .name = {},
                      .prepare = from.getPrepare(),
-                     .prepared = {}};
+                     .prepared = {},
+                     .sandbox = {}};
   if (from.getName().size() != 0) request.name = TRY(readName<AppName>(from.getName(), "pod name"));
   if (from.getPrepared().size() != 0)
     request.prepared = TRY(readPodId(from.getPrepared(), "prepared pod"));
   if (request.prepare && request.prepared) return badValue("pod", "is prepared already");
+  if (from.getSandbox().size() == 0) return request;
+  request.sandbox = TRY(readPodId(from.getSandbox(), "sandbox"));
+  if (request.prepared) return badValue("pod", "is prepared, and goes into no other");
+  if (request.pod.apps.size() != 1) return badValue("sandbox", "takes one app at a time");
   return request;
 }
 void writeRun(wire::RunRequest::Builder to, const RunRequest& value) {
@@ -48,6 +53,7 @@ void writeRun(wire::RunRequest::Builder to, const RunRequest& value) {
   if (value.name) to.setName(text(value.name->text()));
   to.setPrepare(value.prepare);
   if (value.prepared) to.setPrepared(raw(*value.prepared));
+  if (value.sandbox) to.setSandbox(raw(*value.sandbox));
 }
 
 Result<EnterRequest> readEnter(wire::EnterRequest::Reader from) {
@@ -72,11 +78,18 @@ Result<ExportRequest> readExport(wire::ExportRequest::Reader from) {
                        .app = TRY(readName<AppName>(from.getApp(), "app name"))};
 }
 
+Result<std::optional<AppName>> readOneApp(capnp::Text::Reader from) {
+  if (from.size() == 0) return std::optional<AppName>();
+  return std::optional(TRY(readName<AppName>(from, "app name")));
+}
 Result<StopRequest> readStop(wire::StopRequest::Reader from) {
-  return StopRequest{.pod = TRY(readPodId(from.getPod(), "pod id")), .force = from.getForce()};
+  return StopRequest{.pod = TRY(readPodId(from.getPod(), "pod id")),
+                     .force = from.getForce(),
+                     .app = TRY(readOneApp(from.getApp()))};
 }
 Result<RemovePodRequest> readRemovePod(wire::RemovePodRequest::Reader from) {
-  return RemovePodRequest{.pod = TRY(readPodId(from.getPod(), "pod id"))};
+  return RemovePodRequest{.pod = TRY(readPodId(from.getPod(), "pod id")),
+                          .app = TRY(readOneApp(from.getApp()))};
 }
 CollectGarbageRequest readCollect(wire::CollectGarbageRequest::Reader from) {
   return {.graceSeconds = from.getGraceSeconds(),
@@ -194,8 +207,13 @@ void writeRequest(wire::HelperRequest::Builder to, const HelperRequest& request)
             auto stop = to.initStop();
             stop.setPod(raw(value.pod));
             stop.setForce(value.force);
+            if (value.app) stop.setApp(text(value.app->text()));
           },
-          [&](const RemovePodRequest& value) { to.initRemovePod().setPod(raw(value.pod)); },
+          [&](const RemovePodRequest& value) {
+            auto remove = to.initRemovePod();
+            remove.setPod(raw(value.pod));
+            if (value.app) remove.setApp(text(value.app->text()));
+          },
           [&](const CollectGarbageRequest& value) {
             auto collect = to.initCollectGarbage();
             collect.setGraceSeconds(value.graceSeconds);

@@ -33,9 +33,10 @@ struct ImportRequest {
 struct RunRequest {
   PodSpec pod;              // id is ignored
   std::string podManifest;  // JSON for `cat-manifest`; stored and measured as bytes, never parsed
-  std::optional<AppName> name;    // of the pod; ignored with `prepared`
-  bool prepare = false;           // keep it for a later request, start nothing
-  std::optional<PodId> prepared;  // the prepared pod that is to be started
+  std::optional<AppName> name;        // of the pod; ignored with `prepared`
+  bool prepare = false;               // keep it for a later request, start nothing
+  std::optional<PodId> prepared;      // the prepared pod that is to be started
+  std::optional<PodId> sandbox = {};  // the pod that the one app here is added to, or started in
 };
 
 // Descriptors: 0, 1, 2 the standard streams.
@@ -57,9 +58,11 @@ struct ExportRequest {
 struct StopRequest {
   PodId pod;
   bool force = false;
+  std::optional<AppName> app = {};  // that was added to the pod: it alone
 };
 struct RemovePodRequest {
   PodId pod;
+  std::optional<AppName> app = {};  // likewise
 };
 struct CollectGarbageRequest {
   std::uint64_t graceSeconds = 1800;

@@ -172,6 +172,12 @@ TEST(PodSpec, EveryShapeRuleIsKept) {
   const AppName other = AppName::parse("other").value();
   const std::vector<BadPod> table = {
       {"no app", [](PodSpec& pod) { pod.apps.clear(); }},
+      {"a sandbox with volumes",
+       [](PodSpec& pod) {
+         pod.sandbox = true;
+         pod.apps.clear();
+       }},
+      {"a sandbox with apps", [](PodSpec& pod) { pod.sandbox = true; }},
       {"two apps of one name", [](PodSpec& pod) { pod.apps[1].name = pod.apps[0].name; }},
       {"seventeen apps", [](PodSpec& pod) { pod.apps.resize(17, pod.apps[1]); }},
       {"two volumes of one name", [](PodSpec& pod) { pod.volumes[1].name = pod.volumes[0].name; }},

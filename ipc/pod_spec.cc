@@ -304,7 +304,9 @@ Result<void> checkWhole(const PodSpec& spec) {
         "hostname",
         "is longer than 64, has other than letters, digits, '-' and '.', or ends in '-'");
   }
-  if (spec.apps.empty()) return badValue("pod", "has no app");
+  if (spec.apps.empty() != spec.sandbox)
+    return badValue("pod", spec.sandbox ? "has apps beside being a sandbox" : "has no app");
+  if (spec.sandbox && !spec.volumes.empty()) return badValue("sandbox", "has volumes and no app");
   if (spec.terminal && spec.apps.size() != 1) {
     return badValue("terminal", "is asked for in a pod with several apps");
   }
@@ -351,7 +353,8 @@ Result<PodSpec> readPodSpec(wire::PodSpec::Reader from) {
                .journal = TRY(readText(from.getJournal(), "journal")),
                .hasCgroups = from.getHasCgroups(),
                .resolvConf = TRY(readGivenFile(from.getResolvConf())),
-               .hosts = TRY(readGivenFile(from.getHosts()))};
+               .hosts = TRY(readGivenFile(from.getHosts())),
+               .sandbox = from.getSandbox()};
   TRY(checkWhole(spec));
   return spec;
 }
@@ -365,6 +368,7 @@ void writePodSpec(wire::PodSpec::Builder to, const PodSpec& spec) {
   to.setHasCgroups(spec.hasCgroups);
   writeGivenFile(to.initResolvConf(), spec.resolvConf);
   writeGivenFile(to.initHosts(), spec.hosts);
+  to.setSandbox(spec.sandbox);
   to.setSelinuxProcess(text(spec.selinuxProcess));
   to.setSelinuxMount(text(spec.selinuxMount));
   to.setWatchdogMicroseconds(spec.watchdogMicroseconds);

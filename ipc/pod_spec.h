@@ -121,6 +121,7 @@ struct PodSpec {
   bool hasCgroups = false;  // each app's cgroup comes as a descriptor; set by the helper
   GivenFile resolvConf;     // /etc/resolv.conf
   GivenFile hosts;          // /etc/hosts
+  bool sandbox = false;  // has no app: apps are added while it runs, and it does not end by itself
   bool operator==(const PodSpec&) const = default;
 };
 
@@ -129,8 +130,8 @@ struct PodSpec {
 bool keepsStreams(const PodSpec& spec);
 
 // Shape checks included: counts and sizes within base/limits.h, unique app and volume names, every
-// mount names a volume, absolute targets, no NUL in any text, terminal only with one app. E_REQUEST
-// otherwise.
+// mount names a volume, absolute targets, an app unless it is a sandbox, no NUL in any text,
+// terminal only with one app. E_REQUEST otherwise.
 Result<std::string> encode(const PodSpec& spec);
 Result<PodSpec> decodePodSpec(std::string_view bytes);
 

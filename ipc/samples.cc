@@ -128,6 +128,7 @@ void addPlan(std::vector<Sample>& list) {
 
 void addPod(std::vector<Sample>& list) {
   add(list, "PodSpec", samplePodSpec(), decodePodSpec);
+  add(list, "PodSpec.sandbox", PodSpec{.id = samplePodId(2), .sandbox = true}, decodePodSpec);
   add(list, "EnterSpec", sampleEnterSpec(), decodeEnterSpec);
   add(list, "AttachSpec", AttachSpec{appName("web"), true, true, false}, decodeAttachSpec);
   using Kind = LeashEvent::Kind;
@@ -168,9 +169,19 @@ void addRequests(std::vector<Sample>& list) {
   RunRequest prepared = sampleRunRequest();
   prepared.prepared = samplePodId(4);
   request("HelperRequest.runPrepared", prepared);
+  RunRequest added = sampleRunRequest();
+  added.pod.apps.resize(1, added.pod.apps[0]);
+  added.sandbox = samplePodId(4);
+  request("HelperRequest.startApp", added);
+  added.prepare = true;
+  request("HelperRequest.addApp", added);
   request("HelperRequest.enter", EnterRequest{.pod = samplePodId(1), .enter = sampleEnterSpec()});
   request("HelperRequest.stop", StopRequest{.pod = samplePodId(2), .force = true});
+  request("HelperRequest.stopApp",
+          StopRequest{.pod = samplePodId(2), .force = false, .app = appName("web")});
   request("HelperRequest.removePod", RemovePodRequest{.pod = samplePodId(3)});
+  request("HelperRequest.removeApp",
+          RemovePodRequest{.pod = samplePodId(3), .app = appName("web")});
   request("HelperRequest.collectGarbage",
           CollectGarbageRequest{.graceSeconds = 1, .expirePreparedSeconds = 2, .markOnly = true});
   request("HelperRequest.removeImage", RemoveImageRequest{.image = sampleDigest<ImageIdTag>('r')});

@@ -69,7 +69,25 @@ Result<Authorised<ImportQuestion>> Authoriser::import(ImportQuestion question) c
   return Authorised<ImportQuestion>(std::move(question), rule->quote());
 }
 
+Result<Authorised<RunQuestion>> Authoriser::sandbox(RunQuestion question) const {
+  const bool host = question.pod.network == ipc::Network::Host;
+  TRY(some(Verb::Run));
+  const Rule* last = nullptr;
+  for (const Rule& rule : policy_.rules) {
+    if (!matches(rule, Verb::Run)) continue;
+    if (!rule.allow && rule.grants.image.empty()) break;
+    if (!rule.allow) continue;
+    last = &rule;
+    const bool sockets = rule.grants.hostNetwork || rule.grants.hostSockets;
+    if ((!host || rule.grants.hostNetwork) && (!question.hostSockets || sockets))
+      return Authorised<RunQuestion>(std::move(question), rule.quote());
+  }
+  return denied(Verb::Run,
+                host ? "the host's network (--net=host)" : "a socket of the host's network", last);
+}
+
 Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
+  if (question.pod.sandbox) return sandbox(std::move(question));
   const Rule* shown = nullptr;
   const std::vector<uid_t>& owners = question.volumeOwners;
   for (std::size_t i = 0; i < question.pod.apps.size(); ++i) {

@@ -59,6 +59,9 @@ class Authoriser {
   // Also that each image's signer is trusted for its name today (E_SIG_UNTRUSTED): a key that was
   // taken away stops the next start of an image that is already in the store.
   Result<Authorised<RunQuestion>> run(RunQuestion question) const;
+  // A pod without an app, for which no image speaks: some line lets the peer run something, on this
+  // network.  Each app is asked for when it comes.
+  Result<Authorised<RunQuestion>> sandbox(RunQuestion question) const;
   Result<Authorised<OwnedQuestion>> owned(OwnedQuestion question) const;
   Result<Authorised<Verb>> plain(Verb verb) const;
   // Whoever may run images of this name reads all that is in them anyway.

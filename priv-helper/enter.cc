@@ -24,9 +24,9 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   for (std::size_t i = 0; i < 3; ++i) streams.push_back(TRY(fds.take(i)));
   const store::Pod pod = TRY(server.pods.find(request.pod));
   TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid}));
-  const Fd process = TRY(store::openPodProcess(pod));
+  const Fd process = TRY(store::openProcessOf(pod, request.enter.app));
 
-  const std::string specBytes = TRY(store::readSpec(pod));
+  const std::string specBytes = TRY(store::readSpec(pod, request.enter.app));
   const ipc::PodSpec spec = TRY(ipc::decodePodSpec(specBytes));
   const std::string enterBytes = TRY(ipc::encode(request.enter));
   TRY(measure(server, {},
@@ -40,15 +40,18 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   const Sealed sealedEnter = TRY(Sealed::make("airlock-enter-spec", enterBytes));
   sys::SocketPair leash = TRY(sys::socketPair());
   const auto cgroup = TRY(sandbox::openAppCgroup(pod.record.cgroup, request.enter.app));
-  Fd entered = TRY(execInside(process, spec.network == ipc::Network::Host,
-                              cgroup ? std::optional(cgroup->ref()) : std::nullopt,
-                              store::stage1LabelOf(spec.selinuxProcess), stage1,
-                              {{ipc::kLeashFd, leash.second},
-                               {ipc::kSpecFd, sealedSpec.fd()},
-                               {ipc::kLockFd, sealedEnter.fd()},
-                               {ipc::kStdinFd, streams[0]},
-                               {ipc::kStdoutFd, streams[1]},
-                               {ipc::kStderrFd, streams[2]}}));
+  WaitingEntrant entrant =
+      TRY(WaitingEntrant::join({.target = process,
+                                .entryPoint = "enter",
+                                .hostNetwork = spec.network == ipc::Network::Host,
+                                .cgroup = cgroup ? std::optional(cgroup->ref()) : std::nullopt,
+                                .label = store::stage1LabelOf(spec.selinuxProcess)}));
+  Fd entered = TRY(std::move(entrant).exec(stage1, {{ipc::kLeashFd, leash.second},
+                                                    {ipc::kSpecFd, sealedSpec.fd()},
+                                                    {ipc::kLockFd, sealedEnter.fd()},
+                                                    {ipc::kStdinFd, streams[0]},
+                                                    {ipc::kStdoutFd, streams[1]},
+                                                    {ipc::kStderrFd, streams[2]}}));
   Answer answer{ipc::Entered{}, {}};
   answer.fds.push_back(std::move(entered));
   answer.fds.push_back(std::move(leash.first));
@@ -61,7 +64,7 @@ Result<Answer> attach(Server& server, ipc::AttachRequest request, ipc::FdTable f
   TRY(server.authoriser.some(Verb::Enter));
   const store::Pod pod = TRY(server.pods.find(request.pod));
   TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid}));
-  TRY(store::openPodProcess(pod));
+  TRY(store::openProcessOf(pod, request.attach.app));
   Answer answer{ipc::Attached{}, {}};
   answer.fds.push_back(TRY(store::connectStreams(pod, request.attach)));
   return answer;

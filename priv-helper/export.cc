@@ -42,9 +42,9 @@ Result<Answer> exportApp(Server& server, ipc::ExportRequest request, ipc::FdTabl
   const Fd podIds =
       TRY(sys::openPath("/proc/" + std::to_string(waiting.pid()) + "/ns/user", O_RDONLY));
   const Fd scratch = TRY(store::makeScratch(server.store));
-  const Fd root =
-      TRY(store::makeExportRoot(scratch, TRY(server.store.openTrees(*image)), podIds, pod.dir,
-                                request.app, store::imageLabel(server.policy.labels)));
+  const Fd root = TRY(store::makeExportRoot(scratch, TRY(server.store.openTrees(*image)), podIds,
+                                            pod.dirOf(request.app), request.app,
+                                            store::imageLabel(server.policy.labels)));
   Child child = TRY(std::move(waiting).exec(
       program, {{3, root}, {4, archive}, {5, manifest.fd()}, {6, result}, {7, claim}}));
   child.disown();

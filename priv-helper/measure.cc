@@ -11,19 +11,14 @@
 #include "base/local_socket.h"
 #include "base/syscall.h"
 #include "ipc/one_job.h"
-#include "store/host_layers.h"
+#include "store/engine_facts.h"
 #include "store/layout.h"
-#include "store/program_digest.h"
 
 namespace airlock::helper {
 
 namespace {
 
 constexpr int kMeasureMilliseconds = 15'000;
-constexpr const char* kPrograms[] = {
-    "airlock-fetch", "airlock-helper",           "airlock-measure", "airlock-metadata",
-    "airlock-pack",  "airlock-stage1-container", "airlock-systemd", "airlock-verify"};
-
 // The log directory belongs to the measuring user: root's helper never writes in it.
 Result<Fd> logDirectory(const Server& server, const Account& owner) {
   const Fd runtime = TRY(runtimeDirectory(server));
@@ -50,26 +45,6 @@ Tpm openTpm(const Policy& policy) {
   auto socket = sys::connectLocal(policy.softwareTpm, SOCK_STREAM);
   if (!socket) return {std::nullopt, "software TPM: " + socket.error().message()};
   return {*std::move(socket), ""};
-}
-
-Result<ipc::EngineFacts> engineFacts(const Server& server) {
-  ipc::EngineFacts facts;
-  facts.version = AIRLOCK_VERSION;
-  const Fd runtime = TRY(runtimeDirectory(server));
-  for (const char* name : kPrograms) {
-    const Fd program = TRY(openSibling(name));
-    facts.programs.emplace_back(name, TRY(store::programDigest(runtime, name, program)));
-  }
-  const Fd bootId = TRY(sys::openPath("/proc/sys/kernel/random/boot_id", O_RDONLY));
-  facts.bootId = TRY(sys::readAll(bootId, 64)).substr(0, 36);
-  facts.policy = server.policy.digest;
-  facts.policySummary = server.policy.summary;
-  facts.trusted = TRY(server.keys.all());
-  std::string list;
-  for (const auto& [scope, fingerprint] : facts.trusted) list += scope + " " + fingerprint + "\n";
-  facts.trust = digestOf(list);
-  facts.layers = store::hostLayers(server.policy.labels);
-  return facts;
 }
 
 Result<ipc::Measured> ask(const Server& server, ipc::MeasureJob job, const Tpm& tpm) {
@@ -105,7 +80,10 @@ Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
                   "policy requires measurement, and the TPM cannot be used: " + tpm.why,
                   "Make the TPM available, or let policy say \"measure mode=log\"");
   }
-  job.engine = TRY(engineFacts(server));
+  const Fd runtime = TRY(runtimeDirectory(server));
+  job.engine = TRY(store::engineFacts(runtime, server.keys, server.policy.labels));
+  job.engine.policy = server.policy.digest;
+  job.engine.policySummary = server.policy.summary;
   auto measured = ask(server, std::move(job), tpm);
   if (!measured) {
     if (required) {

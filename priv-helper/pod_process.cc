@@ -20,6 +20,7 @@
 #include "base/syscall.h"
 #include "ipc/channel.h"
 #include "sandbox/exec_label.h"
+#include "sandbox/rlimits.h"
 
 namespace airlock::helper {
 
@@ -122,11 +123,11 @@ bool sendWith(int socket, void* bytes, std::size_t size, const int* fds, std::si
 // Joins the pod, and leaves a process in it whose parent dies there: it becomes the child of the
 // pod's PID 1, which reaps it.  A child of ours would be left to the host's init, and its remains
 // would keep the pod's own PID 1 from ending.
-[[noreturn]] void joinAndExec(int target, bool hostNetwork, int control, int handback,
+[[noreturn]] void joinAndExec(const WaitingEntrant::Options& options, int control, int handback,
                               const sandbox::ExecLabel& label) {
   const int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-                     (hostNetwork ? 0 : CLONE_NEWNET);
-  if (::setns(target, spaces) != 0) giveUp(control, "join the pod's namespaces");
+                     (options.hostNetwork ? 0 : CLONE_NEWNET);
+  if (::setns(options.target.get(), spaces) != 0) giveUp(control, "join the pod's namespaces");
   clone_args plain{};
   plain.exit_signal = SIGCHLD;
   const long between = ::syscall(SYS_clone3, &plain, sizeof plain);
@@ -137,7 +138,7 @@ bool sendWith(int socket, void* bytes, std::size_t size, const int* fds, std::si
     plain.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     const long entered = ::syscall(SYS_clone3, &plain, sizeof plain);
     if (entered < 0) giveUp(control, "clone inside the pod");
-    if (entered == 0) receiveAndExec(control, "enter", label);
+    if (entered == 0) receiveAndExec(control, options.entryPoint, label);
     char byte = 0;
     ::_exit(sendWith(handback, &byte, 1, &pidfd, 1) ? 0 : 127);
   }
@@ -232,10 +233,8 @@ Result<Child> WaitingPod::exec(FdRef program,
   return std::move(child_);
 }
 
-Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup,
-                      const std::string& label, FdRef program,
-                      const std::vector<std::pair<int, FdRef>>& descriptors) {
-  const auto execLabel = TRY(sandbox::ExecLabel::prepare(label));
+Result<WaitingEntrant> WaitingEntrant::join(const Options& options) {
+  const auto execLabel = TRY(sandbox::ExecLabel::prepare(options.label));
   sys::SocketPair control = TRY(sys::socketPair());
   sys::SocketPair handback = TRY(sys::socketPair());
   int pidfd = -1;
@@ -243,15 +242,15 @@ Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgrou
   arguments.flags = CLONE_PIDFD;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
-  if (cgroup) {
+  if (options.cgroup) {
     arguments.flags |= CLONE_INTO_CGROUP;  // R03: what enters a pod counts as the pod
-    arguments.cgroup = static_cast<std::uint64_t>(cgroup->get());
+    arguments.cgroup = static_cast<std::uint64_t>(options.cgroup->get());
   }
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) return failErrno("clone the entering process");
   if (pid == 0) {
     ::close(control.first.get());
-    joinAndExec(target.get(), hostNetwork, control.second.get(), handback.second.get(), execLabel);
+    joinAndExec(options, control.second.get(), handback.second.get(), execLabel);
   }
   Child joiner(static_cast<pid_t>(pid), Fd::own(pidfd));
   control.second.reset();
@@ -265,14 +264,19 @@ Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgrou
     TRY(waitForExec(control.first));
     return refuse(ErrorKind::Failed, "E_START", "the pod's namespaces could not be joined");
   }
-  Fd entered = TRY(message->fds.take(0));
-  auto started = handOver(control.first, program, descriptors);
-  if (started) started = waitForExec(control.first);
-  if (!started) {
-    static_cast<void>(sys::pidfdSignal(entered, SIGKILL));
-    return std::unexpected(std::move(started.error()));
-  }
-  return entered;
+  WaitingEntrant entrant(TRY(message->fds.take(0)), std::move(control.first));
+  // R01: those of whoever started the pod, not ours.
+  TRY(sandbox::takeLimitsOf(TRY(sys::pidOf(options.target)), TRY(sys::pidOf(entrant.pidfd()))));
+  return entrant;
+}
+
+Result<Fd> WaitingEntrant::exec(FdRef program,
+                                const std::vector<std::pair<int, FdRef>>& descriptors) && {
+  auto started = handOver(control_, program, descriptors);
+  if (started) started = waitForExec(control_);
+  if (started) return std::move(pidfd_);
+  static_cast<void>(sys::pidfdSignal(pidfd_, SIGKILL));
+  return std::unexpected(std::move(started.error()));
 }
 
 }  // namespace airlock::helper

@@ -38,10 +38,27 @@ class WaitingPod {
   Fd control_;
 };
 
-// Returns the pidfd of `program enter`, running inside every namespace of the process behind
-// `target`, in its cgroup, with this label and these descriptors.
-Result<Fd> execInside(FdRef target, bool hostNetwork, std::optional<FdRef> cgroup,
-                      const std::string& label, FdRef program,
-                      const std::vector<std::pair<int, FdRef>>& descriptors);
+// A process inside every namespace of another, and in its pod a child of PID 1, waiting for its
+// descriptors.  Dropping it ends it.
+class WaitingEntrant {
+ public:
+  struct Options {
+    FdRef target;            // pidfd of a process of the pod
+    const char* entryPoint;  // of stage1: "enter" or "app"
+    bool hostNetwork;
+    std::optional<FdRef> cgroup;
+    const std::string& label;
+  };
+  static Result<WaitingEntrant> join(const Options& options);
+
+  FdRef pidfd() const { return pidfd_.ref(); }
+  // As WaitingPod's; returns the pidfd.
+  Result<Fd> exec(FdRef program, const std::vector<std::pair<int, FdRef>>& descriptors) &&;
+
+ private:
+  WaitingEntrant(Fd pidfd, Fd control) : pidfd_(std::move(pidfd)), control_(std::move(control)) {}
+  Fd pidfd_;
+  Fd control_;
+};
 
 }  // namespace airlock::helper

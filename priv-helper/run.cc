@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The run sequence, top to bottom: authorise, measure, mount, start.  Nothing of the pod exists
 // before the measurement, and every object that undoes a step owns it until the pod has taken over.
+#include "priv-helper/run.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -13,7 +15,6 @@
 #include "base/process.h"
 #include "base/sealed.h"
 #include "base/syscall.h"
-#include "ipc/inet_socket.h"
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
 #include "priv-helper/server.h"
@@ -23,64 +24,12 @@
 #include "store/image_facts.h"
 #include "store/pod_file.h"
 #include "store/pod_mounts.h"
-#include "store/pod_streams.h"
 #include "store/program_digest.h"
 #include "store/verity.h"
 
 namespace airlock::helper {
 
 namespace {
-
-// The descriptors of a RunRequest, in its order.
-struct Received {
-  std::vector<Fd> streams;
-  std::vector<Fd> volumes;
-  std::vector<Sealed> filters;
-  std::vector<Fd> others;    // sockets, then streams of single apps
-  bool hostSockets = false;  // any of all of these is a socket of the host's network
-};
-
-Result<Received> takeDescriptors(const ipc::PodSpec& pod, ipc::FdTable& fds) {
-  const auto volumes =
-      std::ranges::count(pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind);
-  const auto filters = std::ranges::count(pod.apps, true, &ipc::AppSpec::hasExtraFilter);
-  const ipc::Stage1Descriptors numbers{pod};
-  const int others = numbers.cgroup(0) - numbers.socket(0);
-  TRY(fds.expect(3 + static_cast<std::size_t>(volumes + filters + others)));
-  Received received;
-  std::size_t next = 0;
-  for (int i = 0; i < 3; ++i) received.streams.push_back(TRY(fds.take(next++)));
-  for (std::ptrdiff_t i = 0; i < volumes; ++i) {
-    Fd source = TRY(fds.take(next++));
-    const mode_t mode = TRY(sys::status(source)).st_mode;
-    const int flags = ::fcntl(source.get(), F_GETFL);
-    // O_PATH would prove nothing about what its sender may read.
-    if ((flags & O_PATH) != 0 || !(S_ISDIR(mode) || S_ISREG(mode))) {
-      return refuse(ErrorKind::Invalid, "E_FD",
-                    "a volume's descriptor is neither an open directory nor a file");
-    }
-    received.volumes.push_back(std::move(source));
-  }
-  for (std::ptrdiff_t i = 0; i < filters; ++i) {
-    received.filters.push_back(TRY(Sealed::check(TRY(fds.take(next++)), limits::kMessageBytes)));
-  }
-  for (int i = 0; i < others; ++i) received.others.push_back(TRY(fds.take(next++)));
-  std::size_t socket = 0;
-  for (const ipc::AppSpec& app : pod.apps)
-    for (const ipc::SocketSpec& each : app.sockets)
-      TRY(ipc::checkSocket(received.others[socket++], each));
-  const auto isHosts = [](const Fd& fd) { return ipc::inetSocketOf(fd).has_value(); };
-  received.hostSockets = std::ranges::any_of(received.streams, isHosts) ||
-                         std::ranges::any_of(received.others, isHosts);
-  return received;
-}
-
-// A group that the peer is not in stays a stranger's: its files could pass on its rights.
-Result<store::VolumeOwner> ownerOf(FdRef source, const ipc::Peer& peer) {
-  const gid_t group = TRY(sys::status(source)).st_gid;
-  const bool member = std::ranges::find(peer.groups, group) != peer.groups.end();
-  return store::VolumeOwner{peer.uid, member ? group : peer.gid};
-}
 
 // Gives back what a start has taken when it does not come to an end.
 struct Undo {
@@ -114,35 +63,63 @@ Result<store::PodDirectory::Embryo> takePlace(Server& server, const ipc::RunRequ
   return place;
 }
 
-Result<void> requireLayers(const Policy& policy, const std::vector<ipc::Layer>& layers) {
-  for (const std::string& name : policy.required) {
-    const auto layer = std::ranges::find(layers, name, &ipc::Layer::name);
-    if (layer == layers.end() || layer->enforced || name == "measurement") continue;
-    return refuse(ErrorKind::Unsupported, "E_REQUIRED",
-                  "policy requires " + name + ", and it does not hold here: " + layer->detail,
-                  "Run it where that layer exists, or take it out of the require line");
-  }
-  return {};
-}
-
 const char* networkName(ipc::Network network) {
   return network == ipc::Network::Host ? "host" : "none";
 }
 
 }  // namespace
 
-Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
-  TRY(server.authoriser.some(Verb::Run));
-  Received received = TRY(takeDescriptors(request.pod, fds));
-
-  // 1. authorise: this peer, these images by these signers, with what is asked for.
-  RunQuestion question{
-      .pod = request.pod, .images = {}, .volumeOwners = {}, .hostSockets = received.hostSockets};
-  const Fd pin = TRY(server.store.pin());  // no image goes away before the pod's record names it
+Result<Authorised<RunQuestion>> authoriseStart(Server& server, ipc::PodSpec spec,
+                                               const ipc::RunDescriptors& received) {
+  RunQuestion question{.pod = std::move(spec),
+                       .images = {},
+                       .volumeOwners = {},
+                       .hostSockets = received.hostSockets};
   question.images = TRY(store::findImages(server.store, question.pod));
   for (const Fd& volume : received.volumes)
     question.volumeOwners.push_back(TRY(sys::status(volume)).st_uid);
-  const Authorised<RunQuestion> authorised = TRY(server.authoriser.run(std::move(question)));
+  return server.authoriser.run(std::move(question));
+}
+
+Result<MeasuredStart> measureStart(Server& server, const StartFacts& start) {
+  const ipc::PodSpec& spec = start.spec;
+  MeasuredStart result{
+      .stage1 = TRY(openSibling("airlock-stage1-container")),
+      .trees = {},
+      .layers = store::hostLayersFor(server.policy.labels, server.peer.pid, server.peer.uid),
+      .measured = {}};
+  store::OpenedImages opened =
+      TRY(store::openImages(server.store, start.images, server.policy.demands("content=rehash")));
+  result.trees = std::move(opened.trees);
+  ipc::PodFacts pod{.pod = spec.id,
+                    .manifest = digestOf(start.manifest),
+                    .spec = digestOf(start.specBytes),
+                    .stage1 = "container",
+                    .stage1Digest = TRY(store::programDigest(
+                        TRY(runtimeDirectory(server)), "airlock-stage1-container", result.stage1)),
+                    .callerUid = server.peer.uid,
+                    .firstUid = start.firstUid,
+                    .network = networkName(spec.network),
+                    .volumes = store::volumeFacts(spec),
+                    .selinux = store::typeOf(spec.selinuxProcess)};
+  for (std::size_t i = 0; i < spec.apps.size(); ++i)
+    pod.apps.emplace_back(spec.apps[i].name.text(), start.images[i].image);
+  result.layers.push_back(store::contentLayer(opened.facts));
+  TRY(store::requireLayers(server.policy.required, result.layers));
+  const MeasureResult measured = TRY(measure(server, std::move(opened.facts), std::move(pod)));
+  result.layers.push_back(measured.layer);
+  result.measured = measured.layer.detail;
+  return result;
+}
+
+Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
+  TRY(server.authoriser.some(Verb::Run));
+  auto received = TRY(ipc::RunDescriptors::take(request.pod, fds));
+  if (request.sandbox) return runInSandbox(server, std::move(request), std::move(received));
+
+  // 1. authorise: this peer, these images by these signers, with what is asked for.
+  const Fd pin = TRY(server.store.pin());  // no image goes away before the pod's record names it
+  const auto authorised = TRY(authoriseStart(server, request.pod, received));
   const std::vector<ipc::CatalogRecord>& images = authorised->images;
   ipc::PodSpec spec = authorised->pod;
   TRY(store::checkTypes(server.policy.labels));
@@ -189,39 +166,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   }
 
   // 3. measure: what will run is in the register before anything of it does.
-  const Fd stage1 = TRY(openSibling("airlock-stage1-container"));
-  std::vector<std::vector<Fd>> trees;
-  std::vector<ipc::ImageFacts> facts;
-  ipc::PodFacts pod{.pod = spec.id,
-                    .manifest = digestOf(request.podManifest),
-                    .spec = digestOf(specBytes),
-                    .stage1 = "container",
-                    .stage1Digest = TRY(store::programDigest(TRY(runtimeDirectory(server)),
-                                                             "airlock-stage1-container", stage1)),
-                    .callerUid = server.peer.uid,
-                    .firstUid = range.first,
-                    .network = networkName(spec.network),
-                    .selinux = store::typeOf(spec.selinuxProcess)};
-  std::vector<ipc::Layer> layers =
-      store::hostLayersFor(server.policy.labels, server.peer.pid, server.peer.uid);
-  for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-    trees.push_back(TRY(server.store.openTrees(images[i])));
-    server.store.noteUse(images[i]);
-    const bool rehash = server.policy.demands("content=rehash");
-    facts.push_back(
-        store::imageFacts(images[i], TRY(store::contentOf(images[i], trees.back(), rehash))));
-    pod.apps.emplace_back(spec.apps[i].name.text(), images[i].image);
-  }
-  layers.push_back(store::contentLayer(facts));
   TRY(store::checkVolumes(label, spec, received.volumes));
-  for (const ipc::VolumeSpec& volume : spec.volumes) {
-    pod.volumes.push_back(volume.name.text() +
-                          (volume.kind == ipc::VolumeKind::Host ? ":host" : ":empty") +
-                          (volume.readOnly ? ":ro" : ":rw"));
-  }
-  TRY(requireLayers(server.policy, layers));
-  MeasureResult measured = TRY(measure(server, std::move(facts), std::move(pod)));
-  layers.push_back(measured.layer);
+  MeasuredStart measured =
+      TRY(measureStart(server, {spec, images, specBytes, request.podManifest, range.first}));
+  std::vector<ipc::Layer>& layers = measured.layers;
   fault("run-measured");
   // From here on the log says "pod"; if it does not come to that, it must also say "abort".
   auto start = [&]() -> Result<Answer> {
@@ -249,38 +197,21 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     fault("run-cloned");
 
     // 5. its files: the images under what it writes, and volumes, all detached.
-    const Fd scratch = TRY(store::makeScratch(server.store));
-    const ipc::Stage1Descriptors numbers{spec};
     const store::PodPlace files{podDir, range, label};
-    std::vector<std::pair<int, Fd>> mounts;
-    for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      mounts.emplace_back(numbers.root(i), TRY(store::makeAppRoot(scratch, i, trees[i], podIds,
-                                                                  files, spec.apps[i].name)));
-    }
-    std::size_t nextVolume = 0;
-    for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
-      const ipc::VolumeSpec& volume = spec.volumes[i];
-      if (volume.kind == ipc::VolumeKind::Empty) {
-        mounts.emplace_back(numbers.volume(i), TRY(store::makeEmptyVolume(files, volume)));
-      } else {
-        const FdRef source = received.volumes[nextVolume];
-        mounts.emplace_back(numbers.volume(i),
-                            TRY(store::makeHostVolume(server.hostMounts, source, volume,
-                                                      TRY(ownerOf(source, server.peer)), range)));
-        ++nextVolume;
-      }
-    }
-    if (ipc::keepsStreams(spec)) {
-      mounts.emplace_back(numbers.logs(), TRY(store::makeLogDirectory(files, server.peer.gid)));
-      mounts.emplace_back(numbers.attachSocket(), TRY(store::makeAttachSocket(files)));
-    }
+    const auto mounts = TRY(store::makeMounts(server.store, {.spec = spec,
+                                                             .trees = measured.trees,
+                                                             .volumes = received.volumes,
+                                                             .caller = server.peer,
+                                                             .hostMounts = server.hostMounts,
+                                                             .podIds = podIds,
+                                                             .files = files,
+                                                             .logGroup = server.peer.gid}));
     fault("run-mounted");
 
     // 6. what the pod and its readers find in its directory.
-    const Fd status = TRY(store::makeStatusDirectory(files));
     record.network = networkName(spec.network);
     record.layers = layers;
-    record.measured = measured.layer.detail;
+    record.measured = measured.measured;
     record.cgroup = undo.cgroup;
     record.machine = at.machine;
     record.unit = at.unit;
@@ -291,21 +222,14 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
 
     // 7. start the stage1 that was measured, with exactly the contract's descriptors.
     sys::SocketPair leash = TRY(sys::socketPair());
-    std::vector<std::pair<int, FdRef>> descriptors = {
-        {ipc::kLeashFd, leash.second},        {ipc::kStatusDirFd, status},
-        {ipc::kSpecFd, sealedSpec.fd()},      {ipc::kLockFd, undo.embryo->lock},
-        {ipc::kStdinFd, received.streams[0]}, {ipc::kStdoutFd, received.streams[1]},
-        {ipc::kStderrFd, received.streams[2]}};
+    auto descriptors = received.places(spec);
+    descriptors.insert(descriptors.end(), {{ipc::kLeashFd, leash.second},
+                                           {ipc::kSpecFd, sealedSpec.fd()},
+                                           {ipc::kLockFd, undo.embryo->lock}});
     for (const auto& [number, mount] : mounts) descriptors.emplace_back(number, mount);
-    std::size_t nextFilter = 0;
-    for (std::size_t i = 0; i < spec.apps.size(); ++i) {
-      if (spec.apps[i].hasExtraFilter)
-        descriptors.emplace_back(numbers.filter(i), received.filters[nextFilter++].fd());
-      if (cgroup) descriptors.emplace_back(numbers.cgroup(i), cgroup->apps[i]);
-    }
-    for (std::size_t i = 0; i < received.others.size(); ++i)
-      descriptors.emplace_back(numbers.socket(0) + static_cast<int>(i), received.others[i]);
-    Child child = TRY(std::move(waiting).exec(stage1, descriptors));
+    for (std::size_t i = 0; cgroup && i < cgroup->apps.size(); ++i)
+      descriptors.emplace_back(ipc::Stage1Descriptors{spec}.cgroup(i), cgroup->apps[i]);
+    Child child = TRY(std::move(waiting).exec(measured.stage1, descriptors));
     undo.done = true;
     fault("run-started");
     Answer answer{ipc::Started{.pod = spec.id, .layers = layers}, {}};

@@ -6,6 +6,7 @@
 #include "base/syscall.h"
 #include "ipc/one_job.h"
 #include "ipc/systemd_messages.h"
+#include "store/host_layers.h"
 #include "store/layout.h"
 
 namespace airlock::helper {
@@ -76,14 +77,7 @@ Result<std::optional<sandbox::PodCgroup>> makeCgroup(const Server& server, const
   for (const ipc::AppSpec& app : spec.apps)
     wanted.apps.push_back({app.name, {app.memoryBytes, app.cpuMillis, app.cpuShares, app.pidsMax}});
   auto made = TRY(sandbox::makePodCgroup(*hierarchy, above, wanted));
-  for (const sandbox::CgroupLimit& limit : made.limits) {
-    const std::string why = limit.enforced || above.obstacle.empty() ? "" : ": " + above.obstacle;
-    layers.push_back({limit.name, limit.enforced, limit.detail + why});
-    if (limit.enforced || !server.policy.demands("cgroup")) continue;
-    return refuse(ErrorKind::Unsupported, "E_REQUIRED",
-                  "policy requires cgroup, and a limit does not hold here: " + layers.back().detail,
-                  "Start it from a cgroup whose controllers are delegated");
-  }
+  TRY(store::noteLimits(made.limits, above.obstacle, server.policy.demands("cgroup"), layers));
   return std::optional(std::move(made));
 }
 

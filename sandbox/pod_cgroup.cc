@@ -76,6 +76,25 @@ Result<PodCgroup> makePodCgroup(FdRef hierarchy, const CgroupPlace& place,
   return pod;
 }
 
+Result<void> removeAppCgroup(const std::string& path, const AppName& app) {
+  return path.empty() ? Result<void>() : removeCgroup(cgroupPath(path, groupOf(app)));
+}
+
+Result<std::optional<AddedCgroup>> addAppCgroup(const std::string& path, const AppGroup& wanted,
+                                                uid_t owner) {
+  const auto hierarchy = openCgroupHierarchy();
+  if (!hierarchy || path.empty()) return std::optional<AddedCgroup>();
+  TRY(removeAppCgroup(path, wanted.app));
+  const Fd pod = TRY(openCgroup(*hierarchy, path));
+  const Component own = groupOf(wanted.app);
+  const Fd dir = TRY(makeCgroup(pod, own));
+  AddedCgroup made{.init = TRY(openCgroup(pod, initGroup().text())), .app = {}, .limits = {}};
+  note(made.limits, own.text(), limitCgroup(dir, wanted.limits));
+  TRY(giveProcs(dir, owner));
+  made.app = TRY(detached(dir));
+  return std::optional(std::move(made));
+}
+
 Result<std::optional<Fd>> openAppCgroup(const std::string& path, const AppName& app) {
   const auto hierarchy = openCgroupHierarchy();
   if (!hierarchy || path.empty()) return std::optional<Fd>();

@@ -42,6 +42,18 @@ struct PodCgroup {
 // for each app.  On failure something of it may be left: removeCgroup().
 Result<PodCgroup> makePodCgroup(FdRef hierarchy, const CgroupPlace& place, const PodGroups& wanted);
 
+// A group more in the pod whose group is at `path`, in place of one that an app of that name had:
+// whatever is left in that is ended.  `owner` as in PodGroups.
+struct AddedCgroup {
+  Fd init;  // where the app's supervisor belongs, which the app's limits are not for
+  Fd app;   // as in PodCgroup
+  std::vector<CgroupLimit> limits;
+};
+Result<std::optional<AddedCgroup>> addAppCgroup(const std::string& path, const AppGroup& wanted,
+                                                uid_t owner);
+// Ends everything in an app's group and removes it; missing is fine.
+Result<void> removeAppCgroup(const std::string& path, const AppName& app);
+
 // The group of an app of the pod whose group is at `path`; of its PID 1 when it has no such app.
 // nullopt: the pod has no group.
 Result<std::optional<Fd>> openAppCgroup(const std::string& path, const AppName& app);

@@ -9,6 +9,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "base/syscall.h"
 #include "sandbox/cgroup.h"
@@ -101,6 +103,31 @@ std::vector<ipc::Layer> hostLayersFor(const LabelPolicy& labels, pid_t caller, u
     if (layer.name == "cgroup") layer = cgroupLayerFor(caller, uid);
   }
   return layers;
+}
+
+Result<void> noteLimits(std::span<const sandbox::CgroupLimit> limits, const std::string& obstacle,
+                        bool required, std::vector<ipc::Layer>& layers) {
+  for (const sandbox::CgroupLimit& limit : limits) {
+    const std::string why = limit.enforced || obstacle.empty() ? "" : ": " + obstacle;
+    layers.push_back({limit.name, limit.enforced, limit.detail + why});
+    if (limit.enforced || !required) continue;
+    return refuse(ErrorKind::Unsupported, "E_REQUIRED",
+                  "policy requires cgroup, and a limit does not hold here: " + layers.back().detail,
+                  "Start it from a cgroup whose controllers are delegated");
+  }
+  return {};
+}
+
+Result<void> requireLayers(std::span<const std::string> required,
+                           std::span<const ipc::Layer> layers) {
+  for (const std::string& name : required) {
+    const auto layer = std::ranges::find(layers, name, &ipc::Layer::name);
+    if (layer == layers.end() || layer->enforced || name == "measurement") continue;
+    return refuse(ErrorKind::Unsupported, "E_REQUIRED",
+                  "policy requires " + name + ", and it does not hold here: " + layer->detail,
+                  "Run it where that layer exists, or take it out of the require line");
+  }
+  return {};
 }
 
 }  // namespace airlock::store

@@ -52,7 +52,10 @@ Component name(std::string_view constant);
 //   lock                         0644  OFD write lock while the pod lives: only the owner can take one
 //   claim                        0600  OFD write lock of who starts a prepared pod, or deletes one
 //   status/<app>                 0644  "<exit status>\n"; the directory belongs to the pod's root
+//   status/.ready                0644  every app has been exec'ed
 //   {upper/<app>,volumes/<name>} 0700  what the app wrote, in fs beside overlayfs's work; empty volumes
+//   added/<app>/                 0755  of an app that was added to a sandbox: all of the above but claim and cgroup,
+//                                      for this app alone; adding/, removed/: one that is on its way
 // clang-format on
 inline constexpr int kFormatVersion = 3;
 inline constexpr int kOldestFormat = 1;  // that can be migrated, and read as it is

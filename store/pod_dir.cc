@@ -32,11 +32,11 @@ std::optional<Number> parseNumber(std::string_view text) {
 
 // The status directory belongs to the pod's root: what is in it is the pod's word, and read as
 // such.
-void readStatuses(FdRef podDir, Pod& pod) {
+void readStatuses(Pod& pod) {
   constexpr std::string_view kOomKilled = " oom-killed";
-  auto dir = sys::openBeneath(podDir, name("status"), O_RDONLY | O_DIRECTORY);
-  if (!dir) return;
   for (const ipc::PodApp& app : pod.record.apps) {
+    auto dir = sys::openBeneath(pod.dirOf(app.name), name("status"), O_RDONLY | O_DIRECTORY);
+    if (!dir) continue;
     const auto content = sys::readFile(*dir, name(app.name.text()), 16);
     if (!content || content->empty()) continue;
     std::string_view text(*content);
@@ -80,27 +80,42 @@ Result<bool> lockWhole(FdRef file, short type = F_WRLCK) {
   return false;
 }
 
-// Whoever starts or deletes a pod has its claim: a file that nobody else can open, so that nobody
-// can keep us from it.  Not valid when another of us has it; Missing: a pod of an older engine, or
-// a damaged one.
-Result<Fd> claimPod(FdRef dir) {
-  Fd claim = TRY(sys::openBeneath(dir, name("claim"), O_RDWR));
-  return TRY(lockWhole(claim)) ? std::move(claim) : Fd();
-}
-
-// Makes the pod's lock, held, in the place of one that there is: a stranger's read lock on that one
-// keeps nobody from this.
-Result<Fd> makeLock(FdRef dir) {
-  const Component fresh = name("new-lock");
-  Fd lock = TRY(sys::openBeneath(dir, fresh, O_RDWR | O_CREAT | O_TRUNC, 0600));
-  if (!TRY(lockWhole(lock))) return fail(ErrorKind::Busy, "the pod's lock is held");
-  if (::fchmod(lock.get(), 0644) != 0) return failErrno("chmod lock");
-  TRY(sys::rename(dir, fresh, dir, name("lock")));
-  return lock;
-}
-
 Result<ipc::PodRecord> readRecord(FdRef dir) {
   return ipc::decodePodRecord(TRY(sys::readFile(dir, name("record"), limits::kMessageBytes)));
+}
+
+// When what is in this directory was started, and its pid as the starter saw it.
+struct Start {
+  std::int64_t at = 0;
+  std::optional<pid_t> pid;
+};
+Result<Start> readStart(FdRef dir) {
+  auto pidFile = sys::openBeneath(dir, name("pid"), O_RDONLY);
+  if (!pidFile) return Start{};
+  const struct stat info = TRY(sys::status(*pidFile));
+  const std::string text = TRY(sys::readAll(*pidFile, 64));
+  return Start{
+      static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec,
+      parseNumber<pid_t>(std::string_view(text).substr(0, text.find(' ')))};
+}
+
+// What is not readable as an app is none: it was being added or removed.
+Result<void> readAdded(Pod& pod) {
+  auto folder = sys::openBeneath(pod.dir, name("added"), O_RDONLY | O_DIRECTORY);
+  if (!folder) return {};
+  for (const std::string& entry : TRY(sys::list(*folder))) {
+    const auto app = AppName::parse(entry);
+    if (!app) continue;
+    auto dir = sys::openBeneath(*folder, name(entry), O_RDONLY | O_DIRECTORY);
+    if (!dir) continue;
+    const auto record = readRecord(*dir);
+    if (!record || record->apps.size() != 1 || record->apps[0].name != *app) continue;
+    const Start start = TRY(readStart(*dir));
+    const bool running = TRY(isAlive(*dir));
+    pod.record.apps.push_back(record->apps[0]);
+    pod.added.push_back({*app, record->createdAt, start.at, running, start.pid, *std::move(dir)});
+  }
+  return {};
 }
 
 }  // namespace
@@ -131,8 +146,8 @@ const char* toString(PodState state) {
   return "unknown";
 }
 
-Result<bool> isAlive(FdRef podDir) {
-  auto file = sys::openBeneath(podDir, name("lock"), O_RDONLY);
+Result<bool> isAlive(FdRef dir) {
+  auto file = sys::openBeneath(dir, name("lock"), O_RDONLY);
   if (!file && file.error().kind() == ErrorKind::Missing) return false;
   if (!file) return std::unexpected(std::move(file.error()));
   // Asking for a read lock finds write locks alone, and only the store's owner can hold one: a
@@ -142,6 +157,20 @@ Result<bool> isAlive(FdRef podDir) {
   query.l_whence = SEEK_SET;
   if (::fcntl(file->get(), F_OFD_GETLK, &query) != 0) return failErrno("query the pod's lock");
   return query.l_type == F_WRLCK;
+}
+
+Result<Fd> claimPod(FdRef dir) {
+  Fd claim = TRY(sys::openBeneath(dir, name("claim"), O_RDWR));
+  return TRY(lockWhole(claim)) ? std::move(claim) : Fd();
+}
+
+Result<Fd> makeLock(FdRef dir) {
+  const Component fresh = name("new-lock");
+  Fd lock = TRY(sys::openBeneath(dir, fresh, O_RDWR | O_CREAT | O_TRUNC, 0600));
+  if (!TRY(lockWhole(lock))) return fail(ErrorKind::Busy, "the pod's lock is held");
+  if (::fchmod(lock.get(), 0644) != 0) return failErrno("chmod lock");
+  TRY(sys::rename(dir, fresh, dir, name("lock")));
+  return lock;
 }
 
 Result<void> checkIdle(const Pod& pod) {
@@ -207,16 +236,14 @@ Result<std::optional<Pod>> PodDirectory::read(std::string_view folder,
   if (!pod.broken.empty()) pod.record = ipc::PodRecord{.pod = *id, .ownerUid = kNoOwner};
   const bool alive = TRY(isAlive(*dir));
   pod.state = stateIn(folder, alive);
-  if (auto pidFile = sys::openBeneath(*dir, name("pid"), O_RDONLY)) {
-    const struct stat info = TRY(sys::status(*pidFile));
-    pod.startedAt =
-        static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
-    const std::string text = TRY(sys::readAll(*pidFile, 64));
-    if (pod.state == PodState::Running)
-      pod.pid = parseNumber<pid_t>(std::string_view(text).substr(0, text.find(' ')));
-  }
-  readStatuses(*dir, pod);
+  static const BeneathPath ready = TRY(BeneathPath::parse("status/.ready"));
+  const Start start = TRY(readStart(*dir));
+  pod.startedAt = start.at;
+  if (pod.state == PodState::Running) pod.pid = start.pid;
   pod.dir = *std::move(dir);
+  if (pod.broken.empty()) TRY(readAdded(pod));
+  readStatuses(pod);
+  pod.ready = sys::openBeneath(pod.dir, ready, O_PATH).has_value();
   return std::optional(std::move(pod));
 }
 

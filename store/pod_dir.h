@@ -32,8 +32,19 @@ const char* toString(PodState state);
 // The owner of a pod whose record cannot be read: nobody, so that policy must let a caller at any.
 inline constexpr std::uint32_t kNoOwner = 0xFFFFFFFF;
 
+// An app that was added to a sandbox.  Its directory has of it what a pod's directory has of the
+// pod's own apps (docs/store-layout.md): its state is its lock there.
+struct AddedApp {
+  AppName name;
+  std::int64_t createdAt = 0;
+  std::int64_t startedAt = 0;  // 0: it was never started
+  bool running = false;
+  std::optional<pid_t> pid;  // of its supervisor, as the starter saw it
+  Fd dir;
+};
+
 struct Pod {
-  ipc::PodRecord record;
+  ipc::PodRecord record;  // with the added apps behind its own
   PodState state = PodState::Exited;
   std::string broken;          // why the record cannot be read; then only its id means anything
   std::int64_t startedAt = 0;  // nanoseconds since 1970; 0: never
@@ -41,7 +52,21 @@ struct Pod {
   // (app, exit status) of the apps that have ended
   std::vector<std::pair<std::string, int>> statuses;
   std::vector<std::string> oomKilled;  // those of them that the kernel ended for want of memory
+  bool ready = false;                  // every app of its own had been exec'ed
+  std::vector<AddedApp> added;
   Fd dir;
+
+  // nullptr: it is not an added one.
+  const AddedApp* addedApp(const AppName& app) const {
+    for (const AddedApp& each : added)
+      if (each.name == app) return &each;
+    return nullptr;
+  }
+  // Where the files of this app are: status, upper, volumes, log, attach, spec, pod.
+  FdRef dirOf(const AppName& app) const {
+    const AddedApp* found = addedApp(app);
+    return found != nullptr ? found->dir.ref() : dir.ref();
+  }
 };
 
 class PodDirectory {
@@ -101,7 +126,15 @@ class PodDirectory {
 
 // Busy, in rkt's words, when the pod runs, or somebody prepares, starts or deletes it.
 Result<void> checkIdle(const Pod& pod);
-// Whether the pod's lock is held by the pod.
-Result<bool> isAlive(FdRef podDir);
+// Whether the pod's lock, or an added app's, is held by what lives.
+Result<bool> isAlive(FdRef dir);
+
+// Whoever starts, changes or deletes a pod has its claim: a file that nobody else can open, so that
+// nobody can keep us from it.  Not valid when another of us has it; Missing: a pod of an older
+// engine, or a damaged one.
+Result<Fd> claimPod(FdRef dir);
+// Makes the lock of a pod or an added app, held, in the place of one that there is: a stranger's
+// read lock on that one keeps nobody from this.
+Result<Fd> makeLock(FdRef dir);
 
 }  // namespace airlock::store

@@ -19,24 +19,42 @@
 
 namespace airlock::store {
 
-Result<Fd> openPodProcess(const Pod& pod) {
-  const auto gone = [&] {
-    return refuse(ErrorKind::Missing, "E_NOT_RUNNING",
-                  "pod \"" + pod.record.pod.text() + "\" isn't currently running");
-  };
-  if (pod.state != PodState::Running || !pod.pid) return gone();
-  const std::string text = TRY(sys::readFile(pod.dir, name("pid"), 64));
-  auto pidfd = sys::pidfdOpen(*pod.pid);
-  if (!pidfd) return gone();
+namespace {
+
+// Missing when it has ended.
+Result<Fd> openProcess(FdRef dir, pid_t pid) {
+  const std::string text = TRY(sys::readFile(dir, name("pid"), 64));
+  Fd pidfd = TRY(sys::pidfdOpen(pid));
   // H14: the number may be another process's by now; the pidfd is held, so start times decide.
-  const auto started = startTimeOf(*pod.pid);
-  if (!started || text != std::to_string(*pod.pid) + " " + std::to_string(*started) + "\n")
-    return gone();
+  const auto started = startTimeOf(pid);
+  if (!started || text != std::to_string(pid) + " " + std::to_string(*started) + "\n")
+    return fail(ErrorKind::Missing, "it has ended");
   return pidfd;
 }
 
-Result<std::string> readSpec(const Pod& pod) {
-  return sys::readFile(pod.dir, name("spec"), limits::kSealedBytes);
+}  // namespace
+
+Result<Fd> openPodProcess(const Pod& pod) {
+  if (pod.state == PodState::Running && pod.pid) {
+    if (auto process = openProcess(pod.dir, *pod.pid)) return process;
+  }
+  return refuse(ErrorKind::Missing, "E_NOT_RUNNING",
+                "pod \"" + pod.record.pod.text() + "\" isn't currently running");
+}
+
+Result<Fd> openProcessOf(const Pod& pod, const AppName& app) {
+  const AddedApp* added = pod.addedApp(app);
+  if (added == nullptr) return openPodProcess(pod);
+  if (added->running && added->pid) {
+    if (auto process = openProcess(added->dir, *added->pid)) return process;
+  }
+  return refuse(ErrorKind::Missing, "E_NOT_RUNNING",
+                "app \"" + app.text() + "\" isn't currently running",
+                "Start it: airlock app start " + pod.record.pod.text() + " --app=" + app.text());
+}
+
+Result<std::string> readSpec(const Pod& pod, const AppName& app) {
+  return sys::readFile(pod.dirOf(app), name("spec"), limits::kSealedBytes);
 }
 
 namespace {

@@ -19,8 +19,10 @@ namespace airlock::store {
 
 // A pidfd of the pod's PID 1, certain to be that process: E_NOT_RUNNING when it has ended.
 Result<Fd> openPodProcess(const Pod& pod);
-// The spec that the pod was started with, as its sealed bytes.
-Result<std::string> readSpec(const Pod& pod);
+// The process whose namespaces this app is in: the pod's PID 1, or the supervisor of an added one.
+Result<Fd> openProcessOf(const Pod& pod, const AppName& app);
+// The spec that this app was started with, as its sealed bytes.
+Result<std::string> readSpec(const Pod& pod, const AppName& app);
 
 // What is the pod's alone as long as its files are there.
 struct PodNumbers {
@@ -52,7 +54,7 @@ struct PodFiles {
 };
 // Each whole, in the place of the one before.
 Result<void> writePodFiles(FdRef dir, const PodFiles& files);
-// Who the pod's PID 1 is, for openPodProcess.
+// Who the pod's PID 1, or an added app's supervisor, is: for openPodProcess and openProcessOf.
 Result<void> writePid(FdRef dir, pid_t pid);
 // The pod's cgroup, as its record or the note of a start that came to nothing has it; "": none.
 std::string cgroupOf(const Pod& pod);

@@ -143,6 +143,14 @@ Result<void> releaseLabel(FdRef top, const PodId& pod, const std::string& proces
   return pair ? releaseCategories(top, pod, *pair) : Result<void>();
 }
 
+PodLabel labelOf(const ipc::PodSpec& spec, const LabelPolicy& policy) {
+  return {.process = spec.selinuxProcess,
+          .stage1 = stage1LabelOf(spec.selinuxProcess),
+          .files = spec.selinuxMount,
+          .image = imageLabel(policy),
+          .pair = CategoryPair::ofLevel(levelOf(spec.selinuxProcess))};
+}
+
 std::string imageLabel(const LabelPolicy& policy) {
   return isOff() ? "" : fileLabel(typesOf(policy).image, "s0");
 }

@@ -42,6 +42,8 @@ Result<PodLabel> takeLabel(FdRef top, const PodId& pod, const LabelPolicy& polic
 // Of a prepared pod, by the policy of today, with the pair in the label that its record has.
 Result<PodLabel> takeLabelAgain(FdRef top, const PodId& pod, const LabelPolicy& policy,
                                 const std::string& process);
+// Of a pod that runs, from its spec.
+PodLabel labelOf(const ipc::PodSpec& spec, const LabelPolicy& policy);
 // Gives back the pair in the label that the pod's record has; "" is fine.
 Result<void> releaseLabel(FdRef top, const PodId& pod, const std::string& process);
 

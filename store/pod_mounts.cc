@@ -7,10 +7,13 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "base/process.h"
 #include "base/syscall.h"
 #include "store/layout.h"
+#include "store/pod_streams.h"
 #include "store/tree_mount.h"
 
 namespace airlock::store {
@@ -22,6 +25,13 @@ std::string procPath(FdRef fd) { return "/proc/self/fd/" + std::to_string(fd.get
 Result<Fd> mappingNamespace(const VolumeOwner& owner, UidRange range) {
   if (owner.uid == 0) return makeUserNamespace({0, 0, range.first, limits::kPodUids});
   return makeUserNamespace({owner.uid, owner.gid, range.first, 1});
+}
+
+// A group that the caller is not in stays a stranger's: its files could pass on its rights.
+Result<VolumeOwner> ownerOf(FdRef source, const ipc::Peer& caller) {
+  const gid_t group = TRY(sys::status(source)).st_gid;
+  const bool member = std::ranges::find(caller.groups, group) != caller.groups.end();
+  return VolumeOwner{caller.uid, member ? group : caller.gid};
 }
 
 }  // namespace
@@ -90,6 +100,35 @@ Result<Fd> makeEmptyVolume(const PodPlace& place, const ipc::VolumeSpec& volume)
   attributes.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
   TRY(sys::mountSetattr(mount, 0, attributes));
   return mount;
+}
+
+Result<std::vector<std::pair<int, Fd>>> makeMounts(const Store& store, const MountSources& from) {
+  const ipc::PodSpec& spec = from.spec;
+  const ipc::Stage1Descriptors numbers{spec};
+  const Fd scratch = TRY(makeScratch(store));
+  std::vector<std::pair<int, Fd>> mounts;
+  mounts.emplace_back(ipc::kStatusDirFd, TRY(makeStatusDirectory(from.files)));
+  for (std::size_t i = 0; i < spec.apps.size(); ++i) {
+    mounts.emplace_back(numbers.root(i), TRY(makeAppRoot(scratch, i, from.trees[i], from.podIds,
+                                                         from.files, spec.apps[i].name)));
+  }
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < spec.volumes.size(); ++i) {
+    const ipc::VolumeSpec& volume = spec.volumes[i];
+    if (volume.kind == ipc::VolumeKind::Empty) {
+      mounts.emplace_back(numbers.volume(i), TRY(makeEmptyVolume(from.files, volume)));
+      continue;
+    }
+    const FdRef source = from.volumes[next++];
+    mounts.emplace_back(numbers.volume(i),
+                        TRY(makeHostVolume(from.hostMounts, source, volume,
+                                           TRY(ownerOf(source, from.caller)), from.files.range)));
+  }
+  if (ipc::keepsStreams(spec)) {
+    mounts.emplace_back(numbers.logs(), TRY(makeLogDirectory(from.files, from.logGroup)));
+    mounts.emplace_back(numbers.attachSocket(), TRY(makeAttachSocket(from.files)));
+  }
+  return mounts;
 }
 
 }  // namespace airlock::store

@@ -6,9 +6,12 @@
 
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "ipc/peer.h"
 #include "ipc/pod_spec.h"
 #include "ipc/records.h"
 #include "store/pod_place.h"
@@ -46,5 +49,20 @@ Result<Fd> makeHostVolume(FdRef hostMounts, FdRef source, const ipc::VolumeSpec&
 
 // An empty directory of the pod, with the asked owner and mode.
 Result<Fd> makeEmptyVolume(const PodPlace& place, const ipc::VolumeSpec& volume);
+
+// What the mounts of a pod, or of an app that is added to one, are made of.
+struct MountSources {
+  const ipc::PodSpec& spec;
+  std::span<const std::vector<Fd>> trees;  // of the apps' images, in order
+  std::span<const Fd> volumes;             // of the host, as the caller opened them, in order
+  const ipc::Peer& caller;
+  FdRef hostMounts;
+  FdRef podIds;  // the pod's user namespace
+  PodPlace files;
+  gid_t logGroup;  // which may read the logs
+};
+// All of the contract, under their numbers in stage1: the status directory, roots, volumes, and
+// where streams are kept the directory for logs and the attach socket.
+Result<std::vector<std::pair<int, Fd>>> makeMounts(const Store& store, const MountSources& from);
 
 }  // namespace airlock::store

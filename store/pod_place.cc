@@ -28,6 +28,11 @@ Result<Fd> makeUpper(const PodPlace& place, const AppName& app) {
   Fd upper = TRY(sys::ensureDirectory(uppers, name(app.text()), 0700));
   const Fd written = TRY(sys::ensureDirectory(upper, name("fs"), 0755));
   TRY(giveTo(written, place.range.first, place.range.first, 0755));
+  // Of an added app that was started before: overlayfs takes no work directory of a volatile mount
+  // again, which it cannot know to have been lost to a crash of the machine.
+  auto cleared = sys::removeTree(upper, name("work"));
+  if (!cleared && cleared.error().kind() != ErrorKind::Missing)
+    return std::unexpected(std::move(cleared.error()));
   TRY(sys::makeDirectory(upper, name("work"), 0700));
   return upper;
 }

@@ -61,7 +61,7 @@ Result<Fd> makeAttachSocket(const PodPlace& place) {
 Result<Fd> connectStreams(const Pod& pod, const ipc::AttachSpec& wanted) {
   const std::string bytes = TRY(ipc::encode(wanted));
   Fd socket = TRY(newSocket());
-  const sockaddr_un address = addressIn(pod.dir);
+  const sockaddr_un address = addressIn(pod.dirOf(wanted.app));
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const std::string id = "pod \"" + pod.record.pod.text() + "\"";
     if (errno == ENOENT) {

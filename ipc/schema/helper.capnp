@@ -61,13 +61,15 @@ struct ImportRequest {
 # whether sockets of the host's network may pass, and counts any other IP socket among the descriptors as one.
 # Answer: Started; Prepared with `prepare`, where nothing is measured, mounted or started and the streams are dropped.
 # Failure leaves no pod, and a prepared one as it was.  With `prepared` beyond all this: the pod is prepared, the caller
-# owns it or policy lets them at any, and manifest, apps and images are the prepared ones, byte for byte.
+# owns it or policy lets them at any, and manifest, apps and images are the prepared ones, byte for byte.  With `sandbox`
+# the same of one app: `prepare` adds it to the running pod, without it it is started as it was added.
 struct RunRequest {
   pod @0 :Pod.PodSpec;
   podManifest @1 :Text;       # JSON, at most 48 KiB; stored and measured as bytes, never parsed
   name @2 :Text;              # of the pod, unique among those that exist; "": none; ignored with `prepared`
   prepare @3 :Bool;           # not started yet: kept for a request with `prepared`
   prepared @4 :Data;          # the id of the prepared pod that is meant; empty: a new one
+  sandbox @5 :Data;           # the running sandbox that the app of `pod` is added to, or with `prepare` false started in
 }
 # Descriptors: 0, 1, 2 the standard streams.  Answer: Entered.  Checked: the pod is running and the caller may enter it.
 struct EnterRequest {
@@ -89,10 +91,12 @@ struct ExportRequest {
 struct StopRequest {
   pod @0 :Data;
   force @1 :Bool;
+  app @2 :Text;               # this added app of a sandbox alone; "": the pod
 }
-# No descriptors.  Answer: Done.  A running pod is refused.
+# No descriptors.  Answer: Done.  A running pod, or app, is refused.
 struct RemovePodRequest {
   pod @0 :Data;
+  app @1 :Text;               # this added app of a running sandbox alone; "": the pod
 }
 # No descriptors.  Answer: Collected.
 struct CollectGarbageRequest {

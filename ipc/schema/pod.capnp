@@ -8,14 +8,14 @@ using Types = import "types.capnp";
 # Everything stage1 needs to know about a pod.  Written by the CLI inside a RunRequest (hostile: checked against policy)
 # and again by the helper into the sealed memfd that stage1 gets as fd 5, at most 4 MiB.  Same pod, same bytes: the
 # helper's copy is hashed and measured.  Checked: counts, unique names of apps and volumes, each mount names a volume,
-# absolute targets, a terminal only with a single app and without own streams, the journal's volume, the number of
+# absolute targets, apps or `sandbox`, a terminal only with a single app and without own streams, the journal's volume, the number of
 # sockets.  A violation is E_REQUEST and nothing of the pod exists.
 struct PodSpec {
   id @0 :Data;                # 16 bytes; ignored in a RunRequest, set by the helper
   hostname @1 :Text;          # "" means airlock-<UUID>, "rkt-" rkt-<UUID>; else at most 64 letters, digits, '-' and '.', and no '-' at the end
   network @2 :Network;
   terminal @3 :Bool;
-  apps @4 :List(AppSpec);     # 1 to 16
+  apps @4 :List(AppSpec);     # 1 to 16; none with `sandbox`
   volumes @5 :List(VolumeSpec);
   selinuxProcess @6 :Text;    # label of every process of the payload; set by the helper, "" where SELinux is off
   selinuxMount @7 :Text;      # label of what the pod writes; likewise
@@ -24,6 +24,7 @@ struct PodSpec {
   journal @10 :Text;          # the read-only Host volume that holds this pod's journal; "": none
   resolvConf @11 :GivenFile;  # /etc/resolv.conf of every app
   hosts @12 :GivenFile;       # /etc/hosts of every app
+  sandbox @13 :Bool;          # it has no app: apps are added while it runs, and it ends when it is told to
 }
 # A file that the pod's apps find in their roots.  Part of PodSpec.
 struct GivenFile {

@@ -56,14 +56,14 @@ Result<void> makeGivenFile(FdRef etc, const char* name, const ipc::GivenFile& fi
   return {};
 }
 
-std::optional<std::string> readHost(const char* path) {
+}  // namespace
+
+std::optional<std::string> readHostFile(const std::string& path) {
   auto file = sys::openPath(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return std::nullopt;
   auto content = sys::readAll(*file, limits::kHeaderBytes);
   return content ? std::optional(*std::move(content)) : std::nullopt;
 }
-
-}  // namespace
 
 Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec) {
   TRY(makeMissingDirectory(appRoot, "tmp", 01777));
@@ -79,10 +79,10 @@ Result<void> makeAppFiles(FdRef appRoot, const ipc::PodSpec& spec) {
   // With the host's network come the names that the host knows, and the servers that it asks.
   const bool hostNetwork = spec.network == ipc::Network::Host;
   std::string hosts = "127.0.0.1\tlocalhost " + host + "\n::1\tlocalhost ip6-localhost\n";
-  if (hostNetwork) hosts += readHost("/etc/hosts").value_or("");
+  if (hostNetwork) hosts += readHostFile("/etc/hosts").value_or("");
   TRY(makeGivenFile(*etc, "hosts", spec.hosts, hosts));
   return makeGivenFile(*etc, "resolv.conf", spec.resolvConf,
-                       hostNetwork ? readHost("/etc/resolv.conf") : std::nullopt);
+                       hostNetwork ? readHostFile("/etc/resolv.conf") : std::nullopt);
 }
 
 }  // namespace airlock::stage1

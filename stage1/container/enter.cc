@@ -78,7 +78,7 @@ Result<int> enter(Leash& leash) {
   apps.push_back({.name = app.name, .pid = started.pid, .status = std::nullopt});
   TRY(giveUpSetupRights());
   return Supervisor(std::move(leash), std::move(signals), Fd(), std::move(apps), AppStreams(),
-                    false)
+                    Duty::Entered)
       .run();
 }
 

@@ -66,6 +66,14 @@ Result<void> makeReadOnly(FdRef view, const char* path) {
   return sys::moveMount(*mount, view, path);
 }
 
+Result<Fd> mountView(const char* type, FdRef target, std::uint64_t attributes) {
+  Fd fs = TRY(sys::fsopen(type));
+  TRY(sys::fsconfigCreate(fs));
+  Fd view = TRY(sys::fsmount(fs, kViewAttributes | attributes));
+  TRY(sys::moveMountOnto(view, target));
+  return view;
+}
+
 }  // namespace
 
 std::span<const Covered> coveredInProc() { return kCoveredInProc; }
@@ -73,10 +81,7 @@ std::span<const Covered> coveredInSys() { return kCoveredInSys; }
 std::span<const char* const> readOnlyInProc() { return kReadOnlyInProc; }
 
 Result<Fd> mountProc(FdRef target, FdRef empty) {
-  Fd fs = TRY(sys::fsopen("proc"));
-  TRY(sys::fsconfigCreate(fs));
-  Fd view = TRY(sys::fsmount(fs, kViewAttributes));
-  TRY(sys::moveMountOnto(view, target));
+  Fd view = TRY(mountView("proc", target, 0));
   if constexpr (!kMaskPaths) return view;
   TRY(cover(view, kCoveredInProc, empty));
   for (const char* path : kReadOnlyInProc) TRY(makeReadOnly(view, path));
@@ -84,14 +89,14 @@ Result<Fd> mountProc(FdRef target, FdRef empty) {
 }
 
 Result<Fd> mountSys(FdRef target, FdRef empty) {
-  Fd fs = TRY(sys::fsopen("sysfs"));
-  TRY(sys::fsconfigCreate(fs));
-  Fd view = TRY(sys::fsmount(fs, kViewAttributes | MOUNT_ATTR_RDONLY));
-  TRY(sys::moveMountOnto(view, target));
+  Fd view = TRY(mountView("sysfs", target, MOUNT_ATTR_RDONLY));
   if constexpr (!kMaskPaths) return view;
   TRY(cover(view, kCoveredInSys, empty));
   return view;
 }
+
+Result<Fd> mountWholeProc(FdRef target) { return mountView("proc", target, MOUNT_ATTR_RDONLY); }
+Result<Fd> mountWholeSys(FdRef target) { return mountView("sysfs", target, MOUNT_ATTR_RDONLY); }
 
 Result<void> cloneOnto(FdRef source, FdRef target) {
   Fd clone = TRY(sys::openTree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE));

@@ -25,6 +25,11 @@ std::span<const char* const> readOnlyInProc();
 Result<Fd> mountProc(FdRef target, FdRef empty);
 Result<Fd> mountSys(FdRef target, FdRef empty);  // only in a network namespace of the pod's own
 
+// The same without covers, read-only, for a directory that no app reaches: where nothing shows all
+// of a /proc or /sys, the kernel refuses a fresh one (mount_too_revealing).
+Result<Fd> mountWholeProc(FdRef target);
+Result<Fd> mountWholeSys(FdRef target);
+
 // Mounts another instance of `source`, with everything below it.
 Result<void> cloneOnto(FdRef source, FdRef target);
 Result<void> cloneInto(FdRef source, FdRef directory, const char* name);

@@ -13,8 +13,9 @@ int main(int argc, char** argv) {
   }
   const std::string_view entry = argc == 2 ? argv[1] : "";
   if (entry == "run") return airlock::stage1::runPod();
+  if (entry == "app") return airlock::stage1::runAddedApp();
   if (entry == "enter") return airlock::stage1::enterPod();
   airlock::log(airlock::LogLevel::Error, "stage1",
-               "usage: airlock-stage1-container run|enter, started by airlock-helper only");
+               "usage: airlock-stage1-container run|app|enter, started by airlock-helper only");
   return 64;
 }

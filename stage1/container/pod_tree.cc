@@ -80,6 +80,13 @@ Result<PodTree> PodTree::make(const std::string& label) {
   return tree;
 }
 
+Result<void> PodTree::shareWithSandbox() {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  shm_ = TRY(inContext(sys::openTree(currentDirectory(), "/dev/shm", flags), "the pod's memory"));
+  mqueue_ = TRY(inContext(sys::openTree(currentDirectory(), "/dev/mqueue", flags), "its queues"));
+  return {};
+}
+
 Result<void> PodTree::attach(const ipc::PodSpec& spec) {
   const ipc::Stage1Descriptors descriptors{spec};
   // Attached first, because only an attached mount can be cloned on kernels before 6.15, and one
@@ -146,7 +153,7 @@ Result<void> PodTree::furnish(const ipc::PodSpec& spec, const ipc::AppSpec& app,
 
   Fd dev = TRY(ownMountPoint(appRoot, "dev"));
   Devices devices = TRY(mountDevices(std::move(dev), label_));
-  if (first) {
+  if (!shm_.valid()) {
     shm_ = TRY(mountSharedMemory(devices.directory, label_));
     mqueue_ = TRY(mountMessageQueues(devices.directory));
   } else {

@@ -44,6 +44,10 @@ class PodTree {
   // What is mounted has `label`, the pod's own.
   static Result<PodTree> make(const std::string& label);
 
+  // Of an app that is added to a sandbox, in whose root directory this process is: it gets the
+  // pod's shared memory and message queues.  Before attach().
+  Result<void> shareWithSandbox();
+
   // Takes over the helper's detached mounts, for every app: root, kernel views, devices, files,
   // volumes.
   Result<void> attach(const ipc::PodSpec& spec);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two entry points of the container flavour, called from main() only.
+// The three entry points of the container flavour, called from main() only.
 #pragma once
 
 #include "base/result.h"
@@ -11,6 +11,8 @@ inline constexpr int kFailedCode = 254;
 
 // PID 1 of a pod: sets it up, starts its apps, waits.  Returns the pod's exit code.
 int runPod();
+// An app more in a running sandbox: sets it up, starts it, waits.  Returns its exit code.
+int runAddedApp();
 // A process more in a running pod: the same confinement, another program.  Returns its exit code.
 int enterPod();
 

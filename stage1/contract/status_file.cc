@@ -24,4 +24,12 @@ Result<void> writeStatus(FdRef statusDir, const AppName& app, int code, bool oom
   return {};
 }
 
+Result<void> markReady(FdRef statusDir) {
+  // No app's name begins with a dot.
+  Fd file = Fd::own(::openat(statusDir.get(), ".ready",
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!file.valid()) return failErrno("mark the pod as ready");
+  return {};
+}
+
 }  // namespace airlock::stage1

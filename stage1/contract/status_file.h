@@ -13,4 +13,7 @@ namespace airlock::stage1 {
 // does.
 Result<void> writeStatus(FdRef statusDir, const AppName& app, int code, bool oomKilled);
 
+// Leaves the file ".ready": every app of the pod has been exec'ed.
+Result<void> markReady(FdRef statusDir);
+
 }  // namespace airlock::stage1

@@ -57,7 +57,7 @@ Result<Fd> openSignals() {
 int Supervisor::run() {
   reap();  // an app may have ended before anyone watched
   // As late as possible: what runs from here on is all that stays in memory.
-  if (init_) releaseSetupMemory();
+  if (duty_ != Duty::Entered) releaseSetupMemory();
   while (anyRunning()) {
     waitForNews();
     // Before an end is seen: what an app has said last counts.
@@ -72,7 +72,9 @@ int Supervisor::run() {
   return result_;
 }
 
+// What was added to a sandbox hangs on PID 1 as its children: supervisors, whose apps they know.
 bool Supervisor::anyRunning() const {
+  if (duty_ == Duty::Sandbox) return !stopping_ || !childless_;
   return std::ranges::any_of(apps_, [](const SupervisedApp& app) {
     return !app.status || app.postStop.state == PostStop::State::Running;
   });
@@ -101,14 +103,19 @@ void Supervisor::waitForNews() {
     streams_.serve(std::span(events_).subspan(own));
 }
 
+// A sender outside of the pod has no pid in it.  From inside nobody may stop the pod; its PID 1 may
+// stop what was added.
+bool Supervisor::isFromOutside(pid_t sender) const {
+  return sender == 0 || (sender == 1 && duty_ == Duty::AddedApp);
+}
+
 void Supervisor::readSignals() {
   signalfd_siginfo info;
   bool childEnded = false;
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGCHLD) {
       childEnded = true;
-    } else if (info.ssi_pid == 0) {
-      // A sender outside of the pod has no pid in it.  From inside nobody may stop the pod.
+    } else if (isFromOutside(static_cast<pid_t>(info.ssi_pid))) {
       stop(std::exchange(signalled_, true));
     }
   }
@@ -149,6 +156,7 @@ void Supervisor::readNotifications() {
 }
 
 void Supervisor::passOn(SupervisedApp& app) {
+  if (!leashOpen_) app.pending = {};  // nobody is there to hear it
   if (app.pending.said == 0) return;
   passedOnAt_ = sys::now();
   // Not taken: said again later.
@@ -166,6 +174,7 @@ void Supervisor::reap() {
     int waitStatus = 0;
     const pid_t pid = ::waitpid(-1, &waitStatus, WNOHANG);
     if (pid < 0 && errno == EINTR) continue;
+    childless_ = pid < 0;
     if (pid <= 0) return;
     const auto app = std::ranges::find_if(
         apps_, [&](const SupervisedApp& each) { return each.pid == pid && !each.status; });
@@ -253,6 +262,12 @@ void Supervisor::stop(bool hurry) {
   for (SupervisedApp& app : apps_) app.postStop.killAt = std::min(app.postStop.killAt, *killAt_);
   signalApps(SIGTERM);
   signalApps(SIGCONT);  // a stopped process would not see it
+  if (duty_ != Duty::Sandbox) return;
+  // Supervisors stop their apps, then run what is to run after them: a time for each.
+  *killAt_ += limits::kStopMilliseconds;
+  static_cast<void>(::kill(-1, SIGTERM));
+  static_cast<void>(::kill(-1, SIGCONT));
+  reap();  // there may be none
 }
 
 // The end of patience with the apps; what is to run after them still does.
@@ -271,7 +286,7 @@ void Supervisor::killAll() {
   killAt_.reset();
   killed_ = true;
   // Everything that the apps have started too: PID 1 is not in its own reach.  (kill(2))
-  if (init_) static_cast<void>(::kill(-1, SIGKILL));
+  if (isInit()) static_cast<void>(::kill(-1, SIGKILL));
   signalApps(SIGKILL);
 }
 

@@ -48,26 +48,36 @@ struct SupervisedApp {
 Result<void> waitForPreStart(const AppName& app, pid_t pid, FdRef signals, Leash& leash,
                              AppStreams& streams);
 
+// What this process watches.
+enum class Duty {
+  Pod,       // as its PID 1: KILL goes to every process of the pod
+  Sandbox,   // the same, without an app: until it is told to stop, and all that was added has ended
+  AddedApp,  // one app of a sandbox.  It lives as long as the pod does, whoever holds the leash.
+  Entered,   // a process that has entered an app
+};
+
 class Supervisor {
  public:
   // `statusDir`: where each app's status is written; not valid for an entered process.
-  // `init`: this is PID 1, so that KILL goes to every process of the pod.
   Supervisor(Leash leash, Fd signals, Fd statusDir, std::vector<SupervisedApp> apps,
-             AppStreams streams, bool init)
+             AppStreams streams, Duty duty)
       : leash_(std::move(leash)),
         signals_(std::move(signals)),
         statusDir_(std::move(statusDir)),
         apps_(std::move(apps)),
         streams_(std::move(streams)),
-        init_(init) {}
+        duty_(duty),
+        leashOpen_(duty != Duty::AddedApp) {}
 
   // Returns when every app has ended: the code of the first that ended with another than 0, else 0.
   // The first such end, a Stop, a TERM from outside the pod, or the end of the leash stops the
-  // others.
+  // others.  A TERM from the pod's PID 1 stops an added app.
   int run();
 
  private:
   bool anyRunning() const;
+  bool isInit() const { return duty_ == Duty::Pod || duty_ == Duty::Sandbox; }
+  bool isFromOutside(pid_t sender) const;
   void waitForNews();
   void readSignals();
   void readLeash();
@@ -90,8 +100,9 @@ class Supervisor {
   std::vector<SupervisedApp> apps_;
   AppStreams streams_;
   std::vector<pollfd> events_;
-  bool init_;
-  bool leashOpen_ = true;
+  Duty duty_;
+  bool leashOpen_;
+  bool childless_ = false;
   bool stopping_ = false;
   bool killed_ = false;
   // Each of the two ways to ask: only who asks twice is in a hurry.  systemd stops a unit by a

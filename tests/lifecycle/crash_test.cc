@@ -181,9 +181,9 @@ TEST_F(Crash, L03_ThePairOfAPodThatIsGoneIsGivenBack) {
 TEST_F(Crash, EveryFaultPointIsUsedHere) {
   const auto all = pointsThatBegin("");
   std::size_t used = 0;
-  // The last three by tests of their own: Dependencies, ImageRemovalTest and MigrateTest.
-  for (const char* prefix :
-       {"import-", "remove-", "run-", "gc-", "prepare-", "render-", "image-gc-", "migrate-"})
+  // The last four by tests of their own: AddedApps, Dependencies, ImageRemovalTest and MigrateTest.
+  for (const char* prefix : {"import-", "remove-", "run-", "gc-", "prepare-", "app-", "render-",
+                             "image-gc-", "migrate-"})
     used += pointsThatBegin(prefix).size();
   EXPECT_EQ(all.size(), used);
 }

@@ -256,20 +256,20 @@ Stage1 runPod(PodRequest request) {
   return stage1;
 }
 
-Stage1 Stage1::enter(const ipc::EnterSpec& wanted) const {
+// What comes into a pod: `third` and `fourth` are the contract's 4 and 6, `rest` what follows 9.
+Stage1 Stage1::join(const char* entryPoint, const Sealed& spec, int third, int fourth,
+                    const std::vector<int>& rest) const {
   Stage1 stage1;
   sys::SocketPair leash = need(sys::socketPair());
   sys::Pipe in = need(sys::pipe());
   sys::Pipe out = need(sys::pipe());
   sys::Pipe err = need(sys::pipe());
-  Sealed spec = need(Sealed::make("pod", spec_));
-  Sealed what = need(Sealed::make("enter", need(ipc::encode(wanted))));
   const FdRef program = stage1Program();
   Fd target = need(sys::pidfdOpen(pid_));
-  const std::vector<int> descriptors{leash.second.get(), -1,
-                                     spec.fd().get(),    what.fd().get(),
-                                     in.readEnd.get(),   out.writeEnd.get(),
-                                     err.writeEnd.get()};
+  std::vector<int> descriptors{
+      leash.second.get(), third, spec.fd().get(), fourth, in.readEnd.get(), out.writeEnd.get(),
+      err.writeEnd.get()};
+  descriptors.insert(descriptors.end(), rest.begin(), rest.end());
   const pid_t pid = ::fork();
   check(pid >= 0, "fork");
   if (pid == 0) {
@@ -277,19 +277,40 @@ Stage1 Stage1::enter(const ipc::EnterSpec& wanted) const {
     if (::setns(target.get(), static_cast<int>(kPodNamespaces | CLONE_NEWNET)) != 0) ::_exit(123);
     becomePodRoot();
     const pid_t inner = ::fork();  // a pid namespace is for children
-    if (inner == 0) become(program.get(), descriptors, "enter", {});
+    if (inner == 0) become(program.get(), descriptors, entryPoint, {});
     ::syscall(SYS_close_range, 3, ~0U, 0);
     int status = 0;
     ::waitpid(inner, &status, 0);
     ::_exit(codeOf(status));
   }
   stage1.pid_ = pid;
-  stage1.spec_ = spec_;
   stage1.leash_ = std::move(leash.first);
   stage1.input_ = std::move(in.writeEnd);
   stage1.output_ = std::move(out.readEnd);
   stage1.errors_ = std::move(err.readEnd);
   return stage1;
+}
+
+Stage1 Stage1::enter(const ipc::EnterSpec& wanted) const {
+  const Sealed spec = need(Sealed::make("pod", spec_));
+  const Sealed what = need(Sealed::make("enter", need(ipc::encode(wanted))));
+  Stage1 entered = join("enter", spec, -1, what.fd().get(), {});
+  entered.spec_ = spec_;
+  return entered;
+}
+
+Stage1 Stage1::add(const PodRequest& request) const {
+  const std::string bytes = need(ipc::encode(request.spec));
+  const Sealed spec = need(Sealed::make("pod", bytes));
+  Fd status = newMount("0700");
+  const Fd lock = need(sys::openPath("/dev/null", O_RDONLY));
+  std::vector<int> rest;
+  for (const ImageRoot& root : request.roots) rest.push_back(root.mount().get());
+  for (const Fd& volume : request.volumes) rest.push_back(volume.get());
+  Stage1 added = join("app", spec, status.get(), lock.get(), rest);
+  added.spec_ = bytes;
+  added.statusDir_ = std::move(status);
+  return added;
 }
 
 Stage1::Stage1(Stage1&& other) noexcept

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/sealed.h"
 #include "ipc/pod_spec.h"
 #include "sandbox/pod_cgroup.h"
 
@@ -103,6 +104,8 @@ class Stage1 {
 
   // Starts the entry point `enter` in this pod.
   Stage1 enter(const ipc::EnterSpec& spec) const;
+  // Starts the entry point `app` in this sandbox, without cgroups, filters and kept streams.
+  Stage1 add(const PodRequest& request) const;
 
   pid_t pid() const { return pid_; }
   // The process of an enter() that watches the entered one, as the host numbers it.
@@ -116,6 +119,8 @@ class Stage1 {
  private:
   friend Stage1 startPod(PodRequest request);
   Stage1() = default;
+  Stage1 join(const char* entryPoint, const Sealed& spec, int third, int fourth,
+              const std::vector<int>& rest) const;
 
   pid_t pid_ = -1;
   Fd leash_;
