@@ -98,7 +98,7 @@ Result<void> OciImport::authenticate(const KeyStore& keys, const OciInput& input
                       .version = std::string(labelValue(input.labels, "version")),
                       .notBefore = 0};
     if (record_.index) job.digests.push_back(*record_.index);
-    Role role = TRY(startVouch(*starter_, job, bytes, TRY(keys.keysFor(input.name))));
+    Role role = TRY(startVouch(*starter_, job, bytes, TRY(keys.keysAndLogsFor(input.name))));
     const auto found = TRY(role.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
     record_.signers = TRY(decideSignatures(found, TRY(keys.fingerprintsFor(input.name)), shown));
     signatures_ = TRY(unnamed(*store_, "signature"));
@@ -321,7 +321,7 @@ Result<ipc::ImageVerified> verifyStoredOci(const Store& store, const RoleStarter
                     .version = std::string(labelValue(record.labels, "version")),
                     .notBefore = 0};
   if (record.index) job.digests.push_back(*record.index);
-  Role role = TRY(startVouch(starter, job, bytes, TRY(keys.keysFor(record.name))));
+  Role role = TRY(startVouch(starter, job, bytes, TRY(keys.keysAndLogsFor(record.name))));
   const auto found = TRY(role.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
   const auto signers =
       decideSignatures(found, TRY(keys.fingerprintsFor(record.name)), record.name.text());
