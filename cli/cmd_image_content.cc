@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/command.h"
+#include "cli/oci_archive.h"
 #include "cli/options.h"
 #include "cli/own_paths.h"
 #include "cli/own_store.h"
@@ -107,6 +108,15 @@ Result<void> nameFile(FdRef file, FdRef directory, const Component& name, bool o
   return moved;
 }
 
+Result<std::vector<ipc::OciSignature>> signaturesOf(const ImageStore& images,
+                                                    const ipc::CatalogRecord& record) {
+  const auto opened = TRY(images.open());
+  if (!record.hasSignature || !opened) return std::vector<ipc::OciSignature>();
+  const Fd folder = TRY(opened->folder("signature"));
+  return ipc::decodeOciSignatures(
+      TRY(sys::readFile(folder, store::catalogName(record.image), limits::kSealedBytes)));
+}
+
 }  // namespace
 
 Result<int> imageExport(const Options& options, const std::vector<std::string>& arguments) {
@@ -128,6 +138,11 @@ Result<int> imageExport(const Options& options, const std::vector<std::string>& 
   const Fd directory =
       TRY(sys::openPath(slash == 0 ? "/" : path.substr(0, slash), O_RDONLY | O_DIRECTORY));
   const Fd file = TRY(sys::openTemporary(directory, 0644));
+  if (record.image.oci() != nullptr) {
+    TRY(writeOciArchive(file, record, files, TRY(signaturesOf(images, record))));
+    TRY(nameFile(file, directory, *name, wanted.overwrite));
+    return 0;
+  }
   const auto write = [&](std::span<const std::uint8_t> bytes) {
     return sys::writeAll(file, bytes);
   };

@@ -98,6 +98,8 @@ void override(std::string& field, std::string value) {
 void merge(Configuration& into, Configuration layer) {
   for (auto& [host, credential] : layer.auth) into.auth[host] = std::move(credential);
   for (auto& [registry, credential] : layer.docker) into.docker[registry] = std::move(credential);
+  for (auto& [registry, settings] : layer.registries)
+    into.registries[registry] = std::move(settings);
   override(into.data, std::move(layer.data));
   override(into.stage1Images, std::move(layer.stage1Images));
   override(into.stage1Name, std::move(layer.stage1Name));
@@ -138,6 +140,20 @@ Json authJson(const ipc::Credential& credential, bool secrets) {
   return document;
 }
 
+Json registryJson(const std::string& registry, const RegistrySettings& settings) {
+  Json document = entry("registry");
+  document["registry"] = registry;
+  document["mirrors"] = Json::array();
+  for (const RegistryMirror& mirror : settings.mirrors) {
+    const std::string path = mirror.prefix.empty() ? "" : "/" + mirror.prefix;
+    document["mirrors"].push_back(
+        {{"location", mirror.host + path}, {"insecure", mirror.insecure}});
+  }
+  document["insecure"] = settings.insecure;
+  document["lookasides"] = settings.lookasides;
+  return document;
+}
+
 // Tells each line once in a process: several steps of one command read the configuration.
 void tellOnce(const std::vector<std::string>& remarks) {
   static bool told = false;
@@ -170,6 +186,8 @@ Json configurationJson(const Configuration& configuration, bool secrets) {
                                {"password", secrets ? credential.password : kHidden}};
     all.push_back(std::move(document));
   }
+  for (const auto& [registry, settings] : configuration.registries)
+    all.push_back(registryJson(registry, settings));
   Json paths = entry("paths");
   paths["data"] = configuration.data;
   paths["stage1-images"] = configuration.stage1Images;

@@ -21,7 +21,20 @@ struct DockerCredential {
   std::string password;
 };
 
+// Where else the images of a registry are, and how it is talked to.
+struct RegistryMirror {
+  std::string host;    // "mirror.example:5000"
+  std::string prefix;  // before the repository's path: "hub" or empty
+  bool insecure = false;
+};
+struct RegistrySettings {
+  std::vector<RegistryMirror> mirrors;  // asked first, in this order
+  bool insecure = false;                // plain http, or a certificate that nobody vouches for
+  std::vector<std::string> lookasides;  // http(s) or file URLs of simple signatures
+};
+
 struct Configuration {
+  std::map<std::string, RegistrySettings> registries;  // by registry
   std::map<std::string, ipc::Credential> auth;  // by host, as Credential has it; region as written
   std::map<std::string, DockerCredential> docker;  // by registry
   std::string data;                                // absolute, or empty

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/configuration.h"
 #include "image/json_reader.h"
+#include "image/oci_reference.h"
 
 namespace airlock::cli {
 
@@ -145,6 +146,42 @@ Result<void> readStage1(const ObjectReader& file, Configuration& into) {
   return setOnce(into.stage1Location, location, "location of the default stage1 image");
 }
 
+// "mirror.example:5000/hub"
+Result<RegistryMirror> readMirror(const Json& value, const std::string& where) {
+  const ObjectReader reader = TRY(ObjectReader::of(value, where));
+  const std::string location = TRY(reader.text("location"));
+  const auto slash = std::min(location.find('/'), location.size());
+  RegistryMirror mirror{.host = TRY(parseDomain(location.substr(0, slash))),
+                        .prefix = location.substr(std::min(location.size(), slash + 1)),
+                        .insecure = TRY(reader.boolean("insecure"))};
+  // A repository below it must be one.
+  const auto place = image::parseRegistryImage(location + "/repository");
+  if (!place) return wrong("mirror " + airlock::quoted(location) + " is not HOST[:PORT][/PATH]");
+  return mirror;
+}
+
+Result<std::string> readLookaside(const Json& value, const std::string& where) {
+  const std::string url = value.is_string() ? value.get<std::string>() : std::string();
+  const bool known =
+      url.starts_with("https://") || url.starts_with("http://") || url.starts_with("file:///");
+  if (!known || url.size() > limits::kUrlBytes)
+    return wrong(where + " must be an https, http or file URL");
+  return url;
+}
+
+Result<void> readRegistry(const ObjectReader& file, Configuration& into) {
+  const std::string name = TRY(file.text("registry"));
+  if (name.empty()) return wrong("no registry specified");
+  RegistrySettings settings{
+      .mirrors = TRY(file.list<RegistryMirror>("mirrors", limits::kOciEndpoints - 1, readMirror)),
+      .insecure = TRY(file.boolean("insecure")),
+      .lookasides =
+          TRY(file.list<std::string>("lookasides", limits::kOciLookasides, readLookaside))};
+  if (!into.registries.emplace(TRY(parseRegistry(name)), std::move(settings)).second)
+    return wrong("settings for registry " + airlock::quoted(name) + " are already specified");
+  return {};
+}
+
 // The value of airlockKey or rktKey; they may both stand there when they say the same.
 Result<std::string> eitherName(const ObjectReader& file, const std::string& key) {
   const std::string ours = TRY(file.text("airlock" + key));
@@ -185,6 +222,7 @@ Result<void> readFile(const Json& document, const std::string& path,
     if (kind == "auth") return readAuth(file, into);
     if (kind == "dockerAuth") return readDockerAuth(file, into);
     if (kind == "paths") return readPaths(file, into);
+    if (kind == "registry") return readRegistry(file, into);
     return readStage1(file, into);
   };
   auto done = read();
@@ -203,7 +241,10 @@ bool isHostText(std::string_view text) {
 
 const std::vector<ConfigurationDirectory>& configurationDirectories() {
   static const std::vector<ConfigurationDirectory> directories = {
-      {"auth.d", {"auth", "dockerAuth"}}, {"paths.d", {"paths"}}, {"stage1.d", {"stage1"}}};
+      {"auth.d", {"auth", "dockerAuth"}},
+      {"paths.d", {"paths"}},
+      {"registries.d", {"registry"}},
+      {"stage1.d", {"stage1"}}};
   return directories;
 }
 

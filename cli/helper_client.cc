@@ -97,14 +97,23 @@ Result<void> findHelper(const Options& options) {
 
 bool helperReachable(const Options& options) { return findHelper(options).has_value(); }
 
-Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest& request,
-                               std::span<const FdRef> fds,
-                               const std::function<void(const ipc::Progress&)>& progress) {
-  const std::string bytes = TRY(ipc::encode(request));
+Result<HelperConversation> HelperConversation::open(const Options& options) {
   Connection connection = TRY(connect(options));
-  TRY(connection.channel.send(bytes, fds));
+  return HelperConversation(std::move(connection.channel), std::move(connection.child));
+}
+
+Result<void> HelperConversation::say(const std::string& bytes, std::span<const FdRef> fds) {
+  auto sent = channel_.send(bytes, fds);
+  if (sent) return {};
+  const auto answer = hear();
+  if (!answer) return std::unexpected(answer.error());
+  return sent;
+}
+
+Result<HelperAnswer> HelperConversation::hear(
+    const std::function<void(const ipc::Progress&)>& progress) {
   for (;;) {
-    auto message = TRY(connection.channel.receive(kAnswerMilliseconds));
+    auto message = TRY(channel_.receive(kAnswerMilliseconds));
     if (!message) {
       return refuse(ErrorKind::Failed, "E_HELPER", "the helper ended without an answer",
                     "See its log");
@@ -114,13 +123,29 @@ Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest&
       if (progress) progress(*step);
       continue;
     }
-    if (connection.child) static_cast<void>(connection.child->wait());
-    if (auto* failure = std::get_if<ipc::Failure>(&answer.reply))
+    if (auto* failure = std::get_if<ipc::Failure>(&answer.reply)) {
+      end();
       return std::unexpected(std::move(failure->error));
+    }
     for (std::size_t i = 0; i < message->fds.size(); ++i)
       answer.fds.push_back(TRY(message->fds.take(i)));
     return answer;
   }
+}
+
+void HelperConversation::end() {
+  if (child_) static_cast<void>(child_->wait());
+}
+
+Result<HelperAnswer> askHelper(const Options& options, const ipc::HelperRequest& request,
+                               std::span<const FdRef> fds,
+                               const std::function<void(const ipc::Progress&)>& progress) {
+  const std::string bytes = TRY(ipc::encode(request));
+  HelperConversation conversation = TRY(HelperConversation::open(options));
+  TRY(conversation.say(bytes, fds));
+  HelperAnswer answer = TRY(conversation.hear(progress));
+  conversation.end();
+  return answer;
 }
 
 }  // namespace airlock::cli

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 
 #include "base/process.h"
@@ -23,6 +24,23 @@ bool helperReachable(const Options& options);
 struct HelperAnswer {
   ipc::HelperReply reply;  // never Failure, never Progress
   std::vector<Fd> fds;
+};
+
+// A connection over which more than one message goes either way.
+class HelperConversation {
+ public:
+  static Result<HelperConversation> open(const Options& options);
+  // What the helper has said in the meantime is the error where it takes no more.
+  Result<void> say(const std::string& bytes, std::span<const FdRef> fds);
+  Result<HelperAnswer> hear(const std::function<void(const ipc::Progress&)>& progress = {});
+  // After its last answer.
+  void end();
+
+ private:
+  HelperConversation(ipc::Channel channel, std::optional<Child> child)
+      : channel_(std::move(channel)), child_(std::move(child)) {}
+  ipc::Channel channel_;
+  std::optional<Child> child_;  // a helper that was started for this
 };
 
 // One request, one answer; a Failure comes back as the error.  E_HELPER when no helper can be

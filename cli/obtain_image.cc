@@ -16,6 +16,7 @@
 #include "cli/download_cache.h"
 #include "cli/fetch_client.h"
 #include "cli/go_format.h"
+#include "cli/obtain_oci_image.h"
 #include "cli/options.h"
 #include "cli/own_paths.h"
 #include "cli/own_store.h"
@@ -103,12 +104,6 @@ class Obtaining {
         chain_(chain),
         expected_(expected) {}
 
-  std::unexpected<Error> notImported() const {
-    return refuse(ErrorKind::Unsupported, "E_UNSUPPORTED",
-                  "docker images are not supported by this version: " + quoted(argument_),
-                  "convert the image to an ACI and name the file or its URL");
-  }
-
   Result<ipc::CatalogRecord> operator()(const image::HashPrefix&) {
     return images_.resolve(argument_);
   }
@@ -139,8 +134,15 @@ class Obtaining {
     return refreshed(TRY(remote(download, {.url = web.url}, {})));
   }
 
-  Result<ipc::CatalogRecord> operator()(const image::RegistryImage&) { return notImported(); }
-  Result<ipc::CatalogRecord> operator()(const image::LocalOciImage&) { return notImported(); }
+  Result<ipc::CatalogRecord> operator()(const image::RegistryImage& image) {
+    TRY(refuseSignatureFile());
+    return obtainOciImage(options_, images_, image, policy_);
+  }
+
+  Result<ipc::CatalogRecord> operator()(const image::LocalOciImage& image) {
+    TRY(refuseSignatureFile());
+    return obtainOciImage(options_, images_, image);
+  }
 
   Result<ipc::CatalogRecord> operator()(const image::NamedImage& named) {
     if (policy_ != PullPolicy::Update) {
@@ -161,6 +163,15 @@ class Obtaining {
     std::string key = named.name.text();
     for (const Label& label : named.labels) key += "," + label.name + "=" + label.value;
     return key;
+  }
+
+  // The signatures of such an image are where it is, or where the configuration says.
+  Result<void> refuseSignatureFile() const {
+    if (signatureFile_.empty()) return {};
+    return refuse(
+        ErrorKind::Invalid, "E_USAGE",
+        "--signature names the detached signature of an ACI, and " + quoted(argument_) + " is none",
+        "Leave it out: signatures are looked for in the registry");
   }
 
   Result<Fd> openSignature(const std::string& path) const {

@@ -24,6 +24,18 @@ std::unexpected<Error> notFound(const std::string& argument) {
 
 }  // namespace
 
+Result<std::optional<ipc::CatalogRecord>> findOciImage(const store::Store& store,
+                                                       const image::RegistryImage& image) {
+  const ImageName name = TRY(image::imageNameOf(image.repository));
+  if (!image.digest) return store.find(name, {{"version", image.tag}});
+  // The digest may be that of the index, too.
+  for (ipc::CatalogRecord& record : TRY(store.images())) {
+    const bool same = record.image == ImageId(*image.digest) || record.index == image.digest;
+    if (same && record.name == name) return std::optional(std::move(record));
+  }
+  return std::optional<ipc::CatalogRecord>();
+}
+
 Result<ImageStore> ImageStore::choose(const Options& options) {
   if (helperReachable(options)) return ImageStore(options, true, options.dir);
   if (options.dirGiven) return ImageStore(options, false, options.dir);
@@ -71,6 +83,11 @@ Result<ipc::CatalogRecord> ImageStore::resolve(const std::string& argument) cons
     if (!found && found.error().kind() == ErrorKind::Missing) return notFound(argument);
     return found;
   }
+  if (const auto* registry = std::get_if<image::RegistryImage>(&reference)) {
+    auto found = TRY(findOciImage(*opened, *registry));
+    if (!found) return notFound(argument);
+    return *std::move(found);
+  }
   const auto* named = std::get_if<image::NamedImage>(&reference);
   if (named == nullptr) {
     return refuse(ErrorKind::Invalid, "E_REFERENCE",
@@ -112,6 +129,54 @@ Result<store::ImportOutcome> ImageStore::import(const ipc::ImportRequest& reques
                                  .importerUid = ::geteuid()};
   return store::importImage(own, TRY(store::RoleStarter::create()), TRY(keys()), input,
                             [](const ImageName&) { return Result<std::string>("own store"); });
+}
+
+Result<OciImporting> ImageStore::beginImport(const ipc::ImportOciRequest& request,
+                                             const OciImporting::Documents& documents) const {
+  OciImporting importing;
+  if (throughHelper_) {
+    std::vector<FdRef> fds = {documents.manifest, documents.config, documents.signatures};
+    if (documents.index) fds.push_back(*documents.index);
+    importing.helper_ = TRY(HelperConversation::open(options_));
+    TRY(importing.helper_->say(TRY(ipc::encode(ipc::HelperRequest(request))), fds));
+    HelperAnswer answer = TRY(importing.helper_->hear());
+    auto* wanted = std::get_if<ipc::LayersWanted>(&answer.reply);
+    if (wanted == nullptr)
+      return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
+    importing.wanted_ = std::move(wanted->layers);
+    return importing;
+  }
+  importing.own_ = std::make_unique<OciImporting::Own>(OciImporting::Own{
+      TRY(openOwn()), TRY(store::RoleStarter::create()), TRY(keys()), std::nullopt});
+  OciImporting::Own& own = *importing.own_;
+  own.import = TRY(
+      store::OciImport::begin(own.store, own.starter, own.keys,
+                              {.manifest = documents.manifest,
+                               .config = documents.config,
+                               .signatures = documents.signatures,
+                               .index = documents.index,
+                               .name = request.name,
+                               .labels = request.labels,
+                               .origin = request.origin,
+                               .skipSignature = request.skipSignature,
+                               .importerUid = ::geteuid()},
+                              [](const ImageName&) { return Result<std::string>("own store"); }));
+  importing.wanted_ = own.import->wanted();
+  return importing;
+}
+
+Result<void> OciImporting::give(std::uint32_t index, Fd file) {
+  if (own_) return own_->import->take(index, file);
+  const FdRef fds[] = {file};
+  return helper_->say(TRY(ipc::encode(ipc::OciLayerFile{index})), fds);
+}
+
+Result<ipc::Imported> OciImporting::finish() && {
+  if (own_) return (*std::move(own_->import)).finish();
+  HelperAnswer answer = TRY(helper_->hear());
+  helper_->end();
+  if (auto* imported = std::get_if<ipc::Imported>(&answer.reply)) return std::move(*imported);
+  return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
 }
 
 Result<ipc::ImageVerified> ImageStore::verify(const ipc::CatalogRecord& record) const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,13 +12,49 @@
 
 #include "base/result.h"
 #include "cli/command.h"
+#include "cli/helper_client.h"
+#include "image/oci_reference.h"
 #include "ipc/helper_messages.h"
 #include "ipc/records.h"
 #include "store/import.h"
 #include "store/keystore.h"
+#include "store/oci_import.h"
 #include "store/store.h"
 
 namespace airlock::cli {
+
+// An OCI image on its way into the store: through the helper, or by ourselves into an own one.
+class OciImporting {
+ public:
+  struct Documents {
+    FdRef manifest;
+    FdRef config;
+    FdRef signatures;
+    std::optional<FdRef> index;
+  };
+  // Layers that the store lacks, by their number in the manifest.
+  const std::vector<std::uint32_t>& wanted() const { return wanted_; }
+  // One of these, open for reading at its start.
+  Result<void> give(std::uint32_t index, Fd file);
+  // After all of them.
+  Result<ipc::Imported> finish() &&;
+
+ private:
+  friend class ImageStore;
+  struct Own {
+    store::Store store;
+    store::RoleStarter starter;
+    store::KeyStore keys;
+    std::optional<store::OciImport> import;
+  };
+  std::optional<HelperConversation> helper_;
+  std::unique_ptr<Own> own_;
+  std::vector<std::uint32_t> wanted_;
+};
+
+// The stored image that a reference means: the newest of the tag, or the one of the digest.
+Result<std::optional<ipc::CatalogRecord>> findOciImage(const store::Store& store,
+                                                       const image::RegistryImage& image);
 
 class ImageStore {
  public:
@@ -40,6 +77,9 @@ class ImageStore {
   // first.
   Result<store::ImportOutcome> import(const ipc::ImportRequest& request, FdRef image,
                                       std::optional<FdRef> signature) const;
+  // An OCI image into this store, layer by layer.
+  Result<OciImporting> beginImport(const ipc::ImportOciRequest& request,
+                                   const OciImporting::Documents& documents) const;
   // The files as they came, or the trees that run (EROFS images, the topmost first), for reading.
   enum class Content { File, Tree };
   Result<std::vector<Fd>> openContent(const ipc::CatalogRecord& record, Content content) const;

@@ -15,6 +15,7 @@ namespace airlock::image {
 namespace {
 constexpr std::string_view kExtension = ".aci";
 constexpr std::string_view kHashPrefix = "sha512-";
+constexpr std::string_view kOciHashPrefix = "sha256-";
 constexpr std::string_view kCimd = "cimd:";
 
 std::unexpected<Error> bad(std::string message, std::string hint = {}) {
@@ -215,7 +216,7 @@ Result<ImageReference> parseImageReference(
     return bad("not an image: " + airlock::quoted(argument),
                "options of an app come after its image, arguments of the app after --");
   }
-  if (argument.starts_with(kHashPrefix)) {
+  if (argument.starts_with(kHashPrefix) || argument.starts_with(kOciHashPrefix)) {
     if (const auto hash = checkImageHash(argument); !hash) {
       return bad(airlock::quoted(argument) + " is not an image id: " + hash.error().message());
     }

@@ -161,14 +161,17 @@ Result<void> checkWebUrl(std::string_view text) {
 Result<void> checkImageHash(std::string_view text) {
   const auto dash = text.find('-');
   if (dash == text.npos) return bad("badly formatted hash string");
-  if (text.substr(0, dash) != "sha512") {
+  const std::string_view algorithm = text.substr(0, dash);
+  if (algorithm != "sha512" && algorithm != "sha256") {
     return bad("unrecognized hash type: " + printable(text.substr(0, dash).substr(0, 32)));
   }
   const std::string_view hex = text.substr(dash + 1);
   if (hex.empty()) return bad("unexpected empty hash value");
   const auto isHex = [](char c) { return isDigit(c) || (c >= 'a' && c <= 'f'); };
-  if (hex.size() < 2 || hex.size() > 128 || !std::ranges::all_of(hex, isHex)) {
-    return bad("badly formatted hash string: expected sha512- and 2 to 128 lower case hex digits");
+  const std::size_t most = algorithm == "sha512" ? 128 : 64;
+  if (hex.size() < 2 || hex.size() > most || !std::ranges::all_of(hex, isHex)) {
+    return bad("badly formatted hash string: expected " + std::string(algorithm) + "- and 2 to " +
+               std::to_string(most) + " lower case hex digits");
   }
   return {};
 }

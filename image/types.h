@@ -25,8 +25,9 @@ Result<void> checkIdentifier(std::string_view text);
 Result<void> checkDate(std::string_view text);
 // http:// or https:// with a host and no white space or control characters.
 Result<void> checkWebUrl(std::string_view text);
-// "sha512-" and 2 to 128 hex digits.  appc does not check the length, and pod manifests that rkt
-// wrote hold half a digest: the store decides which image it is.
+// "sha512-" and 2 to 128 hex digits, or "sha256-" and 2 to 64: the id of an OCI image.  appc does
+// not check the length, and pod manifests that rkt wrote hold half a digest: the store decides
+// which image it is.
 Result<void> checkImageHash(std::string_view text);
 // ^[A-Za-z_][A-Za-z_0-9.-]*$ (test J09: no '=', newline or NUL).
 Result<void> checkEnvironmentName(std::string_view text);

@@ -53,6 +53,8 @@ TEST(Types, ImageHashesMayBeShort) {
     EXPECT_FALSE(checkImageHash(bad)) << bad;
   }
   EXPECT_FALSE(checkImageHash("sha512-" + std::string(129, 'f')));
+  EXPECT_TRUE(checkImageHash("sha256-" + std::string(64, 'f')));
+  EXPECT_FALSE(checkImageHash("sha256-" + std::string(65, 'f')));
 }
 
 TEST(Types, J09_EnvironmentNamesHoldNothingThatSplits) {

@@ -30,7 +30,7 @@ inline constexpr const char* kHelperSocketName = "helper.sock";
 Component name(std::string_view constant);
 
 // clang-format off
-// DIR/VERSION                    0644  the store format, "2\n"
+// DIR/VERSION                    0644  the store format, "3\n"
 // DIR/store/                     0755
 //   lock                         0600  flock: shared while an import commits, exclusive while files go
 //   catalog/<image id>           0644  CatalogRecord; its rename is the moment an image exists
@@ -54,7 +54,7 @@ Component name(std::string_view constant);
 //   status/<app>                 0644  "<exit status>\n"; the directory belongs to the pod's root
 //   {upper/<app>,volumes/<name>} 0700  what the app wrote, in fs beside overlayfs's work; empty volumes
 // clang-format on
-inline constexpr int kFormatVersion = 2;
+inline constexpr int kFormatVersion = 3;
 inline constexpr int kOldestFormat = 1;  // that can be migrated, and read as it is
 
 Component catalogName(const ImageId& image);

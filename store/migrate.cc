@@ -59,7 +59,12 @@ struct Migration {
   int from;
   Result<void> (*step)(FdRef store);
 };
-constexpr Migration kMigrations[] = {{1, addNameIndex}};
+
+// 2 to 3: nothing of what is there changes.  OCI images may come, which an engine of format 2 would
+// not know how to mount, and of whose layers it would not know that they are used.
+Result<void> admitOciImages(FdRef) { return {}; }
+
+constexpr Migration kMigrations[] = {{1, addNameIndex}, {2, admitOciImages}};
 
 }  // namespace
 

@@ -33,7 +33,7 @@ class MigrateTest : public StoreTest {
     ASSERT_TRUE(tiny);
     EXPECT_EQ(labelValue(tiny->labels, "version"), "1.0");
     EXPECT_TRUE(tiny->dependencies.empty());
-    EXPECT_TRUE(store.openTree(*tiny));
+    EXPECT_TRUE(store.openTrees(*tiny));
     EXPECT_TRUE(store.openBlob(*tiny));
     EXPECT_NE(store.manifest(*tiny).value().find("example.test/tiny"), std::string::npos);
   }

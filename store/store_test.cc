@@ -91,10 +91,10 @@ TEST_F(StoreTest, C01_AStoreThatOthersCanWriteIsRefused) {
 TEST_F(StoreTest, ANewerFormatIsLeftAlone) {
   open();
   Fd top = sys::openPath(path_, O_RDONLY | O_DIRECTORY).value();
-  ASSERT_TRUE(sys::replaceFile(top, name("VERSION"), "3\n", 0644));
+  ASSERT_TRUE(sys::replaceFile(top, name("VERSION"), "4\n", 0644));
   EXPECT_EQ(Store::openForWriting(path_).error().code(), "E_STORE");
   EXPECT_EQ(Store::openForReading(path_).error().code(), "E_STORE");
-  EXPECT_EQ(sys::readFile(top, name("VERSION"), 64).value(), "3\n");
+  EXPECT_EQ(sys::readFile(top, name("VERSION"), 64).value(), "4\n");
 }
 
 TEST_F(StoreTest, TheNameIndexFollowsTheCatalog) {

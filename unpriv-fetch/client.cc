@@ -186,7 +186,9 @@ struct Client::State {
   std::unique_ptr<CURL, EasyDeleter> easy;
 
   Result<void> prepare(const Request& request, Hop& hop, const List& headers);
-  const ipc::Credential* credentialFor(const Hop& hop) const;
+  const ipc::Credential* credentialFor(const Request& request, const Hop& hop) const;
+  bool mayAuthorise(const Request& request, const Hop& hop) const;
+  Result<List> headerList(const Request& request, const Hop& hop) const;
   Result<void> perform(const Request& request, Hop& hop);
   Result<Url> redirectTarget(const Hop& hop) const;
 };
@@ -233,6 +235,16 @@ void setTls(Options& options, const ClientOptions& client) {
   options.set(CURLOPT_PROXY_CAPATH, none);
 }
 
+void setClientCertificate(Options& options, const ClientOptions& client) {
+  const auto blob = [](const std::string& text) {
+    return curl_blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_COPY};
+  };
+  curl_blob certificate = blob(client.clientCertificate);
+  curl_blob key = blob(client.clientKey);
+  options.set(CURLOPT_SSLCERT_BLOB, &certificate);
+  options.set(CURLOPT_SSLKEY_BLOB, &key);
+}
+
 void setHttp(Options& options, bool allowHttp) {
   const char* const schemes = allowHttp ? "http,https" : "https";
   options.set(CURLOPT_PROTOCOLS_STR, schemes);
@@ -269,6 +281,8 @@ void setCredential(Options& options, const ipc::Credential& credential) {
       options.set(CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
       options.set(CURLOPT_XOAUTH2_BEARER, credential.secret.c_str());
       return;
+    case ipc::Credential::Kind::Identity:
+      return;  // only token servers are told (registry_token.h)
     case ipc::Credential::Kind::Aws:
       options.set(CURLOPT_AWS_SIGV4, ("aws:amz:" + credential.region + ":s3").c_str());
       options.set(CURLOPT_USERNAME, credential.user.c_str());
@@ -279,12 +293,18 @@ void setCredential(Options& options, const ipc::Credential& credential) {
 
 }  // namespace
 
-const ipc::Credential* Client::State::credentialFor(const Hop& hop) const {
+const ipc::Credential* Client::State::credentialFor(const Request& request, const Hop& hop) const {
   // Without a check of the certificate anybody on the way would be told.
   if (!hop.response.url.https() || options.skipTlsCheck || !hop.firstHost) return nullptr;
+  if (!request.authorization.empty()) return nullptr;
   const auto found =
       std::ranges::find(options.credentials, hop.response.url.authority(), &ipc::Credential::host);
   return found == options.credentials.end() ? nullptr : &*found;
+}
+
+bool Client::State::mayAuthorise(const Request& request, const Hop& hop) const {
+  if (request.authorization.empty() || !hop.firstHost) return false;
+  return request.openAuthorization || (hop.response.url.https() && !options.skipTlsCheck);
 }
 
 Result<void> Client::State::prepare(const Request& request, Hop& hop, const List& headers) {
@@ -300,10 +320,17 @@ Result<void> Client::State::prepare(const Request& request, Hop& hop, const List
   set.set(CURLOPT_NOPROXY, "");                       // decided above
   set.set(CURLOPT_HTTPHEADER, headers.get());
   set.set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));  // none of them to a proxy
-  if (const ipc::Credential* credential = credentialFor(hop)) {
+  if (const ipc::Credential* credential = credentialFor(request, hop)) {
     setCredential(set, *credential);
     hop.response.identified = true;
   }
+  if (mayAuthorise(request, hop)) hop.response.identified = !request.openAuthorization;
+  if (!request.form.empty()) {
+    set.set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.form.size()));
+    set.set(CURLOPT_POSTFIELDS, request.form.c_str());
+  }
+  if (hop.response.url.authority() == options.certificateHost && hop.response.url.https())
+    setClientCertificate(set, options);
   set.set(CURLOPT_ERRORBUFFER, hop.curlText.data());
   set.set(CURLOPT_WRITEFUNCTION, &onBody);
   set.set(CURLOPT_WRITEDATA, &hop);
@@ -314,23 +341,29 @@ Result<void> Client::State::prepare(const Request& request, Hop& hop, const List
   return set.done();
 }
 
+Result<List> Client::State::headerList(const Request& request, const Hop& hop) const {
+  std::vector<std::string> lines = request.headers;
+  const ipc::Credential* credential = credentialFor(request, hop);
+  if (credential != nullptr && credential->kind == ipc::Credential::Kind::Aws)
+    lines.emplace_back(kAwsPayload);
+  if (mayAuthorise(request, hop)) lines.push_back("Authorization: " + request.authorization);
+  List headers;
+  for (const std::string& line : lines) {
+    curl_slist* longer = ::curl_slist_append(headers.get(), line.c_str());
+    if (longer == nullptr) return fail(ErrorKind::Failed, "no memory for a header");
+    static_cast<void>(headers.release());
+    headers.reset(longer);
+  }
+  return headers;
+}
+
 Result<void> Client::State::perform(const Request& request, Hop& hop) {
   if (hop.response.url.https() && !options.skipTlsCheck && options.caBundle.empty()) {
     return refuse(ErrorKind::Missing, "E_TLS",
                   "this system has no certificate authorities to check " + host(hop) + " with",
                   "install ca-certificates, or name a CA file");
   }
-  List headers;
-  std::vector<std::string> lines = request.headers;
-  const ipc::Credential* credential = credentialFor(hop);
-  if (credential != nullptr && credential->kind == ipc::Credential::Kind::Aws)
-    lines.emplace_back(kAwsPayload);
-  for (const std::string& header : lines) {
-    curl_slist* longer = ::curl_slist_append(headers.get(), header.c_str());
-    if (longer == nullptr) return fail(ErrorKind::Failed, "no memory for a header");
-    headers.release();
-    headers.reset(longer);
-  }
+  const List headers = TRY(headerList(request, hop));
   hop.easy = easy.get();
   TRY(prepare(request, hop, headers));
   const CURLcode code = ::curl_easy_perform(easy.get());
@@ -384,6 +417,10 @@ Result<Response> Client::get(const Request& request, const Body& body) {
             .headerBytes = &headerBytes};
     TRY(state_->perform(request, hop));
     if (!isRedirect(hop.response.status)) return std::move(hop.response);
+    if (!request.form.empty()) {
+      return refuse(ErrorKind::Invalid, "E_REDIRECT",
+                    quoted(url.text()) + " redirects what it was to be told");
+    }
     url = TRY(state_->redirectTarget(hop));
     // For good: the way back to the first host has been chosen by another.
     firstHost = firstHost && url.https() && url.authority() == request.url.authority();

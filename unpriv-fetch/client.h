@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One HTTP GET, with every rule about what a server may answer: the only user of libcurl.  The
+// One HTTP request, with every rule about what a server may answer: the only user of libcurl.  The
 // fetcher only.
 #pragma once
 
@@ -24,6 +24,10 @@ struct ClientOptions {
   std::string proxy;  // URL or host:port; empty: none, whatever the environment says
   std::string noProxy;
   std::string caBundle;  // PEM; the only certificates that are trusted
+  // PEM, of a TLS client; shown to `certificateHost` ("example.com:8443") and nobody else.
+  std::string clientCertificate;
+  std::string clientKey;
+  std::string certificateHost;
   std::vector<ipc::Credential> credentials;
 };
 
@@ -31,8 +35,13 @@ struct Request {
   Url url;
   Reach namedBy =
       Reach::Machine;  // how far the server that named the URL reaches; Machine: the user named it
-  std::vector<std::string> headers;  // "Name: value"
-  bool large = false;                // no limit on the whole time, only on slowness
+  std::vector<std::string> headers;  // "Name: value"; also sent to where a redirect leads
+  // Value of the Authorization header, in place of a configured credential; goes where that would
+  // go.  A token that anybody can have may go to the same host without TLS, too.
+  std::string authorization;
+  bool openAuthorization = false;
+  std::string form;  // application/x-www-form-urlencoded: makes it a POST, which no redirect moves
+  bool large = false;  // no limit on the whole time, only on slowness
 };
 
 struct Response {
@@ -66,7 +75,7 @@ class Client {
   // limits::kHeaderBytes of header, all redirects together. E_SHORT: the body ended early, or its
   // length contradicts itself.  E_ENCODING: an encoded body. E_ADDRESS: the address is nearer than
   // the server that named it. A status of 400 and more is a Response, not an error.
-  Result<Response> get(const Request& request, const Body& body);
+  Result<Response> get(const Request& request, const Body& body);  // or POST, with a form
 
   const ClientOptions& options() const;
 

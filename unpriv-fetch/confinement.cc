@@ -29,6 +29,7 @@ constexpr std::array<const char*, 12> kReadable{"/etc/resolv.conf",
                                                 "/run/resolvconf"};
 
 constexpr rlim_t kOpenFiles = 64;
+constexpr rlim_t kManyFiles = 256;
 
 Result<void> startLibraries() {
   if (::curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -47,16 +48,19 @@ Result<void> refuseRoot() {
                 "start it as the user airlock-fetch, as airlock does");
 }
 
-Result<sandbox::Enforced> confine(std::vector<int> keep, std::uint64_t largestFile) {
+Result<sandbox::Enforced> confine(Needs needs) {
   TRY(startLibraries());
   sandbox::Confinement confinement;
   confinement.filter = sandbox::policies::kFetch;
   for (const char* path : kReadable) {
     confinement.paths.push_back({.path = path, .access = sandbox::kRead, .optional = true});
   }
-  confinement.keep = std::move(keep);
+  for (const int directory : needs.directories)
+    confinement.paths.push_back({.descriptor = directory, .access = sandbox::kRead});
+  confinement.keep = std::move(needs.keep);
   confinement.network = true;
-  confinement.limits = {{RLIMIT_FSIZE, largestFile}, {RLIMIT_NOFILE, kOpenFiles}};
+  confinement.limits = {{RLIMIT_FSIZE, needs.largestFile},
+                        {RLIMIT_NOFILE, needs.manyFiles ? kManyFiles : kOpenFiles}};
   return sandbox::enter(confinement);
 }
 

@@ -190,7 +190,8 @@ ipc::FetchKeysJob Fetch::keysJob(const std::string& prefix) {
   return {.options = {}, .hasCaBundle = true, .prefix = prefix, .url = ""};
 }
 
-Running Fetch::start(const ipc::FetchJob& job, const std::string& before, bool asRoot) {
+Running Fetch::start(const ipc::FetchJob& job, const std::string& before, bool asRoot, FdRef source,
+                     std::vector<FdRef> others) {
   sys::SocketPair sockets = sys::socketPair().value();
   Result<Child> child = spawnProgram(
       "airlock-fetch", {},
@@ -203,7 +204,9 @@ Running Fetch::start(const ipc::FetchJob& job, const std::string& before, bool a
   const Fd bundle = memory(world().bundle);
   std::vector<FdRef> fds{running.output};
   if (std::holds_alternative<ipc::FetchImageJob>(job)) fds.push_back(running.signature);
+  if (source.valid()) fds.push_back(source);
   if (std::visit([](const auto& one) { return one.hasCaBundle; }, job)) fds.push_back(bundle);
+  fds.insert(fds.end(), others.begin(), others.end());
   // A fetcher that refuses at once does not wait for its job.
   const Result<void> sent = running.channel.send(ipc::encode(job).value(), fds);
   EXPECT_TRUE(sent || asRoot);
@@ -241,6 +244,8 @@ std::vector<std::string> Fetch::requests() {
   }
   return lines;
 }
+
+std::string Fetch::directory() { return world().directory; }
 
 ExitStatus Fetch::probe(const std::string& attempt) {
   Result<Child> child =

@@ -85,7 +85,7 @@ const std::array<std::pair<std::string_view, std::function<bool()>>, 17> kAttemp
 
 int main(std::string_view attempt) {
   const Result<void> notRoot = refuseRoot();
-  const Result<sandbox::Enforced> enforced = notRoot ? confine({}, 0) : fail(notRoot.error());
+  const Result<sandbox::Enforced> enforced = notRoot ? confine({}) : fail(notRoot.error());
   if (!enforced) {
     ::dprintf(STDERR_FILENO, "%s\n", enforced.error().text().c_str());
     return kUnknown;

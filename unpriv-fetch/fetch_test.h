@@ -56,8 +56,10 @@ class Fetch : public ::testing::Test {
   static ipc::FetchImageJob imageJob(const std::string& url);
   static ipc::FetchImageJob nameJob(const std::string& name, std::vector<Label> labels = {});
   static ipc::FetchKeysJob keysJob(const std::string& prefix);
+  // `source` and `others` are what comes with a FetchOciJob before and after the CA bundle.
   static Running start(const ipc::FetchJob& job, const std::string& before = "",
-                       bool asRoot = false);
+                       bool asRoot = false, FdRef source = FdRef(-1),
+                       std::vector<FdRef> others = {});
   static Outcome finish(Running running);
   static Outcome fetch(const ipc::FetchJob& job, const std::string& before = "") {
     return finish(start(job, before));
@@ -69,6 +71,8 @@ class Fetch : public ::testing::Test {
   // Lines of the server's log since the test began.
   static std::vector<std::string> requests();
   static ExitStatus probe(const std::string& attempt);
+  // Where the test server's certificates and files are.
+  static std::string directory();
 
  private:
   static std::string skipReason_;

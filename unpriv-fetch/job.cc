@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unpriv-fetch/job.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -14,59 +11,20 @@
 #include "base/syscall.h"
 #include "unpriv-fetch/discovery.h"
 #include "unpriv-fetch/download.h"
+#include "unpriv-fetch/job_descriptors.h"
 
 namespace airlock::fetch {
 namespace {
 
-// Where distributions keep the certificates that they trust: Debian, Fedora, SUSE, Alpine.
-constexpr std::array<const char*, 4> kSystemBundles{"/etc/ssl/certs/ca-certificates.crt",
-                                                    "/etc/pki/tls/certs/ca-bundle.crt",
-                                                    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
-
 constexpr std::string_view kSignatureLabel = "Downloading signature";
-
-Result<std::string> readBundle(FdRef file) {
-  return inContext(sys::readAll(file, limits::kCaBundleBytes), "read the CA bundle");
-}
-
-Result<std::string> systemBundle() {
-  for (const char* path : kSystemBundles) {
-    Result<Fd> file = sys::openPath(path, O_RDONLY);
-    if (file) return readBundle(*file);
-  }
-  return std::string();  // an error only when somebody asks for https
-}
-
-Result<Fd> takeOutput(ipc::FdTable& fds, std::size_t index) {
-  Fd file = TRY(fds.take(index));
-  const int flags = ::fcntl(file.get(), F_GETFL);
-  if (flags < 0) return failErrno("fcntl F_GETFL");
-  const bool writable = (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_RDONLY;
-  if (!writable || !S_ISREG(TRY(sys::status(file)).st_mode)) {
-    return refuse(
-        ErrorKind::Invalid, "E_FD",
-        "descriptor " + std::to_string(index) + " of the job is no regular file open for writing");
-  }
-  return file;
-}
 
 Result<void> takeBundle(Work& work, bool inJob, ipc::FdTable& fds, std::size_t index) {
   if (inJob) {
-    const Fd bundle = TRY(fds.take(index));
-    work.client.caBundle = TRY(readBundle(bundle));
+    work.client.caBundle = TRY(takePem(fds, index));
   } else {
     work.client.caBundle = TRY(systemBundle());
   }
   return {};
-}
-
-ClientOptions clientOptions(const ipc::FetchOptions& options) {
-  return {.allowHttp = options.allowHttp,
-          .skipTlsCheck = options.skipTlsCheck,
-          .proxy = options.proxy,
-          .noProxy = options.noProxy,
-          .caBundle = {},
-          .credentials = options.credentials};
 }
 
 Result<Work> prepare(const ipc::FetchImageJob& job, ipc::FdTable& fds) {
@@ -219,7 +177,7 @@ std::vector<int> Work::descriptors() const {
   return all;
 }
 
-Result<Work> prepareWork(ipc::FetchJob job, ipc::FdTable fds) {
+Result<Work> prepareWork(FileJob job, ipc::FdTable fds) {
   Work work = TRY(std::visit([&](const auto& which) { return prepare(which, fds); }, job));
   work.job = std::move(job);
   return work;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Does one job of ipc/fetch_messages.h with the descriptors that came with it.  The fetcher only.
+// Does one job of ipc/fetch_messages.h that fills files: an ACI and its signature, or keys.  (Those
+// for Docker and OCI images: oci_job.h.)  The fetcher only.
 #pragma once
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/fd.h"
@@ -14,9 +16,11 @@
 
 namespace airlock::fetch {
 
+using FileJob = std::variant<ipc::FetchImageJob, ipc::FetchKeysJob>;
+
 // A job with its descriptors taken and checked.
 struct Work {
-  ipc::FetchJob job;
+  FileJob job;
   Fd output;                      // the image, or the keys
   Fd signature;                   // of an image job only
   ClientOptions client;           // with the CA bundle read
@@ -29,7 +33,7 @@ struct Work {
 // E_FD: too few or too many descriptors, or one that is no regular file open for writing.
 // E_LIMIT: a CA bundle of more than limits::kCaBundleBytes.  Without one in the job, the system's
 // is read.
-Result<Work> prepareWork(ipc::FetchJob job, ipc::FdTable fds);
+Result<Work> prepareWork(FileJob job, ipc::FdTable fds);
 
 // Does it; the value is the event that ends the job.
 Result<ipc::FetchEvent> run(const Work& work, Events& events);

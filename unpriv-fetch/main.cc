@@ -14,25 +14,42 @@
 #include "unpriv-fetch/confinement.h"
 #include "unpriv-fetch/events.h"
 #include "unpriv-fetch/job.h"
+#include "unpriv-fetch/oci_job.h"
 
 namespace airlock::fetch {
 namespace {
 
 constexpr int kJobTimeout = 30'000;  // milliseconds: whoever starts us sends the job at once
 
+Result<void> confineFor(Needs needs, const ipc::Channel& channel) {
+  needs.keep.push_back(channel.fd().get());
+  const sandbox::Enforced enforced = TRY(confine(std::move(needs)));
+  if (!enforced.landlock.files) {
+    log(LogLevel::Warn, "fetch",
+        "no Landlock in this kernel: files that the user can read stay readable");
+  }
+  return {};
+}
+
 Result<ipc::FetchEvent> work(ipc::Channel& channel, Events& events) {
   TRY(refuseRoot());
   std::optional<ipc::Message> message = TRY(channel.receive(kJobTimeout));
   if (!message) return refuse(ErrorKind::Failed, "E_JOB", "no job came");
   ipc::FetchJob wanted = TRY(ipc::decodeFetchJob(message->bytes));
-  const Work job = TRY(prepareWork(std::move(wanted), std::move(message->fds)));
-  std::vector<int> keep = job.descriptors();
-  keep.push_back(channel.fd().get());
-  const sandbox::Enforced enforced = TRY(confine(std::move(keep), job.largestFile));
-  if (!enforced.landlock.files) {
-    log(LogLevel::Warn, "fetch",
-        "no Landlock in this kernel: files that the user can read stay readable");
+  if (auto* oci = std::get_if<ipc::FetchOciJob>(&wanted)) {
+    const OciWork job = TRY(prepareOciWork(std::move(*oci), std::move(message->fds)));
+    TRY(confineFor({.keep = job.descriptors(),
+                    .directories = job.directories(),
+                    .largestFile = job.largestFile,
+                    .manyFiles = true},
+                   channel));
+    return runOci(job, channel, events);
   }
+  auto* image = std::get_if<ipc::FetchImageJob>(&wanted);
+  FileJob files = image != nullptr ? FileJob(std::move(*image))
+                                   : FileJob(std::get<ipc::FetchKeysJob>(std::move(wanted)));
+  const Work job = TRY(prepareWork(std::move(files), std::move(message->fds)));
+  TRY(confineFor({.keep = job.descriptors(), .largestFile = job.largestFile}, channel));
   return run(job, events);
 }
 

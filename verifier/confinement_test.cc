@@ -36,7 +36,7 @@ INSTANTIATE_TEST_SUITE_P(Starters, Confinement, ::testing::Values(Starter::Root,
                          });
 
 TEST_P(Confinement, RolesThatParseImagesCanDoNothingButCompute) {
-  for (const char* role : {"inflate", "unpack", "check", "extract"}) {
+  for (const char* role : {"inflate", "unpack", "check", "extract", "describe"}) {
     for (const char* attempt :
          {"open-passwd", "open-proc", "open-null", "create-file", "connect-inet", "socket-netlink",
           "exec-shell", "fork", "ptrace-parent", "mount", "unshare", "clone-namespace",

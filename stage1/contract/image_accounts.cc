@@ -129,7 +129,24 @@ Result<ImageUser> resolveUser(FdRef root, std::string_view user, bool describe) 
   return refuse(ErrorKind::Invalid, "E_USER", "the image has no user " + quoted(user));
 }
 
-Result<gid_t> resolveGroup(FdRef root, std::string_view group) {
+namespace {
+Result<gid_t> ownGroupOf(FdRef root, std::string_view user) {
+  const uid_t uid = TRY(resolveUser(root, user, false)).uid;
+  const std::string text = TRY(readAccounts(root, "/etc/passwd"));
+  const bool byName = isAccountName(user);
+  const auto entry = findEntry(
+      text, [&](const Entry& each) { return byName ? each.name == user : each.id == uid; });
+  if (!entry) return 0;
+  std::string_view rest = entry->rest;
+  const auto gid = exactNumber(takeField(rest, ':'));
+  if (gid) return *gid;
+  return refuse(ErrorKind::Invalid, "E_GROUP",
+                "the user " + quoted(user) + " has no group in the image's /etc/passwd");
+}
+}  // namespace
+
+Result<gid_t> resolveGroup(FdRef root, std::string_view group, std::string_view user) {
+  if (group == "@user") return ownGroupOf(root, user);
   if (const auto gid = exactNumber(group)) return *gid;
   if (group.starts_with('/')) return TRY(ownerOf(root, group, "E_GROUP")).st_gid;
   if (!isAccountName(group)) {

@@ -24,7 +24,8 @@ struct ImageUser {
 // 0 (R09). `root` is the image's root, `describe` whether name and home are wanted for a number
 // too.
 Result<ImageUser> resolveUser(FdRef root, std::string_view user, bool describe);
-// The same for a group, by /etc/group; E_GROUP.
-Result<gid_t> resolveGroup(FdRef root, std::string_view group);
+// The same for a group, by /etc/group; E_GROUP.  "@user" is the own group of `user` in /etc/passwd, 0
+// when it has no entry there: what Docker's images mean by a user without a group.
+Result<gid_t> resolveGroup(FdRef root, std::string_view group, std::string_view user);
 
 }  // namespace airlock::stage1

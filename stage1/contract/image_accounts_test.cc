@@ -36,7 +36,7 @@ class ImageAccounts : public ::testing::Test {
     return std::to_string(user->uid) + " " + user->name + " " + user->home;
   }
   std::string group(std::string_view text) {
-    auto gid = resolveGroup(root_, text);
+    auto gid = resolveGroup(root_, text, "0");
     return gid ? std::to_string(*gid) : gid.error().code();
   }
 
@@ -62,6 +62,20 @@ TEST_F(ImageAccounts, ANameIsLookedUpInTheImage) {
   EXPECT_EQ(user("nobody"), "E_USER");
   EXPECT_EQ(group("adm"), "4");
   EXPECT_EQ(group("wheel"), "E_GROUP");
+}
+
+TEST_F(ImageAccounts, AUserCanBeAskedForItsOwnGroup) {
+  write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:a:/srv:/bin/false\nbad:x:7:-1::/:\n");
+  const auto own = [&](std::string_view of) {
+    auto gid = resolveGroup(root_, "@user", of);
+    return gid ? std::to_string(*gid) : gid.error().code();
+  };
+  EXPECT_EQ(own("www"), "34");
+  EXPECT_EQ(own("33"), "34");
+  EXPECT_EQ(own("1000"), "0");  // has no entry
+  EXPECT_EQ(own("nobody"), "E_USER");
+  EXPECT_EQ(own("bad"), "E_GROUP");
+  EXPECT_EQ(group("@other"), "E_GROUP");
 }
 
 TEST_F(ImageAccounts, LinesThatAreNotEntriesDoNotCount) {

@@ -56,7 +56,7 @@ Result<Confinement> planConfinement(FdRef root, LaunchRequest& request, const Im
   }
   Confinement result;
   result.uid = user.uid;
-  result.gid = TRY(resolveGroup(root, app.group));
+  result.gid = TRY(resolveGroup(root, app.group, app.user));
   result.groups.assign(app.supplementaryGids.begin(), app.supplementaryGids.end());
   for (const gid_t gid : result.groups) {
     if (gid > limits::kImageIdMax) {

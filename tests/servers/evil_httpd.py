@@ -14,6 +14,9 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True
+import evil_registry  # noqa: E402
+
 CHUNK = 64 * 1024
 IMAGE = b"".join(i.to_bytes(4, "big") for i in range(256 * 1024))  # 1 MiB
 TAG = '"version-1"'
@@ -32,8 +35,9 @@ def count(key):
 
 
 class Request:
-    def __init__(self, connection, port, text):
+    def __init__(self, connection, port, text, body=b""):
         self.connection = connection
+        self.body = body
         lines = text.split("\r\n")
         self.method, self.target, _ = lines[0].split(" ", 2)
         self.headers = {}
@@ -351,7 +355,7 @@ def respond(request, secure):
         request.answer("200 OK", b"signature of an image")
     elif request.path.startswith("/images/"):
         whole(request)
-    else:
+    elif not evil_registry.respond(request, count):
         request.answer("404 Not Found")
 
 
@@ -413,7 +417,11 @@ def serve(raw, port, context):
             if not data:
                 return
             text += data
-        respond(Request(Connection(stream), port, text.split(b"\r\n\r\n")[0].decode("latin-1")), context is not None)
+        head, _, body = text.partition(b"\r\n\r\n")
+        request = Request(Connection(stream), port, head.decode("latin-1"), body)
+        while len(request.body) < int(request.headers.get("content-length", "0")):
+            request.body += stream.recv(4096)
+        respond(request, context is not None)
         stream.shutdown(socket.SHUT_WR)
         stream.close()
     except (OSError, ValueError, ssl.SSLError):

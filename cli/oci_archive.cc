@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/oci_archive.h"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <variant>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/syscall.h"
+#include "image/json.h"
+#include "image/oci_manifest.h"
+#include "store/byte_stream.h"
+
+namespace airlock::cli {
+
+namespace {
+
+using image::Json;
+
+constexpr std::size_t kRecord = 512;
+
+// A ustar archive of regular files and directories with short names (POSIX.1-2017, pax, "ustar
+// Interchange Format").
+class Tar {
+ public:
+  explicit Tar(FdRef file) : file_(file) {}
+
+  Result<void> directory(const std::string& name) { return header(name, '5', 0755, 0); }
+  Result<void> content(const std::string& name, std::string_view bytes) {
+    TRY(header(name, '0', 0644, bytes.size()));
+    TRY(sys::writeAll(file_, bytes));
+    return pad(bytes.size());
+  }
+  // Exactly the bytes that have this digest.
+  Result<void> blob(const OciDigest& digest, FdRef from) {
+    const auto size = static_cast<std::uint64_t>(TRY(sys::status(from)).st_size);
+    TRY(header("blobs/sha256/" + digest.hex(), '0', 0644, size));
+    Sha256 hash;
+    const std::uint64_t written =
+        TRY(store::pump(from, size, [&](std::span<const std::uint8_t> bytes) {
+          hash.update(bytes);
+          return sys::writeAll(file_, bytes);
+        }));
+    if (written != size || OciDigest(hash.finish()) != digest) {
+      return refuse(ErrorKind::Invalid, "E_DIGEST",
+                    "the stored file " + digest.text() + " is not the one that was imported",
+                    "Remove the image and fetch it again");
+    }
+    return pad(size);
+  }
+  Result<void> end() { return sys::writeAll(file_, std::string(2 * kRecord, '\0')); }
+
+ private:
+  static void octal(std::string& block, std::size_t at, std::size_t width, std::uint64_t value) {
+    for (std::size_t i = width - 1; i-- > 0; value >>= 3)
+      block[at + i] = static_cast<char>('0' + (value & 7));
+  }
+  Result<void> header(const std::string& name, char type, unsigned mode, std::uint64_t size) {
+    std::string block(kRecord, '\0');
+    name.copy(block.data(), 100);
+    octal(block, 100, 8, mode);
+    octal(block, 108, 8, 0);
+    octal(block, 116, 8, 0);
+    octal(block, 124, 12, size);  // up to 8 GiB
+    octal(block, 136, 12, 0);
+    block.replace(148, 8, 8, ' ');
+    block[156] = type;
+    std::memcpy(block.data() + 257,
+                "ustar\0"
+                "00",
+                8);
+    std::uint64_t sum = 0;
+    for (const char c : block) sum += static_cast<unsigned char>(c);
+    octal(block, 148, 7, sum);
+    block[154] = '\0';
+    return sys::writeAll(file_, block);
+  }
+  Result<void> pad(std::uint64_t size) {
+    return sys::writeAll(file_, std::string((kRecord - size % kRecord) % kRecord, '\0'));
+  }
+  FdRef file_;
+};
+
+Json descriptorOf(std::string_view mediaType, const OciDigest& digest, std::uint64_t size) {
+  return {{"mediaType", mediaType}, {"digest", ociText(digest)}, {"size", size}};
+}
+
+struct Document {
+  std::string mediaType;
+  std::string content;
+  OciDigest digest;
+};
+
+Result<Document> readDocument(FdRef file) {
+  Document document{
+      .mediaType = {}, .content = TRY(sys::readAll(file, limits::kOciManifestBytes)), .digest = {}};
+  document.digest = ociDigestOf(document.content);
+  const auto parsed = TRY(image::parseOciDocument(document.content, ""));
+  document.mediaType = std::visit([](const auto& one) { return one.mediaType; }, parsed);
+  if (document.mediaType.empty()) document.mediaType = image::kOciManifestType;
+  return document;
+}
+
+// cosign's manifest: a layer for each payload, with the signature in its annotations.
+Result<std::string> cosignManifest(const std::vector<ipc::OciSignature>& signatures) {
+  Json layers = Json::array();
+  Json diffIds = Json::array();
+  for (const ipc::OciSignature& one : signatures) {
+    if (one.kind != ipc::OciSignature::Kind::Cosign) continue;
+    Json layer = descriptorOf("application/vnd.dev.cosign.simplesigning.v1+json",
+                              ociDigestOf(one.content), one.content.size());
+    layer["annotations"] = TRY(image::parseJson(one.annotations, limits::kOciAttachmentBytes));
+    diffIds.push_back(layer["digest"]);
+    layers.push_back(std::move(layer));
+  }
+  if (layers.empty()) return std::string();
+  Json manifest = {{"schemaVersion", 2}, {"mediaType", image::kOciManifestType}};
+  manifest["config"] = Json::object();
+  manifest["config"] = descriptorOf(image::kOciConfigType, ociDigestOf("{}"), 2);
+  manifest["layers"] = std::move(layers);
+  return image::writeJson(manifest, image::JsonStyle::Compact);
+}
+
+}  // namespace
+
+Result<void> writeOciArchive(FdRef output, const ipc::CatalogRecord& record,
+                             const std::vector<Fd>& files,
+                             const std::vector<ipc::OciSignature>& signatures) {
+  Tar tar(output);
+  TRY(tar.content("oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
+  TRY(tar.directory("blobs/"));
+  TRY(tar.directory("blobs/sha256/"));
+  std::set<OciDigest> written;
+  const auto put = [&](const OciDigest& digest, FdRef file) -> Result<void> {
+    if (!written.insert(digest).second) return {};
+    return tar.blob(digest, file);
+  };
+  const Document manifest = TRY(readDocument(TRY(store::readOnly(files[0]))));
+  TRY(put(*record.image.oci(), files[0]));
+  TRY(put(*record.config, files[1]));
+  const std::size_t firstLayer = record.index ? 3 : 2;
+  if (record.index) TRY(put(*record.index, files[2]));
+  for (std::size_t i = 0; i < record.layers.size(); ++i)
+    TRY(put(record.layers[i].blob, files[firstLayer + i]));
+
+  Json manifests = Json::array();
+  const auto version = labelValue(record.labels, "version");
+  Json entry = descriptorOf(manifest.mediaType, manifest.digest, manifest.content.size());
+  if (!version.empty()) entry["annotations"] = {{image::kRefNameAnnotation, version}};
+  manifests.push_back(std::move(entry));
+  if (const std::string cosign = TRY(cosignManifest(signatures)); !cosign.empty()) {
+    for (const ipc::OciSignature& one : signatures) {
+      const OciDigest digest = ociDigestOf(one.content);
+      if (one.kind != ipc::OciSignature::Kind::Cosign || !written.insert(digest).second) continue;
+      TRY(tar.content("blobs/sha256/" + digest.hex(), one.content));
+    }
+    TRY(tar.content("blobs/sha256/" + ociDigestOf("{}").hex(), "{}"));
+    TRY(tar.content("blobs/sha256/" + ociDigestOf(cosign).hex(), cosign));
+    Json signature = descriptorOf(image::kOciManifestType, ociDigestOf(cosign), cosign.size());
+    signature["annotations"] = {
+        {image::kRefNameAnnotation, "sha256-" + manifest.digest.hex() + ".sig"}};
+    manifests.push_back(std::move(signature));
+  }
+  const Json index = {{"schemaVersion", 2}, {"manifests", std::move(manifests)}};
+  TRY(tar.content("index.json", image::writeJson(index, image::JsonStyle::Compact)));
+  return tar.end();
+}
+
+}  // namespace airlock::cli

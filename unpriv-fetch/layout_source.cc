@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unpriv-fetch/layout_source.h"
+
+#include <utility>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "image/json_reader.h"
+#include "unpriv-fetch/blob_file.h"
+
+namespace airlock::fetch {
+namespace {
+
+constexpr std::string_view kVersion = "1.0.0";
+
+std::string blobPath(const OciDigest& digest) { return "blobs/sha256/" + digest.hex(); }
+
+std::string nameOf(const image::OciDescriptor& manifest) {
+  const auto found = manifest.annotations.find(std::string(image::kRefNameAnnotation));
+  return found == manifest.annotations.end() ? std::string() : found->second;
+}
+
+Result<void> checkVersion(LocalFiles& files) {
+  const std::string text =
+      TRY(inContext(files.read("oci-layout", limits::kConfigurationBytes), "it is no OCI layout"));
+  const image::Json document = TRY(image::parseJson(text, limits::kConfigurationBytes));
+  const image::ObjectReader reader = TRY(image::ObjectReader::of(document, "oci-layout"));
+  if (TRY(reader.text("imageLayoutVersion")) == kVersion) return {};
+  return image::refuseField(reader.at("imageLayoutVersion"), "must be 1.0.0");
+}
+
+std::string namesIn(const image::OciIndex& index) {
+  std::string names;
+  for (const image::OciDescriptor& manifest : index.manifests) {
+    const std::string name = nameOf(manifest);
+    if (name.empty() || names.size() > 500) continue;
+    names += (names.empty() ? "" : ", ") + airlock::quoted(name);
+  }
+  return names.empty() ? "none with a name" : names;
+}
+
+Result<image::OciDescriptor> choose(const image::OciIndex& index, const std::string& reference) {
+  const image::OciDescriptor* found = nullptr;
+  for (const image::OciDescriptor& manifest : index.manifests) {
+    if (!reference.empty() && nameOf(manifest) != reference) continue;
+    if (found != nullptr && found->digest != manifest.digest) {
+      return refuse(ErrorKind::Invalid, "E_REFERENCE",
+                    "the layout has several images" +
+                        (reference.empty() ? "" : " named " + airlock::quoted(reference)) + ": " +
+                        namesIn(index),
+                    "name one of them after a colon");
+    }
+    found = &manifest;
+  }
+  if (found != nullptr) return *found;
+  return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                "the layout has no image" +
+                    (reference.empty() ? "" : " named " + airlock::quoted(reference)) +
+                    ": there is " + namesIn(index));
+}
+
+}  // namespace
+
+Result<OciSource::Root> LayoutSource::root() {
+  TRY(checkVersion(*files_));
+  const std::string text = TRY(files_->read("index.json", limits::kOciManifestBytes));
+  const image::OciDocument document = TRY(
+      inContext(image::parseOciDocument(text, image::kOciIndexType), "index.json of the layout"));
+  const auto* index = std::get_if<image::OciIndex>(&document);
+  if (index == nullptr)
+    return refuse(ErrorKind::Invalid, "E_MANIFEST", "index.json of the layout is no index");
+  const image::OciDescriptor chosen = TRY(choose(*index, reference_));
+  std::string content = TRY(this->document(chosen, limits::kOciManifestBytes, true));
+  return Root{.text = std::move(content), .contentType = chosen.mediaType, .name = nameOf(chosen)};
+}
+
+Result<std::string> LayoutSource::document(const image::OciDescriptor& which, std::size_t most,
+                                           bool isManifest) {
+  std::string text = TRY(files_->read(blobPath(which.digest), most));
+  TRY(checkBlob(text, which.digest, which.size,
+                (isManifest ? "the manifest " : "the config ") + ociText(which.digest)));
+  return text;
+}
+
+Result<std::vector<FoundAttachment>> LayoutSource::signatures(const OciDigest&) {
+  return std::vector<FoundAttachment>();
+}
+
+Result<void> LayoutSource::layers(std::span<LayerFile> wanted, LayerBoard& board) {
+  std::vector<std::string> paths;
+  for (const LayerFile& layer : wanted) paths.push_back(blobPath(layer.layer.digest));
+  return copyLayers(*files_, paths, wanted, board);
+}
+
+Result<void> copyLayers(LocalFiles& files, const std::vector<std::string>& paths,
+                        std::span<LayerFile> wanted, LayerBoard& board) {
+  std::vector<BlobFile> blobs;
+  for (const LayerFile& layer : wanted)
+    blobs.emplace_back(layer.file, layer.layer.digest, layer.layer.size);
+  std::vector<FileWish> wishes;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    BlobFile& blob = blobs[i];
+    wishes.push_back({.path = paths[i],
+                      .take = [&blob, &board](std::string_view bytes) -> Result<void> {
+                        const std::uint64_t before = blob.position();
+                        TRY(blob.take(bytes));
+                        return board.advance(before, blob.position());
+                      },
+                      .finish = [&blob, &board, index = wanted[i].index]() -> Result<void> {
+                        TRY(blob.finish());
+                        return board.done(index);
+                      }});
+  }
+  TRY(files.stream(wishes));
+  return board.finish();
+}
+
+}  // namespace airlock::fetch
