@@ -128,7 +128,7 @@ Result<void> parseGrant(std::string_view key, std::string_view value, Grants& gr
     grants.pods = TRY(choose(key, value, pods));
   } else if (key == "capabilities") {
     grants.capabilities = TRY(choose(key, value, capabilities));
-  } else {
+  } else if (!TRY(grants.signatures.read(key, value))) {
     return fail(ErrorKind::Invalid, "unknown key " + quoted(key));
   }
   return {};
