@@ -80,6 +80,7 @@ std::set<std::string> flagsIn(const std::string& text) {
 constexpr const char* kVerbs[] = {"cat-manifest",
                                   "completion",
                                   "config",
+                                  "config import-policy-json",
                                   "config import-rkt",
                                   "doctor",
                                   "enter",
