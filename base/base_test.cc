@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include <filesystem>
 
 #include "base/digest.h"
+#include "base/local_socket.h"
 #include "base/log.h"
 #include "base/names.h"
 #include "base/path.h"
@@ -165,6 +167,19 @@ TEST(Process, AMissingProgramIsAnError) {
   ASSERT_FALSE(child);
   EXPECT_NE(child.error().text().find("start passwd: exec"), std::string::npos)
       << child.error().text();
+}
+
+TEST(LocalSocket, APathThatFitsNoAddressIsRefused) {
+  EXPECT_TRUE(sys::localAddress(std::string(sizeof(sockaddr_un::sun_path) - 1, 'x')));
+  const auto refused = sys::localAddress(std::string(sizeof(sockaddr_un::sun_path), 'x'));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::Invalid);
+}
+TEST(LocalSocket, WhereNobodyAnswersIsSaid) {
+  const auto socket = sys::connectLocal("/nonexistent/socket", SOCK_STREAM);
+  ASSERT_FALSE(socket);
+  EXPECT_EQ(socket.error().number(), ENOENT);
+  EXPECT_NE(socket.error().message().find("/nonexistent/socket"), std::string::npos);
 }
 
 TEST(Files, RemoveTreeTakesDeepTreesAndStaysInside) {

@@ -32,7 +32,7 @@ constexpr char kEndOfInput = 0x04;  // termios(3), VEOF
 sigset_t stopSet() {
   sigset_t set;
   ::sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGPIPE}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT, SIGPIPE}) {
     ::sigaddset(&set, number);
   }
   return set;
@@ -120,12 +120,15 @@ class Relay {
 class Holder {
  public:
   Holder(const Attachment& attachment, ipc::Channel& leash)
-      : attachment_(attachment), leash_(leash), relay_(attachment.input, attachment.output) {}
+      : attachment_(attachment), leash_(leash), relay_(attachment.input, attachment.output) {
+    if (attachment.escape) watch_.emplace(attachment.input);
+  }
 
   Result<Ending> hold() {
     while (leashOpen_) TRY(serve());
     const bool ended = TRY(sys::pidfdWait(attachment_.process, kEndMilliseconds));
     relay_.close();
+    watch_.reset();
     for (const std::string& text : notes_) inform(text);  // now that no terminal is in raw mode
     const std::optional<ExitStatusOfChild> reaped = ended ? reap() : std::nullopt;
     if (failure_) return refuse(ErrorKind::Failed, "E_STAGE1", *failure_);
@@ -141,9 +144,9 @@ class Holder {
   };
 
   Result<void> serve() {
-    std::array<pollfd, 4> events = {pollfd{leash_.fd().get(), POLLIN, 0},
-                                    pollfd{attachment_.signals.get(), POLLIN, 0},
-                                    relay_.masterEvents(), relay_.inputEvents()};
+    std::array<pollfd, 5> events = {
+        pollfd{leash_.fd().get(), POLLIN, 0}, pollfd{attachment_.signals.get(), POLLIN, 0},
+        relay_.masterEvents(), relay_.inputEvents(), pollfd{watch_ ? watch_->fd() : -1, POLLIN, 0}};
     if (::poll(events.data(), events.size(), -1) < 0) {
       if (errno == EINTR) return {};
       return failErrno("wait for the pod");
@@ -152,7 +155,9 @@ class Holder {
       if ((events[2].revents & POLLOUT) != 0) relay_.writeMaster();
       relay_.readMaster(1);
     }
-    if (events[3].revents != 0 && relay_.readInput()) {
+    const bool typed = (events[3].revents != 0 && relay_.readInput()) ||
+                       (events[4].revents != 0 && watch_->read());
+    if (typed) {
       escaped_ = true;
       kill();
     }
@@ -166,6 +171,8 @@ class Holder {
     if (::read(attachment_.signals.get(), &info, sizeof info) != sizeof info) return {};
     if (info.ssi_signo == SIGWINCH) {
       relay_.resized();
+    } else if (info.ssi_signo == SIGCONT) {
+      if (watch_) watch_->resume();
     } else if (info.ssi_signo != SIGPIPE) {  // our own, from an output that nobody reads any more
       told_ = told_ || info.ssi_signo == SIGTERM;
       stop();
@@ -252,6 +259,7 @@ class Holder {
   const Attachment& attachment_;
   ipc::Channel& leash_;
   Relay relay_;
+  std::optional<EscapeWatch> watch_;
   bool leashOpen_ = true;
   bool escaped_ = false;
   bool told_ = false;

@@ -13,8 +13,8 @@
 
 namespace airlock::cli {
 
-// INT, TERM, HUP, QUIT, WINCH and PIPE come through a descriptor from construction on; as before
-// after destruction.
+// INT, TERM, HUP, QUIT, WINCH, CONT and PIPE come through a descriptor from construction on; as
+// before after destruction.
 class StopSignals {
  public:
   static Result<StopSignals> block();
@@ -34,6 +34,7 @@ struct Attachment {
   FdRef input;    // the caller's terminal or pipe; only read when the pod has a terminal of its own
   FdRef output;
   bool terminal = false;         // the pod was asked for a terminal
+  bool escape = false;           // it has none, and ours is watched for the escape
   Notifier* notifier = nullptr;  // who is told how the pod is; nobody without one
   std::function<void()> onReady = {};
 };

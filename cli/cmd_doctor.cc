@@ -62,8 +62,9 @@ Finding helper(const Options& options) {
 // Of what a helper needs, the programs that are not installed beside this one.
 Finding programs() {
   std::string missing;
-  for (const char* name : {"airlock-helper", "airlock-fetch", "airlock-verify", "airlock-measure",
-                           "airlock-stage1-container", "airlock-systemd"}) {
+  for (const char* name :
+       {"airlock-helper", "airlock-fetch", "airlock-verify", "airlock-measure", "airlock-metadata",
+        "airlock-pack", "airlock-stage1-container", "airlock-systemd"}) {
     if (!openSibling(name)) missing += (missing.empty() ? "" : ", ") + std::string(name);
   }
   if (missing.empty()) return {"programs", true, "all of them are installed", ""};

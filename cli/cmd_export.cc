@@ -72,7 +72,9 @@ Result<std::string> manifestOf(const Options& options, const store::Pod& pod, co
   const auto record = opened ? TRY(opened->store.find(entry->image)) : std::nullopt;
   if (!record) {
     return refuse(ErrorKind::Missing, "E_NOT_FOUND",
-                  "image " + entry->image.shortText(32) + " is not in the store any more");
+                  "image " + printable(entry->imageName) + " (" + entry->image.shortText(32) +
+                      ") of the pod is not in the store any more",
+                  "Fetch the same image again: what the app left is the changes to it");
   }
   image::ImageManifest manifest =
       TRY(image::parseImageManifest(TRY(opened->store.manifest(*record))));

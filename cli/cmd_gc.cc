@@ -34,16 +34,15 @@ Result<int> collectGarbage(const Options& options, const std::vector<std::string
   if (!operands.empty()) return refuse(ErrorKind::Invalid, "E_FLAG", "gc takes no arguments");
 
   const auto collected = TRY(askFor<ipc::Collected>(options, request));
-  for (const PodId& pod : collected.marked)
-    complain("gc", "moving pod \"" + pod.text() + "\" to garbage");
+  // As rkt 1.0 said it; who is told is on stderr, what was done on stdout.
+  for (const PodId& pod : collected.marked) note("Moving pod \"" + pod.text() + "\" to garbage\n");
   for (const PodId& pod : collected.aborted)
-    complain("gc", "moving failed prepare \"" + pod.text() + "\" to garbage");
+    note("Moving failed prepare \"" + pod.text() + "\" to garbage\n");
   for (const PodId& pod : collected.expired)
-    complain("gc", "moving expired prepared pod \"" + pod.text() + "\" to garbage");
+    note("Moving expired prepared pod \"" + pod.text() + "\" to garbage\n");
   const std::string grace = goDuration(static_cast<std::int64_t>(request.graceSeconds) * kSecond);
   for (const PodId& pod : collected.waiting) {
-    complain("gc",
-             "pod \"" + pod.text() + "\" not removed: still within grace period (" + grace + ")");
+    note("Pod \"" + pod.text() + "\" not removed: still within grace period (" + grace + ")\n");
   }
   for (const PodId& pod : collected.removed) out("Garbage collecting pod \"" + pod.text() + "\"\n");
   for (const std::string& problem : collected.problems) complain("gc", printable(problem));

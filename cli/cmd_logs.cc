@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -13,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/go_format.h"
 #include "cli/in_message.h"
+#include "cli/journal_reader.h"
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
 #include "cli/terminal.h"
@@ -24,6 +26,7 @@ namespace airlock::cli {
 namespace {
 
 constexpr int kLookAgainMilliseconds = 100;
+constexpr int kJournaldMilliseconds = 500;  // until journald has read what a pod wrote last
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kMicrosecond = 1'000;
@@ -46,6 +49,7 @@ Result<std::int64_t> parseSince(const std::string& text) {
                 "--since=10m, or --since=2026-01-02T03:04:05Z");
 }
 
+// Missing: the pod keeps none.
 Result<Fd> openLogs(const store::Pod& pod) {
   auto directory = sys::openBeneath(pod.dir, store::name("log"), O_RDONLY | O_DIRECTORY);
   if (directory) return directory;
@@ -54,12 +58,7 @@ Result<Fd> openLogs(const store::Pod& pod) {
     return refuse(ErrorKind::Denied, "E_DENIED", "the logs of " + id + " are its owner's",
                   "Root and the group of who started it may read them");
   }
-  if (directory.error().number() != ENOENT) return directory;
-  const std::string where = pod.record.machine.empty()
-                                ? "Run it with --stdout=log --stderr=log, or with --detach"
-                                : "They may be in the journal: journalctl -M " + pod.record.machine;
-  return refuse(ErrorKind::Missing, "E_NO_LOG",
-                id + " keeps no logs: its apps write to where it was started from", where);
+  return directory;
 }
 
 class Printer {
@@ -70,7 +69,7 @@ class Printer {
   }
 
   // rkt's line on the console: "[38154.032938] caddy[4]: text".
-  void print(const AppLog& log, const LogLine& line) {
+  void print(const std::string& app, pid_t pid, const LogLine& line) {
     if (line.time < wanted_.since) return;
     const std::string text = terminal_ ? forTerminal(line.text) : line.text;
     if (wanted_.plain) {
@@ -81,8 +80,8 @@ class Printer {
     }
     std::string prefix;
     if (!wanted_.noTimestamps) prefix = stamp(line.time);
-    prefix += log.app();
-    if (log.pid() != 0) prefix += "[" + std::to_string(log.pid()) + "]";
+    prefix += app;
+    if (pid != 0) prefix += "[" + std::to_string(pid) + "]";
     out(prefix + ": " + text + "\n");
   }
 
@@ -110,21 +109,64 @@ void printAll(std::vector<std::unique_ptr<AppLog>>& logs, Printer& printer) {
         oldest = log.get();
     }
     if (oldest == nullptr) break;
-    printer.print(*oldest, *oldest->next());
+    printer.print(oldest->app(), oldest->pid(), *oldest->next());
     oldest->take();
   }
   std::fflush(stdout);
 }
 
-Result<std::vector<std::unique_ptr<AppLog>>> openAll(const store::Pod& pod, FdRef directory,
-                                                     const std::string& app) {
-  std::vector<std::unique_ptr<AppLog>> logs;
+Result<std::vector<AppName>> chosenApps(const store::Pod& pod, const std::string& app) {
+  std::vector<AppName> chosen;
   for (const ipc::PodApp& each : pod.record.apps)
-    if (app.empty() || each.name.text() == app)
-      logs.push_back(std::make_unique<AppLog>(directory, each.name));
-  if (logs.empty())
+    if (app.empty() || each.name.text() == app) chosen.push_back(each.name);
+  if (chosen.empty())
     return refuse(ErrorKind::Missing, "E_APP", "no app \"" + printable(app) + "\" in the pod");
-  return logs;
+  return chosen;
+}
+
+Result<int> printLogs(const store::Pod& pod, FdRef directory, const std::vector<AppName>& apps,
+                      const Wanted& wanted, Printer& printer) {
+  std::vector<std::unique_ptr<AppLog>> logs;
+  for (const AppName& app : apps) logs.push_back(std::make_unique<AppLog>(directory, app));
+  printAll(logs, printer);
+  while (wanted.follow) {
+    // Asked before the last look: what a pod writes last is there when its lock is free.
+    const bool alive = TRY(store::isAlive(pod.dir));
+    printAll(logs, printer);
+    if (!alive || std::ferror(stdout) != 0) break;
+    ::poll(nullptr, 0, kLookAgainMilliseconds);
+  }
+  return 0;
+}
+
+// What is there, or with --follow what comes until the pod has ended, and then what came meanwhile.
+Result<int> printJournal(const store::Pod& pod, const std::vector<AppName>& apps,
+                         const Wanted& wanted, Printer& printer) {
+  std::vector<std::string> names;
+  for (const AppName& app : apps) names.push_back(app.text());
+  std::string cursor;
+  bool follow = wanted.follow;
+  for (;;) {
+    JournalReader reader = TRY(JournalReader::start(pod, names, wanted.since, cursor, follow));
+    while (!reader.atEnd() && std::ferror(stdout) == 0) {
+      const bool alive = !follow || TRY(store::isAlive(pod.dir));
+      const auto entry = TRY(reader.next(follow ? kLookAgainMilliseconds : -1));
+      if (entry) {
+        printer.print(entry->identifier, entry->pid, entry->line);
+        cursor = entry->cursor;
+      }
+      std::fflush(stdout);
+      if (!entry && !alive) break;
+    }
+    if (!std::exchange(follow, false)) break;
+    ::poll(nullptr, 0, kJournaldMilliseconds);
+  }
+  if (!cursor.empty() || wanted.follow) return 0;
+  return refuse(ErrorKind::Missing, "E_NO_LOG",
+                "pod \"" + pod.record.pod.text() +
+                    "\" keeps no logs, and the journal has none of it that you may read",
+                "Its apps may have written to where it was started from; root and the group "
+                "systemd-journal read all of the journal");
 }
 
 }  // namespace
@@ -153,18 +195,12 @@ Result<int> logs(const Options& options, const std::vector<std::string>& argumen
   if (operands.size() != 1) return refuse(ErrorKind::Invalid, "E_FLAG", "logs takes one pod");
   const store::Pod pod =
       TRY(inMessage(findPod(options, operands.front()), "problem retrieving pod"));
-  const Fd directory = TRY(openLogs(pod));
-  auto all = TRY(openAll(pod, directory, wanted.app));
+  const std::vector<AppName> apps = TRY(chosenApps(pod, wanted.app));
   Printer printer(wanted, isTerminal(FdRef(1)));
-  printAll(all, printer);
-  while (wanted.follow) {
-    // Asked before the last look: what a pod writes last is there when its lock is free.
-    const bool alive = TRY(store::isAlive(pod.dir));
-    printAll(all, printer);
-    if (!alive || std::ferror(stdout) != 0) break;
-    ::poll(nullptr, 0, kLookAgainMilliseconds);
-  }
-  return 0;
+  const auto directory = openLogs(pod);
+  if (directory) return printLogs(pod, *directory, apps, wanted, printer);
+  if (directory.error().kind() != ErrorKind::Missing) return std::unexpected(directory.error());
+  return printJournal(pod, apps, wanted, printer);
 }
 
 }  // namespace airlock::cli

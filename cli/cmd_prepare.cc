@@ -78,7 +78,8 @@ Result<int> runPrepared(const Options& options, const std::vector<std::string>& 
   const Surroundings surroundings{.insecure = options.insecure,
                                   .sockets = service.sockets,
                                   .watchdogMicroseconds = service.watchdogMicroseconds};
-  PodRequest request = TRY(requestPrepared(pod.record.pod, text, images, wanted.pod, surroundings));
+  PodRequest request =
+      TRY(requestPrepared(options, pod.record.pod, text, images, wanted.pod, surroundings));
   return startAndHold(options, request, wanted.pod, service, "run-prepared");
 }
 

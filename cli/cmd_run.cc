@@ -17,7 +17,8 @@ Result<int> runRegistered(const Options& options, PodRequest request, const Plan
   const std::string manifest = request.request.podManifest;
   const PodId pod = TRY(preparePod(options, request));
   auto started = [&]() -> Result<int> {
-    PodRequest prepared = TRY(requestPrepared(pod, manifest, planned.images, wanted, surroundings));
+    PodRequest prepared =
+        TRY(requestPrepared(options, pod, manifest, planned.images, wanted, surroundings));
     return startAndHold(options, prepared, wanted, service, "run");
   }();
   // A start that failed leaves a prepared pod prepared.

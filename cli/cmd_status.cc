@@ -18,6 +18,7 @@ namespace airlock::cli {
 namespace {
 
 constexpr int kLookAgainMilliseconds = 50;
+constexpr int kExitNoUuidFile = 1;  // as rkt's; it is of units that look for a pod of theirs
 
 struct Wait {
   bool wanted = false;
@@ -68,10 +69,16 @@ Result<int> status(const Options& options, const std::vector<std::string>& argum
     return {};
   });
   addFormatFlag(flags, format);
-  const auto operands = TRY(podOperands(TRY(flags.parseAll(arguments)), uuidFile));
-  if (operands.size() != 1) return refuse(ErrorKind::Invalid, "E_FLAG", "status takes one pod");
+  const auto words = TRY(flags.parseAll(arguments));
+  const auto operands = podOperands(words, uuidFile);
+  if (!operands && !uuidFile.empty()) {
+    note(errorText("status", operands.error(), options));
+    return kExitNoUuidFile;
+  }
+  if (!operands) return std::unexpected(operands.error());
+  if (operands->size() != 1) return refuse(ErrorKind::Invalid, "E_FLAG", "status takes one pod");
 
-  store::Pod pod = TRY(inMessage(findPod(options, operands.front()), "problem retrieving pod"));
+  store::Pod pod = TRY(inMessage(findPod(options, operands->front()), "problem retrieving pod"));
   pod = TRY(waitFor(options, std::move(pod), waitReady, isReady));
   pod = TRY(waitFor(options, std::move(pod), wait, hasEnded));
 

@@ -34,17 +34,11 @@ std::unexpected<Error> usage(std::string message, std::string hint = {}) {
   return refuse(ErrorKind::Invalid, "E_USAGE", std::move(message), std::move(hint));
 }
 
-Result<KeyScope> scopeOf(const TrustFlags& flags, bool hasKeys) {
+Result<KeyScope> scopeOf(const TrustFlags& flags) {
   if (!flags.prefix.empty() && flags.root)
     return usage("--root and --prefix usage mutually exclusive");
   if (flags.root || (flags.log && flags.prefix.empty())) return KeyScope{{}, flags.log};
   if (flags.prefix.empty()) {
-    if (hasKeys) {
-      return usage(
-          "aborting due to implicit unbounded trust (root domain); please specify --prefix or "
-          "--root",
-          "A key under --root may sign every image");
-    }
     return usage("missing --prefix or --root", "See " + programName() + " help trust");
   }
   const std::size_t scheme = flags.prefix.find("://");
@@ -111,6 +105,20 @@ std::string asStored(std::string text) {
   return text;
 }
 
+// A key for no name in particular.  As rkt, in five lines: it is the one refusal here after which
+// people have to choose.
+Result<int> unbounded(const Options& options) {
+  constexpr const char* what =
+      "aborting due to implicit unbounded trust (root domain); please specify --prefix or --root";
+  if (options.json) return usage(what, "A key under --root may sign every image");
+  note(std::string("trust: ") + what + "\n");
+  note("To trust a key for images of one name, and of all names below it:\n    " + programName() +
+       " trust --prefix=example.com/foo [PUBKEY]\nTo trust it for every image (not recommended):\n"
+       "    " +
+       programName() + " trust --root PUBKEY\n");
+  return kExitFailure;
+}
+
 }  // namespace
 
 Result<int> trustList(const Options& options, const std::vector<std::string>& arguments) {
@@ -149,7 +157,7 @@ Result<int> trustRemove(const Options& options, const std::vector<std::string>& 
   if (words.empty()) {
     return usage("must provide at least one fingerprint", "See " + programName() + " trust list");
   }
-  const KeyScope scope = TRY(scopeOf(flags, false));
+  const KeyScope scope = TRY(scopeOf(flags));
   for (const std::string& word : words) {
     const KeyFingerprint fingerprint = TRY(KeyFingerprint::parse(asStored(word)));
     const Removal removal = TRY(removeKey(options, scope, fingerprint));
@@ -166,7 +174,8 @@ Result<int> trust(const Options& options, const std::vector<std::string>& argume
                                  boolFlag("transparency-log", flags.log),
                                  boolFlag("skip-fingerprint-review", flags.skipReview),
                                  boolFlag("insecure-allow-http", flags.allowHttp)}));
-  const KeyScope scope = TRY(scopeOf(flags, !locations.empty()));
+  if (flags.prefix.empty() && !flags.root && !locations.empty()) return unbounded(options);
+  const KeyScope scope = TRY(scopeOf(flags));
   std::vector<OfferedKey> keys;
   if (locations.empty()) keys = TRY(discovered(options, flags, scope));
   for (const std::string& location : locations) {

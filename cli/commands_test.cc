@@ -142,6 +142,9 @@ TEST_F(Program, PrintsACompletionForItsOwnName) {
               testing::EndsWith("complete -F _airlock airlock\n"));
   EXPECT_THAT(run({"completion", "bash"}, "rkt").output,
               testing::EndsWith("complete -F _airlock rkt\n"));
+  EXPECT_THAT(run({"completion", "zsh"}, "rkt").output, StartsWith("#compdef rkt\n"));
+  EXPECT_THAT(run({"completion", "fish"}, "rkt").output,
+              HasSubstr("complete -c rkt -f -a '(__airlock_candidates)'\n"));
   EXPECT_EQ(run({"completion", "tcsh"}).code, 254);
   EXPECT_THAT(run({"completion", "tcsh"}).errors,
               StartsWith("completion: unsupported shell type \"tcsh\""));
@@ -202,9 +205,21 @@ TEST_F(Program, EndsWith254WhenThereIsNothingToRemove) {
   EXPECT_EQ(outcome.code, 254);
   EXPECT_THAT(outcome.errors, HasSubstr("rm: 1 image(s) cannot be removed\n"));
 }
+TEST_F(Program, StatusEndsWith1WhenThereIsNoFileWithTheUuid) {
+  const Outcome outcome = run({"status", "--uuid-file=" + home_ + "/none"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.errors, StartsWith("status: unable to resolve UUID from file: "));
+}
 TEST_F(Program, TrustWantsAScope) {
-  EXPECT_THAT(run({"trust", "key.asc"}).errors,
-              StartsWith("trust: aborting due to implicit unbounded trust (root domain)"));
+  const Outcome unbounded = run({"trust", "key.asc"});
+  EXPECT_EQ(unbounded.code, 254);
+  EXPECT_EQ(unbounded.errors,
+            "trust: aborting due to implicit unbounded trust (root domain); please specify "
+            "--prefix or --root\n"
+            "To trust a key for images of one name, and of all names below it:\n"
+            "    airlock trust --prefix=example.com/foo [PUBKEY]\n"
+            "To trust it for every image (not recommended):\n"
+            "    airlock trust --root PUBKEY\n");
   EXPECT_THAT(run({"trust", "--root", "--prefix=a.b"}).errors,
               StartsWith("trust: --root and --prefix usage mutually exclusive"));
   EXPECT_THAT(run({"trust", "--prefix=https://a.b", "k"}).errors,

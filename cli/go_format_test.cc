@@ -102,13 +102,13 @@ TEST(GoDuration, ParsesAsGo) {
 
 TEST(ProgressBar, FillsEightyColumnsLessTheFigures) {
   EXPECT_EQ(progressBar("Downloading signature", 473, 473),
-            "Downloading signature: [" + std::string(41, '=') + "] 473 B/473 B");
+            "Downloading signature: [" + std::string(39, '=') + "] 473 B/473 B");
   EXPECT_EQ(progressBar("Downloading ACI", 0, 100).find('='), std::string::npos);
   EXPECT_EQ(progressBar("Downloading ACI", 1000, 0),
             "Downloading ACI: 1 KB of an unknown total size");
 }
 TEST(ProgressBar, CannotBeMadeToOverflow) {
-  EXPECT_EQ(progressBar("a", 200, 100), "a: [" + std::string(61, '=') + "] 200 B/100 B");
+  EXPECT_EQ(progressBar("a", 200, 100), "a: [" + std::string(59, '=') + "] 200 B/100 B");
   EXPECT_FALSE(progressBar(std::string(500, 'x'), 1, 2).empty());
   EXPECT_EQ(progressBar("\033[2J", 1, 0), "\\x1b[2J: 1 B of an unknown total size");
 }

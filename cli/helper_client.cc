@@ -3,11 +3,9 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
-
+#include "base/local_socket.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "ipc/peer.h"
@@ -24,16 +22,7 @@ std::string socketPath(const Options& options) {
 }
 
 Result<Fd> connectTo(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail(ErrorKind::Invalid, path + " is too long for a socket");
-  std::memcpy(address.sun_path, path.data(), path.size());
-  Fd socket = Fd::own(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return failErrno("socket");
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return failErrno("connect to " + path);
-  }
+  Fd socket = TRY(sys::connectLocal(path, SOCK_SEQPACKET));
   // Whoever else could have put a socket there would see our descriptors: only root may serve it.
   if (TRY(ipc::identifyPeer(socket)).uid != 0) {
     return refuse(ErrorKind::Denied, "E_HELPER", path + " is not served by root");

@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
-
 #include "base/limits.h"
+#include "base/local_socket.h"
 #include "base/syscall.h"
 #include "cli/pod_flags.h"
 
@@ -65,15 +63,7 @@ std::string ownUnit() {
 //   to syslog, kmsg, console   0: as journald is set up
 Result<Fd> openJournalStream(const std::string& socket, const std::string& identifier,
                              const std::string& unit) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket.size() >= sizeof address.sun_path)
-    return fail(ErrorKind::Invalid, "the name of the journal's namespace is too long");
-  std::memcpy(address.sun_path, socket.data(), socket.size());
-  Fd stream = Fd::own(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!stream.valid()) return failErrno("socket");
-  if (::connect(stream.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return failErrno("connect to " + socket);
+  Fd stream = TRY(sys::connectLocal(socket, SOCK_STREAM));
   if (::shutdown(stream.get(), SHUT_RD) != 0) return failErrno("shutdown");
   static_cast<void>(
       ::setsockopt(stream.get(), SOL_SOCKET, SO_SNDBUF, &kStreamBuffer, sizeof kStreamBuffer));

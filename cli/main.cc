@@ -29,8 +29,8 @@ constexpr Command kCommands[] = {
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      catManifest},
-    {"completion", "bash", "print the completion of commands, flags, images and pods for a shell",
-     "", completion, false},
+    {"completion", "bash|fish|zsh",
+     "print the completion of commands, flags, images and pods for a shell", "", completion, false},
     {"config", "", "print what the configuration says, all its directories together",
      "--pretty-print=true\tindented\n"
      "--show-secrets\tpasswords, tokens and keys too\n",

@@ -4,12 +4,12 @@
 #include <sodium.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <array>
-#include <cstring>
+#include <charconv>
 
 #include "base/limits.h"
+#include "base/local_socket.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "store/layout.h"
@@ -28,51 +28,81 @@ std::unexpected<Error> noService(const std::string& why) {
                 "airlock-metadata.socket");
 }
 
-Result<Fd> connectTo(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail(ErrorKind::Invalid, path + " is too long for a socket");
-  std::memcpy(address.sun_path, path.data(), path.size());
-  Fd socket = Fd::own(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return failErrno("socket");
+Result<Fd> connectTo(const Options& options) {
+  auto socket = sys::connectLocal(metadataSocket(options), SOCK_STREAM);
+  if (!socket) return noService(socket.error().message());
   const timeval patience{.tv_sec = kPatienceSeconds, .tv_usec = 0};
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
-    if (::setsockopt(socket.get(), SOL_SOCKET, option, &patience, sizeof patience) != 0)
+    if (::setsockopt(socket->get(), SOL_SOCKET, option, &patience, sizeof patience) != 0)
       return failErrno("setsockopt");
   }
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return noService(Error::fromErrno(errno, path).message());
   return socket;
 }
 
-// The status of the answer; its text is the service's, and escaped where it is shown.
-Result<int> ask(const Options& options, const std::string& method, const std::string& target,
-                const std::string& body) {
-  const Fd socket = TRY(connectTo(metadataSocket(options)));
-  TRY(sys::writeAll(socket,
-                    method + " " + target +
-                        " HTTP/1.1\r\nHost: metadata\r\nConnection: close\r\nContent-Length: " +
-                        std::to_string(body.size()) + "\r\n\r\n" + body));
-  const std::string answer = TRY(sys::readAll(socket, kAnswerBytes));
-  constexpr std::string_view kStart = "HTTP/1.1 ";
-  constexpr std::size_t kDigits = 3;
-  if (!answer.starts_with(kStart) || answer.size() < kStart.size() + kDigits)
-    return noService("what answers there is no metadata service");
+struct Answer {
   int status = 0;
-  for (const char c : answer.substr(kStart.size(), kDigits)) {
-    if (c < '0' || c > '9') return noService("what answers there is no metadata service");
-    status = 10 * status + (c - '0');
-  }
-  return status;
+  std::string body;  // the service's text: escaped where it is shown
+};
+
+// "200" -> 200; nullopt: no number, or too large a one.
+std::optional<std::size_t> smallNumber(std::string_view digits) {
+  std::size_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || value > kAnswerBytes)
+    return std::nullopt;
+  return value;
 }
 
-Result<void> put(const Options& options, const std::string& target, const std::string& body) {
-  constexpr int kOk = 200;
-  const int status = TRY(ask(options, "PUT", target, body));
-  if (status == kOk) return {};
+// Of "HTTP/1.1 200 OK\r\n…"; -1: it is none.
+int statusOf(std::string_view head) {
+  constexpr std::string_view kStart = "HTTP/1.1 ";
+  constexpr std::size_t kDigits = 3;
+  if (!head.starts_with(kStart)) return -1;
+  const auto status = smallNumber(head.substr(kStart.size(), kDigits));
+  return status ? static_cast<int>(*status) : -1;
+}
+
+std::optional<std::size_t> lengthOf(std::string_view head) {
+  constexpr std::string_view kField = "\r\nContent-Length: ";  // as libmicrohttpd writes it
+  const std::size_t at = head.find(kField);
+  if (at == head.npos) return std::nullopt;
+  const std::string_view rest = head.substr(at + kField.size());
+  return smallNumber(rest.substr(0, rest.find('\r')));
+}
+
+// The connection stays open for the next question.
+Result<Answer> ask(FdRef service, const std::string& method, const std::string& target,
+                   const std::string& body = "") {
+  TRY(sys::writeAll(service, method + " " + target +
+                                 " HTTP/1.1\r\nHost: metadata\r\nContent-Length: " +
+                                 std::to_string(body.size()) + "\r\n\r\n" + body));
+  constexpr std::string_view kEndOfHead = "\r\n\r\n";
+  std::string text;
+  std::array<std::uint8_t, 4096> piece{};
+  while (text.size() < kAnswerBytes) {
+    const std::size_t count = TRY(sys::read(service, piece));
+    if (count == 0) break;
+    text.append(reinterpret_cast<const char*>(piece.data()), count);
+    const std::size_t end = text.find(kEndOfHead);
+    if (end == text.npos) continue;
+    const auto length = lengthOf(std::string_view(text).substr(0, end + 2));
+    const int status = statusOf(text);
+    if (!length || status < 0) break;
+    const std::size_t start = end + kEndOfHead.size();
+    if (text.size() - start >= *length) return Answer{status, text.substr(start, *length)};
+  }
+  return noService("what answers there is no metadata service");
+}
+
+constexpr int kOk = 200;
+
+Result<void> put(FdRef service, const std::string& target, const std::string& body) {
+  const Answer answer = TRY(ask(service, "PUT", target, body));
+  if (answer.status == kOk) return {};
   return refuse(ErrorKind::Failed, "E_METADATA",
-                "the metadata service refuses the pod: HTTP status " + std::to_string(status),
+                "the metadata service refuses the pod: HTTP status " +
+                    std::to_string(answer.status) + ": " +
+                    printable(answer.body.substr(0, answer.body.find('\n'))),
                 "See its log");
 }
 
@@ -91,37 +121,28 @@ std::string newMetadataToken() {
   return text;
 }
 
-std::string metadataUrl(const std::string& token) {
-  return "http://127.0.0.1:" + std::to_string(kMetadataPort) + "/" + token;
-}
-
-Result<void> registerPod(const Options& options, const PodId& pod, const std::string& token,
-                         const std::string& podManifest, const std::vector<AppManifest>& apps) {
-  const std::string target = "/pods/" + pod.text();
-  TRY(put(options, target + "?token=" + token, podManifest));
-  for (const auto& [app, manifest] : apps) {
-    auto done = put(options, target + "/" + app, manifest);
-    if (done) continue;
-    static_cast<void>(unregisterPod(options, pod));
-    return done;
-  }
-  return {};
-}
-
-Result<void> unregisterPod(const Options& options, const PodId& pod) {
-  constexpr int kOk = 200;
-  constexpr int kNotFound = 404;
-  const int status = TRY(ask(options, "DELETE", "/pods/" + pod.text(), ""));
-  if (status == kOk || status == kNotFound) return {};
-  return refuse(ErrorKind::Failed, "E_METADATA",
-                "the metadata service keeps the pod: HTTP status " + std::to_string(status));
+Result<std::string> metadataUrl(const Options& options, const std::string& token) {
+  const Fd service = TRY(connectTo(options));
+  const Answer answer = TRY(ask(service, "GET", "/url"));
+  if (answer.status != kOk || !answer.body.starts_with("http://"))
+    return noService("it does not say where it listens");
+  return answer.body + "/" + token;
 }
 
 Result<MetadataRegistration> MetadataRegistration::make(const Options& options, const PodId& pod,
                                                         const MetadataEntry& entry,
                                                         const std::string& podManifest) {
-  TRY(registerPod(options, pod, entry.token, podManifest, entry.apps));
-  return MetadataRegistration(options, pod);
+  MetadataRegistration made(TRY(connectTo(options)), pod);
+  const std::string target = "/pods/" + pod.text();
+  TRY(put(made.connection_, target + "?token=" + entry.token + "&while=connected", podManifest));
+  for (const auto& [app, manifest] : entry.apps)
+    TRY(put(made.connection_, target + "/" + app, manifest));
+  return made;
+}
+
+// The end of the connection would do; what is asked is over when this returns.
+MetadataRegistration::~MetadataRegistration() {
+  if (pod_) static_cast<void>(ask(connection_, "DELETE", "/pods/" + pod_->text()));
 }
 
 }  // namespace airlock::cli

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/names.h"
 #include "base/result.h"
 #include "cli/command.h"
@@ -21,39 +22,36 @@ std::string metadataSocket(const Options& options);
 
 // What a pod is known by; nobody can guess it.
 std::string newMetadataToken();
-// AC_METADATA_URL for the apps of a pod whose network is the host's.
-std::string metadataUrl(const std::string& token);
+// AC_METADATA_URL for the apps of a pod whose network is the host's: where the service says that it
+// listens.  E_METADATA: no service runs.
+Result<std::string> metadataUrl(const Options& options, const std::string& token);
 
 // (name of the app, its image manifest as JSON)
 using AppManifest = std::pair<std::string, std::string>;
-
-// E_METADATA: no service runs, or it refuses; nothing of the pod is registered then.
-Result<void> registerPod(const Options& options, const PodId& pod, const std::string& token,
-                         const std::string& podManifest, const std::vector<AppManifest>& apps);
-// A pod that is not registered is no error.
-Result<void> unregisterPod(const Options& options, const PodId& pod);
 
 // What a pod is registered with, before anything of it runs.
 struct MetadataEntry {
   std::string token;
   std::vector<AppManifest> apps;
 };
-// The service knows the pod while this exists.
+
+// The service knows the pod while this exists: its connection is the registration, and ends with
+// the process, however that ends.
 class MetadataRegistration {
  public:
+  // E_METADATA: no service runs, or it refuses; nothing of the pod is registered then.
   static Result<MetadataRegistration> make(const Options& options, const PodId& pod,
                                            const MetadataEntry& entry,
                                            const std::string& podManifest);
   MetadataRegistration(MetadataRegistration&& other) noexcept
-      : options_(other.options_), pod_(std::exchange(other.pod_, std::nullopt)) {}
+      : connection_(std::move(other.connection_)), pod_(std::exchange(other.pod_, std::nullopt)) {}
   MetadataRegistration& operator=(MetadataRegistration&&) = delete;
-  ~MetadataRegistration() {
-    if (pod_) static_cast<void>(unregisterPod(options_, *pod_));
-  }
+  ~MetadataRegistration();
 
  private:
-  MetadataRegistration(const Options& options, const PodId& pod) : options_(options), pod_(pod) {}
-  const Options& options_;
+  MetadataRegistration(Fd connection, const PodId& pod)
+      : connection_(std::move(connection)), pod_(pod) {}
+  Fd connection_;
   std::optional<PodId> pod_;
 };
 

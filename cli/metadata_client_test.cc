@@ -5,11 +5,16 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <thread>
 
@@ -43,29 +48,68 @@ class MetadataClient : public testing::Test {
                             .environment = {},
                             .descriptors = {}})
                          .value());
-    for (int tries = 0; tries < 500 && !unregisterPod(options_, pod_); ++tries)
+    for (int tries = 0; tries < 500 && !metadataUrl(options_, ""); ++tries)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  Result<MetadataRegistration> registered(const std::string& token, const char* app) {
+    return MetadataRegistration::make(options_, pod_, {token, {{app, kImage}}}, kPod);
+  }
+  // The status of what a pod with this token asks.
+  std::string asked(const std::string& token) const {
+    const std::string command = "curl -s -m 20 -o /dev/null -w '%{http_code}' " +
+                                metadataUrl(options_, token).value() + "/acMetadata/v1/pod/uuid >" +
+                                options_.dir + "/status";
+    static_cast<void>(std::system(command.c_str()));
+    std::ifstream file(options_.dir + "/status");
+    return {std::istreambuf_iterator<char>(file), {}};
   }
   Options options_;
   PodId pod_ = PodId::random();
   std::optional<Child> service_;
 };
 
-TEST_F(MetadataClient, RegistersAPodWithItsApps) {
+TEST_F(MetadataClient, RegistersAPodForAsLongAsItIsHeld) {
   start();
-  const auto done = registerPod(options_, pod_, newMetadataToken(), kPod, {{"web", kImage}});
-  EXPECT_TRUE(done.has_value()) << done.error().text();
-  EXPECT_TRUE(unregisterPod(options_, pod_).has_value());
-  EXPECT_TRUE(unregisterPod(options_, pod_).has_value());
+  const std::string token = newMetadataToken();
+  {
+    const auto first = registered(token, "web");
+    ASSERT_TRUE(first.has_value()) << first.error().text();
+    EXPECT_EQ(asked(token), "200");
+  }
+  EXPECT_EQ(asked(token), "401");
+  EXPECT_TRUE(registered(token, "web").has_value()) << "again";
+}
+TEST_F(MetadataClient, APodIsForgottenWhenItsHolderIsKilled) {
+  start();
+  const std::string token = newMetadataToken();
+  const sys::Pipe ready = sys::pipe().value();
+  const pid_t holder = ::fork();
+  if (holder == 0) {
+    const auto held = registered(token, "web");
+    static_cast<void>(sys::writeAll(ready.writeEnd, held ? "y" : "n"));
+    for (;;) ::pause();
+  }
+  std::array<std::uint8_t, 1> said{};
+  EXPECT_EQ(sys::read(ready.readEnd, said).value(), 1U);
+  EXPECT_EQ(said[0], 'y');
+  EXPECT_EQ(asked(token), "200");
+  ::kill(holder, SIGKILL);
+  ::waitpid(holder, nullptr, 0);
+  for (int tries = 0; tries < 500 && asked(token) == "200"; ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(asked(token), "401");
 }
 TEST_F(MetadataClient, RegistersNothingWhenAnAppIsRefused) {
   start();
-  const auto done = registerPod(options_, pod_, newMetadataToken(), kPod, {{"db", kImage}});
+  const std::string token = newMetadataToken();
+  const auto done = registered(token, "db");
   ASSERT_FALSE(done.has_value());
   EXPECT_EQ(done.error().code(), "E_METADATA");
+  EXPECT_THAT(done.error().message(), testing::HasSubstr("no such app"));
+  EXPECT_EQ(asked(token), "401");
 }
 TEST_F(MetadataClient, SaysThatThereIsNoService) {
-  const auto done = registerPod(options_, pod_, newMetadataToken(), kPod, {});
+  const auto done = registered(newMetadataToken(), "web");
   ASSERT_FALSE(done.has_value());
   EXPECT_EQ(done.error().code(), "E_METADATA");
   EXPECT_THAT(done.error().hint(), testing::HasSubstr("metadata-service"));
@@ -73,7 +117,6 @@ TEST_F(MetadataClient, SaysThatThereIsNoService) {
 TEST_F(MetadataClient, MakesATokenThatNobodyGuesses) {
   EXPECT_EQ(newMetadataToken().size(), 32U);
   EXPECT_NE(newMetadataToken(), newMetadataToken());
-  EXPECT_EQ(metadataUrl("x"), "http://127.0.0.1:18112/x");
 }
 
 }  // namespace

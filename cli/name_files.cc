@@ -22,10 +22,6 @@ constexpr const char* kResolvConf = "/etc/resolv.conf";
 constexpr const char* kBehindStub = "/run/systemd/resolve/resolv.conf";
 constexpr std::size_t kDomainBytes = 253;
 
-std::unexpected<Error> badFlag(std::string message) {
-  return refuse(ErrorKind::Invalid, "E_FLAG", std::move(message));
-}
-
 bool isAddress(const std::string& text) {
   std::array<unsigned char, sizeof(in6_addr)> address;
   return ::inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||

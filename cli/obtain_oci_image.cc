@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/log.h"
-#include "base/sealed.h"
 #include "cli/oci_download.h"
 #include "cli/options.h"
 #include "cli/text_output.h"
@@ -47,14 +46,14 @@ ipc::OciSignature::Kind kindOf(ipc::OciAttachment::Kind kind) {
   std::unreachable();
 }
 
-Result<Sealed> sealedSignatures(std::vector<OciAttachment>& attachments) {
+Result<std::string> signaturesOf(std::vector<OciAttachment>& attachments) {
   std::vector<ipc::OciSignature> signatures;
   for (OciAttachment& each : attachments) {
     signatures.push_back({.kind = kindOf(each.kind),
                           .content = std::move(each.content),
                           .annotations = std::move(each.annotations)});
   }
-  return Sealed::make("airlock-signatures", TRY(ipc::encodeOciSignatures(signatures)));
+  return ipc::encodeOciSignatures(signatures);
 }
 
 Result<ipc::CatalogRecord> recordOf(const ImageStore& images, const ImageId& image) {
@@ -69,22 +68,17 @@ Result<ipc::CatalogRecord> recordOf(const ImageStore& images, const ImageId& ima
 Result<ipc::CatalogRecord> importFrom(OciDownload& download, OciDocuments documents,
                                       const Options& options, const ImageStore& images,
                                       const Called& called, const std::string& origin) {
-  const Sealed manifest = TRY(Sealed::make("airlock-manifest", documents.manifest));
-  const Sealed config = TRY(Sealed::make("airlock-config", documents.config));
-  const Sealed signatures = TRY(sealedSignatures(documents.attachments));
-  std::optional<Sealed> index;
-  if (!documents.index.empty()) index = TRY(Sealed::make("airlock-index", documents.index));
   const ipc::ImportOciRequest request{.name = called.name,
                                       .labels = called.labels,
                                       .origin = origin,
-                                      .hasIndex = index.has_value(),
+                                      .hasIndex = !documents.index.empty(),
                                       .skipSignature = options.insecure.image};
   if (request.skipSignature) inform("warning: image signature verification has been disabled");
-  OciImporting importing = TRY(
-      images.beginImport(request, {.manifest = manifest.fd(),
-                                   .config = config.fd(),
-                                   .signatures = signatures.fd(),
-                                   .index = index ? std::optional(index->fd()) : std::nullopt}));
+  OciImporting importing =
+      TRY(images.beginImport(request, {.manifest = std::move(documents.manifest),
+                                       .config = std::move(documents.config),
+                                       .signatures = TRY(signaturesOf(documents.attachments)),
+                                       .index = std::move(documents.index)}));
   const std::vector<std::size_t> wanted(importing.wanted().begin(), importing.wanted().end());
   if (std::ranges::any_of(wanted, [&](std::size_t i) { return i >= documents.layers.size(); }))
     return refuse(ErrorKind::Failed, "E_HELPER", "a layer is wanted that the image does not have");
@@ -100,6 +94,24 @@ Result<ipc::CatalogRecord> importFrom(OciDownload& download, OciDocuments docume
     }
   }
   return recordOf(images, imported.image);
+}
+
+// An image is what it says it is until its signature is asked.  One that says no more than a tag,
+// or a name without a registry, has a place that no registry has: a short name is never guessed.
+Result<image::RegistryImage> nameOf(const image::LocalOciImage& image,
+                                    const std::string& sourceName) {
+  const std::string first = sourceName.substr(0, sourceName.find('/'));
+  const bool hasHost = first.size() < sourceName.size() &&
+                       (first.find_first_of(".:") != std::string::npos || first == "localhost");
+  if (hasHost) return image::parseRegistryImage(sourceName);
+  const bool isName = sourceName.find_first_of("/:") != std::string::npos;
+  if (isName) return image::parseRegistryImage("localhost/" + sourceName);
+  std::string path = image.path;
+  while (path.ends_with('/')) path.pop_back();
+  const std::string base =
+      TRY(image::sanitizeAppName(path.substr(path.find_last_of('/') + 1))).text();
+  return image::parseRegistryImage("localhost/" + base +
+                                   (sourceName.empty() ? "" : ":" + sourceName));
 }
 
 }  // namespace
@@ -125,7 +137,6 @@ Result<ipc::CatalogRecord> obtainOciImage(const Options& options, const ImageSto
   const bool counts = stored && (!stored->signers.empty() || options.insecure.image);
   if (counts) wish.known = stored->index ? stored->index : std::optional(*stored->image.oci());
   wish.sigstore = !options.insecure.image;
-  inform("remote fetching from registry " + printable(image.repository.authority()));
   OciDownload download = TRY(OciDownload::start(options, image, wish));
   auto answer = TRY(download.documents());
   if (std::holds_alternative<OciDownload::Unchanged>(answer)) {
@@ -146,17 +157,7 @@ Result<ipc::CatalogRecord> obtainOciImage(const Options& options, const ImageSto
   auto* documents = std::get_if<OciDocuments>(&answer);
   if (documents == nullptr)
     return refuse(ErrorKind::Failed, "E_FETCH", "the fetcher kept an image that is not there");
-  // An image is what it says it is until its signature is asked; one without a name has a place
-  // that no registry has.
-  auto named = image::parseRegistryImage(documents->sourceName);
-  if (!named || documents->sourceName.empty()) {
-    std::string base = image.path.substr(image.path.find_last_of('/') + 1);
-    base = TRY(image::sanitizeAppName(base.empty() ? "image" : base)).text();
-    named = image::parseRegistryImage(
-        "localhost/" + base + (documents->sourceName.empty() ? "" : ":" + documents->sourceName));
-    if (!named) named = image::parseRegistryImage("localhost/" + base);
-  }
-  const Called called = TRY(calledAs(TRY(std::move(named))));
+  const Called called = TRY(calledAs(TRY(nameOf(image, documents->sourceName))));
   return importFrom(download, std::move(*documents), options, images, called,
                     image::referenceText(image));
 }

@@ -33,9 +33,12 @@ std::unexpected<Error> hostile(std::string what) {
 // A job and what goes with it, in the order of FetchOciJob.
 struct Order {
   ipc::FetchOciJob job;
-  std::vector<Fd> source;
+  std::optional<Fd> archive;
   std::optional<Fd> bundle;
   std::vector<Fd> certificates;
+
+  // What files are asked for of.
+  Fd layout;
   std::vector<Fd> lookasides;
 
   std::vector<FdRef> descriptors(FdRef documents) const {
@@ -43,10 +46,9 @@ struct Order {
     const auto add = [&](const std::vector<Fd>& some) {
       all.insert(all.end(), some.begin(), some.end());
     };
-    add(source);
+    if (archive) all.push_back(*archive);
     if (bundle) all.push_back(*bundle);
     add(certificates);
-    add(lookasides);
     return all;
   }
 };
@@ -111,31 +113,33 @@ Result<Order> orderFor(const Options& options, const image::RegistryImage& image
   return order;
 }
 
+Result<Fd> openLocal(const std::string& path, int flags) {
+  auto opened = sys::openPath(path, O_RDONLY | flags);
+  if (opened) return opened;
+  return refuse(opened.error().kind(), "E_NOT_FOUND",
+                "open " + printable(path) + ": " + opened.error().message());
+}
+
 Result<Order> orderFor(const Options& options, const image::LocalOciImage& image,
                        const OciWish& wish) {
   Order order = TRY(commonOrder(options, wish));
   // It is asked for nothing on the network.
   order.job.options.credentials.clear();
   order.job.tag = image.reference;
-  int flags = O_RDONLY | O_NONBLOCK;
   switch (image.kind) {
     case image::LocalOciImage::Kind::Layout:
       order.job.origin = ipc::FromLayout{};
-      flags |= O_DIRECTORY;
+      order.layout = TRY(openLocal(image.path, O_DIRECTORY));
       break;
     case image::LocalOciImage::Kind::OciArchive:
       order.job.origin = ipc::FromOciArchive{};
+      order.archive = TRY(openLocal(image.path, O_NONBLOCK));
       break;
     case image::LocalOciImage::Kind::DockerArchive:
       order.job.origin = ipc::FromDockerArchive{};
+      order.archive = TRY(openLocal(image.path, O_NONBLOCK));
       break;
   }
-  auto source = sys::openPath(image.path, flags);
-  if (!source) {
-    return refuse(source.error().kind(), "E_NOT_FOUND",
-                  "open " + printable(image.path) + ": " + source.error().message());
-  }
-  order.source.push_back(std::move(*source));
   return order;
 }
 
@@ -190,16 +194,47 @@ struct WantedLayer {
   std::vector<std::size_t> indices;
 };
 
+// The name of what is wanted, and the directory that it is below of.
+Result<std::pair<FdRef, std::string>> placeOf(const Order& order,
+                                              const ipc::OciFileWanted& wanted) {
+  if (const auto* signature = std::get_if<ipc::SimpleSignatureFile>(&wanted.file)) {
+    if (signature->place >= order.lookasides.size())
+      return hostile("asks for a directory that there is not");
+    return std::pair(order.lookasides[signature->place].ref(),
+                     order.job.requestedName + "@sha256=" + signature->digest.hex() +
+                         "/signature-" + std::to_string(signature->number));
+  }
+  if (!order.layout.valid()) return hostile("asks for files of a layout that there is not");
+  std::string name = "index.json";
+  if (std::holds_alternative<ipc::LayoutVersionFile>(wanted.file)) name = "oci-layout";
+  if (const auto* blob = std::get_if<ipc::LayoutBlob>(&wanted.file))
+    name = "blobs/sha256/" + blob->digest.hex();
+  return std::pair(order.layout.ref(), std::move(name));
+}
+
+// A regular file below it, over no link: the fetcher can make this process, which may be root's,
+// open what is named so in the directory that its user has named, and nothing else.
+Result<Fd> openWanted(const Order& order, const ipc::OciFileWanted& wanted) {
+  const auto [directory, name] = TRY(placeOf(order, wanted));
+  const BeneathPath path = TRY(BeneathPath::parse(name));
+  // O_NONBLOCK: a FIFO would keep us waiting.
+  Fd file = TRY(sys::openBeneath(directory, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW));
+  if (!S_ISREG(TRY(sys::status(file)).st_mode))
+    return refuse(ErrorKind::Invalid, "E_PATH", printable(name) + " is no regular file");
+  return file;
+}
+
 }  // namespace
 
 struct OciDownload::State {
   FetchProcess process;
+  Order order;
   Fd documentsFile;
   Fd cache;
   std::vector<ipc::OciLayer> layers;
-  bool ended = false;
 
   Result<ipc::FetchEvent> next();
+  Result<void> offer(const ipc::OciFileWanted& wanted);
   Result<std::list<WantedLayer>> open(std::span<const std::size_t> wanted);
   Result<void> request(const std::list<WantedLayer>& wanted);
   Result<void> receive(std::list<WantedLayer>& wanted, const OnLayer& onLayer);
@@ -208,10 +243,23 @@ struct OciDownload::State {
 // An error ends the process, too.
 Result<ipc::FetchEvent> OciDownload::State::next() {
   std::string nothing;
-  auto event = process.next({}, nothing);
-  if (event) return event;
-  ended = true;
-  return endedSilently(TRY(process.end()), std::move(event.error()));
+  for (;;) {
+    auto event = process.next({}, nothing);
+    if (!event) return endedSilently(TRY(process.end()), std::move(event.error()));
+    const auto* wanted = std::get_if<ipc::OciFileWanted>(&*event);
+    if (wanted == nullptr) return event;
+    TRY(offer(*wanted));
+  }
+}
+
+Result<void> OciDownload::State::offer(const ipc::OciFileWanted& wanted) {
+  const auto file = openWanted(order, wanted);
+  ipc::OfferedFile offered;
+  if (!file) offered.failure = ipc::Failure{file.error()};
+  const std::string bytes = TRY(ipc::encode(offered));
+  if (!file) return process.send(bytes, {});
+  const FdRef fd = *file;
+  return process.send(bytes, {&fd, 1});
 }
 
 // In the order of their digests: two commands that want the same layers do not wait for each other
@@ -291,26 +339,25 @@ Result<std::pair<FetchProcess, Fd>> begin(const Order& order) {
 
 Result<OciDownload> OciDownload::start(const Options& options, const image::RegistryImage& image,
                                        const OciWish& wish) {
-  const Order order = TRY(orderFor(options, image, wish));
+  Order order = TRY(orderFor(options, image, wish));
   Fd cache = TRY(openCache(options));
   auto [process, documents] = TRY(begin(order));
   return OciDownload(std::make_unique<State>(
-      State{std::move(process), std::move(documents), std::move(cache), {}, false}));
+      State{std::move(process), std::move(order), std::move(documents), std::move(cache), {}}));
 }
 
 Result<OciDownload> OciDownload::start(const Options& options, const image::LocalOciImage& image,
                                        const OciWish& wish) {
-  const Order order = TRY(orderFor(options, image, wish));
+  Order order = TRY(orderFor(options, image, wish));
   Fd cache = TRY(openCache(options));
   auto [process, documents] = TRY(begin(order));
   return OciDownload(std::make_unique<State>(
-      State{std::move(process), std::move(documents), std::move(cache), {}, false}));
+      State{std::move(process), std::move(order), std::move(documents), std::move(cache), {}}));
 }
 
 Result<std::variant<OciDownload::Unchanged, OciDocuments>> OciDownload::documents() {
   ipc::FetchEvent event = TRY(state_->next());
   if (const auto* unchanged = std::get_if<ipc::OciUnchanged>(&event)) {
-    state_->ended = true;
     TRY(state_->process.end());
     return *unchanged;
   }
@@ -332,7 +379,6 @@ Result<void> OciDownload::layers(std::span<const std::size_t> wanted, const OnLa
     for (WantedLayer& layer : opened) layer.download.keep();
     return received;
   }
-  state_->ended = true;
   TRY(state_->process.end());
   return {};
 }

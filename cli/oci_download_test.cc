@@ -28,6 +28,30 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
+constexpr std::string_view kLayerHex =
+    "dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac8584f85";
+constexpr std::string_view kConfig =
+    R"({"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_i)"
+    R"(ds":["sha256:dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac)"
+    R"(8584f85"]}})";
+constexpr std::string_view kConfigHex =
+    "3732f137c32fca17466b9bb5a7593be391633fa95dc5c9f3e1e52d6fc7e9876b";
+constexpr std::string_view kManifest =
+    R"({"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.co)"
+    R"(nfig.v1+json","digest":"sha256:3732f137c32fca17466b9bb5a7593be391633fa)"
+    R"(95dc5c9f3e1e52d6fc7e9876b","size":151},"layers":[{"mediaType":"applica)"
+    R"(tion/vnd.oci.image.layer.v1.tar","digest":"sha256:dac1d7cfa95021764849)"
+    R"(fd102524e141488c5e3a90f861dbb5a12d9ac8584f85","size":5}]})";
+constexpr std::string_view kManifestHex =
+    "c170af13fbc15ff5924e71e9711f295c2c3b3ad030f9937a4c6f29b7ae9ee2a6";
+
+// The value, and an end with the error's text without one.
+template <class T>
+T must(Result<T> result) {
+  EXPECT_TRUE(result) << result.error().text();
+  return std::move(result).value();
+}
+
 std::string content(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -92,6 +116,14 @@ class OciDownloadTest : public ::testing::Test {
     amd64.platform = {"linux", "amd64", ""};
     return OciDownload::start(options_, image, amd64);
   }
+  image::LocalOciImage layout() const {
+    return {.kind = image::LocalOciImage::Kind::Layout, .path = home_ + "/layout", .reference = ""};
+  }
+  static OciWish linuxAmd64() {
+    OciWish wish;
+    wish.platform = {"linux", "amd64", ""};
+    return wish;
+  }
   // What the server was asked since this test began.
   std::string requests() const { return content(root_ + "/requests").substr(seen_); }
   std::vector<std::string> cached() const {
@@ -115,7 +147,7 @@ std::string OciDownloadTest::port_;
 std::optional<Child> OciDownloadTest::server_;
 
 TEST_F(OciDownloadTest, LayersFollowDocuments) {
-  OciDownload download = start("plain").value();
+  OciDownload download = must(start("plain"));
   const auto answer = download.documents();
   ASSERT_TRUE(answer) << answer.error().text();
   const auto& documents = std::get<OciDocuments>(*answer);
@@ -135,11 +167,11 @@ TEST_F(OciDownloadTest, LayersFollowDocuments) {
 }
 
 TEST_F(OciDownloadTest, WhatIsKnownIsUnchanged) {
-  OciDownload first = start("plain").value();
-  const auto documents = std::get<OciDocuments>(first.documents().value());
+  OciDownload first = must(start("plain"));
+  const auto documents = std::get<OciDocuments>(must(first.documents()));
   OciWish wish;
   wish.known = documents.manifestDigest;
-  OciDownload second = start("plain", wish).value();
+  OciDownload second = must(start("plain", wish));
   const auto answer = second.documents().value();
   ASSERT_TRUE(std::holds_alternative<OciDownload::Unchanged>(answer));
 }
@@ -147,10 +179,10 @@ TEST_F(OciDownloadTest, WhatIsKnownIsUnchanged) {
 TEST_F(OciDownloadTest, CredentialsOfOtherToolsAreUsed) {
   write(".docker/config.json",
         R"({"auths":{")" + host() + R"(":{"auth":"dXNlcjpjYW5hcnk="}}})");  // user:canary
-  OciDownload known = start("basic").value();
+  OciDownload known = must(start("basic"));
   EXPECT_TRUE(known.documents());
   write(".docker/config.json", "{}");
-  OciDownload unknown = start("basic").value();
+  OciDownload unknown = must(start("basic"));
   const auto answer = unknown.documents();
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), "E_AUTH");
@@ -158,22 +190,22 @@ TEST_F(OciDownloadTest, CredentialsOfOtherToolsAreUsed) {
 
 TEST_F(OciDownloadTest, F11_ARegistryThatNobodyVouchesForIsRefused) {
   std::filesystem::remove_all(home_ + "/.config");
-  OciDownload download = start("plain").value();
+  OciDownload download = must(start("plain"));
   EXPECT_EQ(download.documents().error().code(), "E_TLS");
 }
 
 TEST_F(OciDownloadTest, ABrokenOneGoesOnTheNextTime) {
   const std::vector<std::size_t> wanted = {0};
   {
-    OciDownload download = start("plain").value();
+    OciDownload download = must(start("plain"));
     ASSERT_TRUE(download.documents());
     const auto failed = download.layers(
         wanted, [](std::size_t, Fd) -> Result<void> { return fail(ErrorKind::Failed, "no room"); });
     EXPECT_THAT(failed.error().text(), HasSubstr("no room"));
     EXPECT_THAT(cached(), SizeIs(2));  // the part, and what it is of
   }
-  OciDownload again = start("plain").value();
-  const auto documents = std::get<OciDocuments>(again.documents().value());
+  OciDownload again = must(start("plain"));
+  const auto documents = std::get<OciDocuments>(must(again.documents()));
   const std::string layer = ociText(documents.layers[0].digest);
   const auto before = requests();
   ASSERT_THAT(before, HasSubstr(layer));
@@ -195,6 +227,61 @@ TEST_F(OciDownloadTest, AMissingFileIsToldByItsName) {
   ASSERT_FALSE(download);
   EXPECT_EQ(download.error().code(), "E_NOT_FOUND");
   EXPECT_THAT(download.error().text(), HasSubstr("none.tar"));
+}
+
+// An image of one empty layer, in a layout that only its owner can read.
+void makeLayout(const std::string& path) {
+  std::filesystem::create_directories(path + "/blobs/sha256");
+  const auto put = [&](const std::string& hex, const std::string& text) {
+    std::ofstream(path + "/blobs/sha256/" + hex) << text;
+    ::chmod((path + "/blobs/sha256/" + hex).c_str(), 0600);
+  };
+  put(std::string(kLayerHex), "layer");
+  put(std::string(kConfigHex), std::string(kConfig));
+  put(std::string(kManifestHex), std::string(kManifest));
+  std::ofstream(path + "/oci-layout") << R"({"imageLayoutVersion":"1.0.0"})";
+  std::ofstream(path + "/index.json")
+      << R"({"schemaVersion":2,"manifests":[{"mediaType":)"
+      << R"("application/vnd.oci.image.manifest.v1+json","digest":"sha256:)" << kManifestHex
+      << R"(","size":)" << kManifest.size() << "}]}";
+  ::chmod((path + "/index.json").c_str(), 0600);
+}
+
+TEST_F(OciDownloadTest, ALayoutIsReadWithTheRightsOfItsUser) {
+  makeLayout(home_ + "/layout");
+  OciDownload download = must(OciDownload::start(options_, layout(), linuxAmd64()));
+  const auto answer = download.documents();
+  ASSERT_TRUE(answer) << answer.error().text();
+  std::string layer;
+  const std::vector<std::size_t> wanted = {0};
+  const auto done = download.layers(wanted, [&](std::size_t, Fd file) -> Result<void> {
+    layer = TRY(sys::readAll(file, 100));
+    return {};
+  });
+  ASSERT_TRUE(done) << done.error().text();
+  EXPECT_EQ(layer, "layer");
+}
+
+TEST_F(OciDownloadTest, ALayoutLeadsNowhereElse) {
+  const std::string path = home_ + "/layout";
+  const std::string manifest = path + "/blobs/sha256/" + std::string(kManifestHex);
+  const auto code = [&] {
+    OciDownload download = must(OciDownload::start(options_, layout(), linuxAmd64()));
+    const auto answer = download.documents();
+    return answer ? "" : answer.error().text();
+  };
+  makeLayout(path);
+  std::filesystem::rename(manifest, home_ + "/elsewhere");
+  std::filesystem::create_symlink(home_ + "/elsewhere", manifest);
+  EXPECT_THAT(code(), HasSubstr("symbolic link"));
+  std::filesystem::remove(manifest);
+  ASSERT_EQ(::mkfifo(manifest.c_str(), 0600), 0);
+  EXPECT_THAT(code(), HasSubstr("no regular file"));
+  std::filesystem::remove_all(path);
+  makeLayout(path);
+  std::filesystem::rename(path + "/blobs", home_ + "/blobs");
+  std::filesystem::create_directory_symlink(home_ + "/blobs", path + "/blobs");
+  EXPECT_THAT(code(), HasSubstr("symbolic link"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/log.h"
+#include "base/sealed.h"
 #include "cli/helper_client.h"
 #include "cli/own_paths.h"
 #include "cli/progress.h"
@@ -136,8 +137,14 @@ Result<OciImporting> ImageStore::beginImport(const ipc::ImportOciRequest& reques
                                              const OciImporting::Documents& documents) const {
   OciImporting importing;
   if (throughHelper_) {
-    std::vector<FdRef> fds = {documents.manifest, documents.config, documents.signatures};
-    if (documents.index) fds.push_back(*documents.index);
+    std::vector<Sealed> sealed;
+    for (const std::string* each :
+         {&documents.manifest, &documents.config, &documents.signatures, &documents.index}) {
+      if (each != &documents.index || request.hasIndex)
+        sealed.push_back(TRY(Sealed::make("airlock-document", *each)));
+    }
+    std::vector<FdRef> fds;
+    for (const Sealed& each : sealed) fds.push_back(each.fd());
     importing.helper_ = TRY(HelperConversation::open(options_));
     TRY(importing.helper_->say(TRY(ipc::encode(ipc::HelperRequest(request))), fds));
     HelperAnswer answer = TRY(importing.helper_->hear());

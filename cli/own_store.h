@@ -27,10 +27,10 @@ namespace airlock::cli {
 class OciImporting {
  public:
   struct Documents {
-    FdRef manifest;
-    FdRef config;
-    FdRef signatures;
-    std::optional<FdRef> index;
+    std::string manifest;
+    std::string config;
+    std::string signatures;  // encoded OciSignatures
+    std::string index;       // or empty
   };
   // Layers that the store lacks, by their number in the manifest.
   const std::vector<std::uint32_t>& wanted() const { return wanted_; }

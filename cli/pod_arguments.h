@@ -78,16 +78,4 @@ enum class PodVerb { Run, Prepare };
 Result<PodArguments> parsePodArguments(const std::vector<std::string>& arguments,
                                        PodVerb verb = PodVerb::Run);
 
-// "NAME,kind=host,source=PATH[,readOnly=B][,recursive=B]",
-// "NAME,kind=empty[,readOnly=B][,mode=0755][,uid=N][,gid=N]".
-Result<image::Volume> parseVolume(const std::string& text);
-// "volume=NAME,target=PATH".
-Result<image::Mount> parseMount(const std::string& text);
-// "mode=retain|remove[,errno=ENAME],CALL|@GROUP,...".
-Result<image::Isolator> parseSeccomp(const std::string& text);
-// "NAME=VALUE".
-Result<image::EnvironmentVariable> parseEnvironment(const std::string& text);
-// Lines NAME=VALUE; empty ones and those that begin with # or ; do not count.
-Result<std::vector<image::EnvironmentVariable>> parseEnvironmentFile(const std::string& text);
-
 }  // namespace airlock::cli

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/pod_values.h"
+#include "cli/pod_values.h"
 #include "cli/start_arguments.h"
 
 namespace airlock::cli {
@@ -99,6 +101,11 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     NotInThisVersion, RunRefuses,
     testing::Values(Refusal{{"--stage1-name=x", "a"}, "stage1 \"x\" is not part of this version"},
+                    Refusal{{"--stage1-path=/x.aci", "a"}, "is not part of this version"},
+                    Refusal{{"--stage1-url=https://a.b/x.aci", "a"}, "is not part of this version"},
+                    Refusal{{"--stage1-hash=sha512-00", "a"}, "is not part of this version"},
+                    Refusal{{"--stage1-from-dir=stage1-fly.aci", "a"},
+                            "is not part of this version"},
                     Refusal{{"--ipc=parent", "a"}, "--ipc=parent would let the pod at"},
                     Refusal{{"--net=default-restricted", "a"}, "is not part of this version"}));
 

@@ -10,15 +10,12 @@
 
 #include "base/log.h"
 #include "cli/in_message.h"
+#include "cli/stage1_choice.h"
 #include "image/types.h"
 
 namespace airlock::cli {
 
 namespace {
-
-std::unexpected<Error> badFlag(std::string message, std::string hint = {}) {
-  return refuse(ErrorKind::Invalid, "E_FLAG", std::move(message), std::move(hint));
-}
 
 bool isAddress(const std::string& text) {
   std::array<unsigned char, sizeof(in6_addr)> address;
@@ -48,15 +45,6 @@ Result<void> addEntry(std::map<std::string, std::string>& entries, const std::st
   if (!entries.emplace(key, std::move(content)).second)
     return badFlag(airlock::quoted(key) + " is given twice");
   return {};
-}
-
-// rkt's names of the stage1 whose place ours takes, with or without a version or the ".aci" of a
-// file; and our own.
-bool isOurStage1(std::string_view text) {
-  text = text.substr(text.rfind('/') + 1);
-  if (text.ends_with(".aci")) text.remove_suffix(4);
-  text = text.substr(0, text.find(':'));
-  return text == "stage1-container" || text == "stage1-coreos";
 }
 
 }  // namespace

@@ -27,6 +27,10 @@ std::vector<std::string> splitText(std::string_view text, char separator) {
   }
 }
 
+std::unexpected<Error> badFlag(std::string message, std::string hint) {
+  return refuse(ErrorKind::Invalid, "E_FLAG", std::move(message), std::move(hint));
+}
+
 void FlagSet::value(std::string name, Handler handler) {
   flags_.push_back({std::move(name), std::nullopt, std::move(handler)});
 }

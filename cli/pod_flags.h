@@ -13,6 +13,9 @@
 
 namespace airlock::cli {
 
+// E_FLAG: a flag, or its value, that is not as it must be.
+std::unexpected<Error> badFlag(std::string message, std::string hint = {});
+
 class FlagSet {
  public:
   using Handler = std::function<Result<void>(const std::string& value)>;

@@ -134,7 +134,7 @@ class Planner {
                                    std::string_view(imageName).substr(imageName.rfind('/') + 1)));
     std::vector<image::RuntimeApp>& apps = plan_.manifest.apps;
     if (std::ranges::find(apps, name, &image::RuntimeApp::name) != apps.end()) {
-      return refuse(ErrorKind::Invalid, "E_APP", "multiple apps with name " + name.text(),
+      return refuse(ErrorKind::Invalid, "E_APP", "error: multiple apps with name " + name.text(),
                     "Give one of them another --name");
     }
     image::App app = TRY(override(manifest, wanted));

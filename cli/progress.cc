@@ -26,12 +26,12 @@ std::string sizes(std::uint64_t done, std::uint64_t total) {
 }  // namespace
 
 std::string progressBar(std::string_view label, std::uint64_t done, std::uint64_t total) {
-  const std::string name = printable(label);
-  if (total == 0) return name + ": " + decimalBytes(done) + " of an unknown total size";
+  const std::string name = printable(label) + ": ";
+  if (total == 0) return name + decimalBytes(done) + " of an unknown total size";
   const std::size_t width = kColumns - std::min(name.size() + kSizeColumns, kColumns - 1);
   const double part = static_cast<double>(std::min(done, total)) / static_cast<double>(total);
   const auto filled = static_cast<std::size_t>(part * static_cast<double>(width));
-  return name + ": [" + std::string(filled, '=') + std::string(width - filled, ' ') + "] " +
+  return name + "[" + std::string(filled, '=') + std::string(width - filled, ' ') + "] " +
          sizes(done, total);
 }
 

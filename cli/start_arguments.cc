@@ -9,10 +9,6 @@ namespace airlock::cli {
 
 namespace {
 
-std::unexpected<Error> badFlag(std::string message) {
-  return refuse(ErrorKind::Invalid, "E_FLAG", std::move(message));
-}
-
 Result<ipc::Network> parseNetwork(const std::string& text) {
   if (text.empty() || text == "default" || text == "none") return ipc::Network::Loopback;
   if (text == "host") return ipc::Network::Host;

@@ -17,6 +17,8 @@
 #include "cli/obtain_image.h"
 #include "cli/options.h"
 #include "cli/pod_access.h"
+#include "cli/pod_values.h"
+#include "cli/stage1_choice.h"
 #include "cli/stream_relay.h"
 #include "cli/terminal.h"
 #include "cli/text_output.h"
@@ -99,6 +101,7 @@ Result<std::vector<ChosenImage>> imagesOf(const Options& options,
 
 Result<PlannedPod> planFrom(const Options& options, const PodArguments& wanted,
                             Surroundings& surroundings, const char* command) {
+  TRY(checkStage1(options, wanted));
   PlannedPod planned;
   PodPlan plan;
   if (!wanted.podManifest.empty()) {
@@ -146,14 +149,15 @@ Result<PodId> preparePod(const Options& options, PodRequest& request) {
   return prepared->pod;
 }
 
-Result<PodRequest> requestPrepared(const PodId& pod, const std::string& text,
-                                   std::span<const ChosenImage> images, const PodArguments& start,
-                                   Surroundings surroundings) {
+Result<PodRequest> requestPrepared(const Options& options, const PodId& pod,
+                                   const std::string& text, std::span<const ChosenImage> images,
+                                   const PodArguments& start, Surroundings surroundings) {
+  TRY(checkStage1(options, start));
   const image::PodManifest manifest = TRY(image::parsePodManifest(text));
   std::optional<MetadataEntry> metadata;
   if (start.mdsRegister) {
     metadata = MetadataEntry{newMetadataToken(), {}};
-    surroundings.metadataUrl = metadataUrl(metadata->token);
+    surroundings.metadataUrl = TRY(metadataUrl(options, metadata->token));
     for (std::size_t i = 0; i < images.size(); ++i)
       metadata->apps.emplace_back(manifest.apps[i].name.text(), images[i].manifest);
   }
@@ -211,6 +215,7 @@ Result<int> startAndHold(const Options& options, PodRequest& request, const PodA
                               .input = FdRef(0),
                               .output = FdRef(1),
                               .terminal = start.interactive,
+                              .escape = !start.interactive && !holder,
                               .notifier = &notifier,
                               .onReady = [&] {
                                 if (holder) holder->podIsReady(started->pod);

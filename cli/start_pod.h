@@ -38,9 +38,9 @@ Result<PodId> preparePod(const Options& options, PodRequest& request);
 // The request of a pod that has been prepared, with what is said at its start; `text` is its
 // manifest as it is stored, whose bytes the helper compares.  With --mds-register its apps get the
 // URL of the metadata service.
-Result<PodRequest> requestPrepared(const PodId& pod, const std::string& text,
-                                   std::span<const ChosenImage> images, const PodArguments& start,
-                                   Surroundings surroundings);
+Result<PodRequest> requestPrepared(const Options& options, const PodId& pod,
+                                   const std::string& text, std::span<const ChosenImage> images,
+                                   const PodArguments& start, Surroundings surroundings);
 
 // The descriptors of a RunRequest with these standard streams, in its order.
 std::vector<FdRef> descriptorsOf(const PodRequest& request, std::vector<FdRef> streams,

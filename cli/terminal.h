@@ -49,4 +49,28 @@ class EscapeDetector {
   int seen_ = 0;
 };
 
+// The caller's terminal while a pod runs that does not read it: nothing of it goes anywhere, and
+// the escape still ends the pod.  Signals and echo stay as they are.  Only as long as this process
+// is in the terminal's foreground: else the terminal is somebody else's.
+class EscapeWatch {
+ public:
+  explicit EscapeWatch(FdRef input);  // watches nothing when that is no terminal of ours
+  EscapeWatch(EscapeWatch&&) = delete;
+  ~EscapeWatch() { leave(); }
+  // What to read, or -1.
+  int fd() const;
+  // True when the escape was typed.
+  bool read();
+  // After SIGCONT: whoever had the terminal meanwhile has left it in a mode of their own.
+  void resume();
+  void leave();
+
+ private:
+  bool isOurs() const;
+
+  FdRef input_;
+  std::optional<termios> before_;  // nothing is watched without
+  EscapeDetector escape_;
+};
+
 }  // namespace airlock::cli

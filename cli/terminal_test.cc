@@ -71,6 +71,21 @@ TEST(Terminal, RawModeOfAFileIsAnError) {
   EXPECT_FALSE(RawMode::enter(file));
 }
 
+TEST(Terminal, OfAnotherProcessGroupIsNotWatched) {
+  const Pty pty = openPty();  // nobody's controlling terminal
+  termios before{};
+  ASSERT_EQ(::tcgetattr(pty.slave.get(), &before), 0);
+  {
+    const EscapeWatch watch(pty.slave);
+    EXPECT_EQ(watch.fd(), -1);
+  }
+  const Fd file = Fd::own(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(EscapeWatch(file).fd(), -1);
+  termios after{};
+  ASSERT_EQ(::tcgetattr(pty.slave.get(), &after), 0);
+  EXPECT_EQ(after.c_lflag, before.c_lflag);
+}
+
 TEST(Terminal, WindowSizeIsCopied) {
   const Pty from = openPty();
   const Pty to = openPty();

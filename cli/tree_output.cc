@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <ranges>
 
 #include "base/log.h"
@@ -23,7 +25,20 @@ bool isRoot() { return ::geteuid() == 0; }
 // A set-user-ID program of an image must not become one of whoever copies it.
 mode_t modeOf(const ipc::TreeEntry& entry) { return entry.mode & (isRoot() ? 07777U : 01777U); }
 
+// Those of the class user mean something to people and their programs alone.  A file system without
+// them has the files all the same.
+Result<void> setExtended(FdRef fd, const ipc::TreeEntry& entry) {
+  for (const auto& [name, value] : entry.attributes) {
+    if (::fsetxattr(fd.get(), ("user." + name).c_str(), value.data(), value.size(), 0) == 0)
+      continue;
+    if (errno == ENOTSUP) return {};
+    return failErrno("set the attribute user." + printable(name));
+  }
+  return {};
+}
+
 Result<void> setAttributes(FdRef fd, const ipc::TreeEntry& entry) {
+  TRY(setExtended(fd, entry));  // while it is ours to write
   if (isRoot() && ::fchown(fd.get(), entry.uid, entry.gid) != 0) return failErrno("chown");
   if (::fchmod(fd.get(), modeOf(entry)) != 0) return failErrno("chmod");  // after the owner
   timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT},

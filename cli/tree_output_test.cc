@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -67,6 +68,26 @@ TEST_F(TreeOutputTest, FilesLinksModesAndTimesAreCopied) {
   EXPECT_EQ(info.st_mtime, 1'000'000'000);
   EXPECT_EQ(fs::read_symlink(out() + "/rootfs/l"), "/etc/passwd");
   EXPECT_EQ(namesIn(top_), 1U);
+  if (::geteuid() != 0) fs::permissions(out() + "/rootfs/d", fs::perms::owner_all);
+}
+
+TEST_F(TreeOutputTest, AttributesOfTheUserAreCopied) {
+  if (std::ofstream(top_ + "/probe") << "x";
+      ::setxattr((top_ + "/probe").c_str(), "user.a", "1", 1, 0) != 0)
+    GTEST_SKIP() << "needs a file system with user.* attributes";
+  TreeEntry file{.kind = Kind::File, .path = "d/f", .mode = 0400, .size = 1};
+  file.attributes = {{"empty", ""}, {"origin", "there"}};
+  TreeEntry directory{.kind = Kind::Directory, .path = "d", .mode = 0555};
+  directory.attributes = {{"of", "a directory"}};
+  ASSERT_EQ(put({directory, file}), "");
+  const auto attribute = [&](const std::string& path, const char* name) {
+    char value[32];
+    const ssize_t size = ::getxattr((out() + "/rootfs/" + path).c_str(), name, value, sizeof value);
+    return size < 0 ? "(none)" : std::string(value, static_cast<std::size_t>(size));
+  };
+  EXPECT_EQ(attribute("d/f", "user.origin"), "there");
+  EXPECT_EQ(attribute("d/f", "user.empty"), "");
+  EXPECT_EQ(attribute("d", "user.of"), "a directory");
   if (::geteuid() != 0) fs::permissions(out() + "/rootfs/d", fs::perms::owner_all);
 }
 

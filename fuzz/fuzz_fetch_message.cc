@@ -26,5 +26,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   tryOne(input, ipc::decodeFetchEvent);
   tryOne(input, ipc::decodeFetchJob);
   tryOne(input, ipc::decodeFetchLayers);
+  tryOne(input, ipc::decodeOfferedFile);
   return 0;
 }

@@ -15,8 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string token(32, 'a');
   Registry registry;
   const Signer signer;
-  static_cast<void>(answerRegistration(
-      registry, {.method = "PUT", .path = path, .token = token, .body = body}, 0));
+  static_cast<void>(
+      answerRegistration(registry, "http://127.0.0.1:1",
+                         {.method = "PUT", .path = path, .token = token, .body = body}, 0));
   static_cast<void>(registry.add("6733c088-a507-4694-aabf-000000000001", token, body, 0));
   for (const char* method : {"GET", "POST"})
     static_cast<void>(answerPod(registry, signer,

@@ -20,15 +20,12 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::filesystem::path root = argv[1];
-  const std::map<std::string, std::string> folders = {{"HelperRequest", "helper_request"},
-                                                      {"PodSpec", "pod_spec"},
-                                                      {"VerifyReply", "verify_reply"},
-                                                      {"FetchJob", "fetch_message"},
-                                                      {"FetchEvent", "fetch_message"},
-                                                      {"FetchLayers", "fetch_message"},
-                                                      {"LeashEvent", "leash"},
-                                                      {"LeashCommand", "leash"},
-                                                      {"SystemdReply", "systemd_reply"}};
+  const std::map<std::string, std::string> folders = {
+      {"HelperRequest", "helper_request"}, {"PodSpec", "pod_spec"},
+      {"VerifyReply", "verify_reply"},     {"FetchJob", "fetch_message"},
+      {"FetchEvent", "fetch_message"},     {"FetchLayers", "fetch_message"},
+      {"OfferedFile", "fetch_message"},    {"LeashEvent", "leash"},
+      {"LeashCommand", "leash"},           {"SystemdReply", "systemd_reply"}};
   // The message that overflows the segment table of libcapnp 0.9.2's asynchronous reader, and its
   // neighbours.
   for (const auto& [kind, folder] : folders) {

@@ -72,6 +72,9 @@ int main(int count, char** arguments) {
   stream += encodeTreeEntry(TreeEntry{.kind = Kind::File, .path = "d", .mode = 0644, .size = 3});
   stream += "abc" + encodeTreeEntry(TreeEntry{.kind = Kind::HardLink, .path = "h", .target = "d"});
   stream += encodeTreeEntry(TreeEntry{.kind = Kind::Symlink, .path = "l", .target = "../x"});
+  TreeEntry attributed{.kind = TreeEntry::Kind::Directory, .path = "x", .mode = 0755};
+  attributed.attributes = {{"a", "1"}, {"origin", "there"}};
+  stream += encodeTreeEntry(attributed);
   save("tree_stream", "entries", stream + encodeTreeEntry(TreeEntry{.kind = Kind::End}));
   return 0;
 }

@@ -19,6 +19,8 @@ Result<OciDocuments> readOciDocuments(wire::OciDocuments::Reader from);
 void writeOciDocuments(wire::OciDocuments::Builder to, const OciDocuments& value);
 Result<OciUnchanged> readOciUnchanged(wire::OciUnchanged::Reader from);
 void writeOciUnchanged(wire::OciUnchanged::Builder to, const OciUnchanged& value);
+Result<OciFileWanted> readOciFileWanted(wire::OciFileWanted::Reader from);
+void writeOciFileWanted(wire::OciFileWanted::Builder to, const OciFileWanted& value);
 Result<OciLayerDone> readOciLayerDone(wire::OciLayerDone::Reader from);
 
 }  // namespace airlock::ipc::codec

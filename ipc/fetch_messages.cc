@@ -188,6 +188,8 @@ Result<FetchEvent> readEvent(wire::FetchEvent::Reader from) {
       return TRY(readOciLayerDone(from.getOciLayer()));
     case wire::FetchEvent::OCI_DONE:
       return OciDone{};
+    case wire::FetchEvent::OCI_FILE:
+      return TRY(readOciFileWanted(from.getOciFile()));
   }
   return badValue("fetch event", "is of an unknown kind");
 }
@@ -230,7 +232,8 @@ void writeEvent(wire::FetchEvent::Builder to, const FetchEvent& event) {
           [&](const OciDocuments& value) { writeOciDocuments(to.initOciDocuments(), value); },
           [&](const OciUnchanged& value) { writeOciUnchanged(to.initOciUnchanged(), value); },
           [&](const OciLayerDone& value) { to.initOciLayer().setIndex(value.index); },
-          [&](const OciDone&) { to.setOciDone(); }},
+          [&](const OciDone&) { to.setOciDone(); },
+          [&](const OciFileWanted& value) { writeOciFileWanted(to.initOciFile(), value); }},
       event);
 }
 }  // namespace

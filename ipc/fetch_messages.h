@@ -58,9 +58,9 @@ struct FetchKeysJob {
   std::string prefix;  // discover ac-discovery-pubkeys for it …
   std::string url;     // … or take this URL
 };
-// Descriptors: 0 an empty file for the documents; then the source, unless it is a registry; then a
+// Descriptors: 0 an empty file for the documents; then the archive, when that is the source; then a
 // CA bundle, when hasCaBundle; then of each endpoint its CA bundle, its client certificate and the
-// key of that, as its flags say; then the directories of simple signatures.
+// key of that, as its flags say.
 struct FetchOciJob {
   FetchOptions options;  // mostBytes: of one layer
   bool hasCaBundle = false;
@@ -68,10 +68,10 @@ struct FetchOciJob {
   std::string tag;                  // or, of a local source, the reference; empty: its only image
   std::optional<OciDigest> digest;  // of the manifest or index; nullopt: what the tag names
   OciPlatform platform;
-  bool wantSigstore = false;            // cosign's tag, and the bundles that refer to the image
-  std::vector<std::string> lookasides;  // URLs below which simple signatures lie
-  std::uint8_t lookasideDirectories = 0;
-  std::optional<OciDigest> knownDigest;  // of a manifest that the caller has
+  bool wantSigstore = false;              // cosign's tag, and the bundles that refer to the image
+  std::vector<std::string> lookasides;    // URLs below which simple signatures lie
+  std::uint8_t lookasideDirectories = 0;  // that the CLI has, beside those URLs
+  std::optional<OciDigest> knownDigest;   // of a manifest that the caller has
   std::string requestedName;  // "team/web": the repository in the path of a simple signature
 };
 using FetchJob = std::variant<FetchImageJob, FetchKeysJob, FetchOciJob>;
@@ -106,10 +106,11 @@ struct FetchedKeys {
   std::vector<std::pair<std::string, std::uint64_t>> keys;
 };
 
-// Notes, Found and Progress may come at any time; OciDocuments asks for FetchLayers, OciLayerDone
-// follows it; the others end the job.
-using FetchEvent = std::variant<Failure, FetchNote, FetchFound, FetchProgress, FetchedImage,
-                                FetchedKeys, OciDocuments, OciUnchanged, OciLayerDone, OciDone>;
+// Notes, Found and Progress may come at any time; OciFileWanted asks for an OfferedFile,
+// OciDocuments for FetchLayers, OciLayerDone follows it; the others end the job.
+using FetchEvent =
+    std::variant<Failure, FetchNote, FetchFound, FetchProgress, FetchedImage, FetchedKeys,
+                 OciDocuments, OciUnchanged, OciLayerDone, OciDone, OciFileWanted>;
 
 Result<std::string> encode(const FetchJob& job);
 Result<FetchJob> decodeFetchJob(std::string_view bytes);

@@ -5,6 +5,7 @@
 #include "ipc/fetch_fields.h"
 #include "ipc/fetch_messages.h"
 #include "ipc/schema/fetch.capnp.h"
+#include "ipc/shared_fields.h"
 
 namespace airlock::ipc::codec {
 namespace {
@@ -134,7 +135,52 @@ Result<FetchLayers> readFetchLayers(wire::FetchLayers::Reader from) {
                      .last = from.getLast()};
 }
 
+Result<OfferedFile> readOfferedFile(wire::OfferedFile::Reader from) {
+  switch (from.which()) {
+    case wire::OfferedFile::UNSET:
+      break;
+    case wire::OfferedFile::FILE:
+      return OfferedFile{};
+    case wire::OfferedFile::FAILURE:
+      return OfferedFile{TRY(readFailure(from.getFailure()))};
+  }
+  return badValue("offered file", "is of an unknown kind");
+}
+
 }  // namespace
+
+Result<OciFileWanted> readOciFileWanted(wire::OciFileWanted::Reader from) {
+  switch (from.which()) {
+    case wire::OciFileWanted::UNSET:
+      break;
+    case wire::OciFileWanted::LAYOUT_VERSION:
+      return OciFileWanted{LayoutVersionFile{}};
+    case wire::OciFileWanted::LAYOUT_INDEX:
+      return OciFileWanted{LayoutIndexFile{}};
+    case wire::OciFileWanted::BLOB:
+      return OciFileWanted{LayoutBlob{TRY(readDigest<OciDigest>(from.getBlob(), "blob"))}};
+    case wire::OciFileWanted::SIMPLE_SIGNATURE: {
+      const auto signature = from.getSimpleSignature();
+      return OciFileWanted{SimpleSignatureFile{
+          .place = signature.getPlace(),
+          .digest = TRY(readDigest<OciDigest>(signature.getDigest(), "signed digest")),
+          .number = signature.getNumber()}};
+    }
+  }
+  return badValue("wanted file", "is of an unknown kind");
+}
+void writeOciFileWanted(wire::OciFileWanted::Builder to, const OciFileWanted& value) {
+  std::visit(Overloaded{[&](const LayoutVersionFile&) { to.setLayoutVersion(); },
+                        [&](const LayoutIndexFile&) { to.setLayoutIndex(); },
+                        [&](const LayoutBlob& blob) { to.setBlob(raw(blob.digest)); },
+                        [&](const SimpleSignatureFile& file) {
+                          auto signature = to.initSimpleSignature();
+                          signature.setPlace(file.place);
+                          signature.setDigest(raw(file.digest));
+                          signature.setNumber(file.number);
+                        }},
+             value.file);
+}
 
 Result<FetchOciJob> readOciJob(wire::FetchOciJob::Reader from) {
   FetchOciJob job{.options = TRY(readOptions(from.getOptions())),
@@ -235,6 +281,22 @@ Result<std::string> encode(const FetchLayers& wanted) {
 }
 Result<FetchLayers> decodeFetchLayers(std::string_view bytes) {
   return codec::decode<wire::FetchLayers>(bytes, limits::kMessageBytes, codec::readFetchLayers);
+}
+
+Result<std::string> encode(const OfferedFile& offered) {
+  return codec::encode<wire::OfferedFile>(
+      limits::kMessageBytes,
+      [&](auto to) {
+        if (offered.failure) {
+          codec::writeFailure(to.initFailure(), *offered.failure);
+        } else {
+          to.setFile();
+        }
+      },
+      decodeOfferedFile);
+}
+Result<OfferedFile> decodeOfferedFile(std::string_view bytes) {
+  return codec::decode<wire::OfferedFile>(bytes, limits::kMessageBytes, codec::readOfferedFile);
 }
 
 }  // namespace airlock::ipc

@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/result.h"
+#include "ipc/failure.h"
 
 namespace airlock::ipc {
 
@@ -32,8 +33,8 @@ struct OciPlatform {
   bool operator==(const OciPlatform&) const = default;
 };
 
-// Where the image is: endpoints in the order in which they are asked, the registry itself last; or
-// a descriptor that comes with the job.
+// Where the image is: endpoints in the order in which they are asked, the registry itself last; a
+// layout whose files are asked for; or an archive that comes with the job.
 struct FromRegistry {
   std::vector<OciEndpoint> endpoints;
 };
@@ -83,6 +84,28 @@ struct OciLayerDone {
   std::uint32_t index = 0;
 };
 struct OciDone {};
+
+// A file of what the caller named, which may be readable for the caller alone.  No path: the CLI
+// knows where it is.
+struct LayoutVersionFile {};  // oci-layout
+struct LayoutIndexFile {};    // index.json
+struct LayoutBlob {           // blobs/sha256/…
+  OciDigest digest;
+};
+struct SimpleSignatureFile {  // REPOSITORY@sha256=…/signature-N
+  std::uint8_t place = 0;     // of FetchOciJob::lookasideDirectories
+  OciDigest digest;
+  std::uint8_t number = 1;
+};
+struct OciFileWanted {
+  std::variant<LayoutVersionFile, LayoutIndexFile, LayoutBlob, SimpleSignatureFile> file;
+};
+// The CLI's answer: with a regular file open for reading, or why there is none.
+struct OfferedFile {
+  std::optional<Failure> failure;
+};
+Result<std::string> encode(const OfferedFile& offered);
+Result<OfferedFile> decodeOfferedFile(std::string_view bytes);
 
 struct WantedLayer {
   std::uint32_t index = 0;       // in OciDocuments::layers

@@ -284,6 +284,13 @@ void addFetchOci(std::vector<Sample>& list, const FetchOptions& options) {
   event("FetchEvent.ociUnchanged", OciUnchanged{sampleDigest<OciTag>('m'), std::nullopt});
   event("FetchEvent.ociLayer", OciLayerDone{3});
   event("FetchEvent.ociDone", OciDone{});
+  event("FetchEvent.ociFile.version", OciFileWanted{LayoutVersionFile{}});
+  event("FetchEvent.ociFile.index", OciFileWanted{LayoutIndexFile{}});
+  event("FetchEvent.ociFile.blob", OciFileWanted{LayoutBlob{sampleDigest<OciTag>('l')}});
+  event("FetchEvent.ociFile.signature",
+        OciFileWanted{SimpleSignatureFile{1, sampleDigest<OciTag>('m'), 16}});
+  add(list, "OfferedFile.file", OfferedFile{}, decodeOfferedFile);
+  add(list, "OfferedFile.failure", OfferedFile{sampleFailure()}, decodeOfferedFile);
 }
 
 void addFetch(std::vector<Sample>& list) {

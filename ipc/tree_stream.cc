@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "base/limits.h"
@@ -56,6 +57,28 @@ Result<void> checkPath(const std::string& path) {
   return {};
 }
 
+// In the order of their names, none of them one that file systems of ours stack layers by.
+Result<std::vector<std::pair<std::string, std::string>>> readAttributes(std::string_view bytes) {
+  constexpr std::size_t kHeader = 3;
+  std::vector<std::pair<std::string, std::string>> attributes;
+  while (!bytes.empty()) {
+    if (bytes.size() < kHeader || attributes.size() == limits::kXattrsPerFile)
+      return bad("has attributes that end nowhere");
+    const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(bytes[at]); };
+    const std::size_t nameBytes = byte(0);
+    const std::size_t valueBytes = byte(1) | std::size_t{byte(2)} << 8;
+    bytes.remove_prefix(kHeader);
+    if (bytes.size() < nameBytes + valueBytes) return bad("has attributes that end nowhere");
+    std::string name(bytes.substr(0, nameBytes));
+    const bool isLater = attributes.empty() || attributes.back().first < name;
+    if (name.empty() || !isLater || name.contains('\0') || name.starts_with("overlay."))
+      return bad("has an attribute of an unknown kind");
+    attributes.emplace_back(std::move(name), bytes.substr(nameBytes, valueBytes));
+    bytes.remove_prefix(nameBytes + valueBytes);
+  }
+  return attributes;
+}
+
 }  // namespace
 
 std::string encodeTreeEntry(const TreeEntry& entry) {
@@ -69,10 +92,16 @@ std::string encodeTreeEntry(const TreeEntry& entry) {
   put(bytes, entry.gid);
   put(bytes, entry.mtime);
   put(bytes, entry.mtimeNanoseconds);
-  put(bytes, std::uint32_t{0});
+  std::string attributes;
+  for (const auto& [name, value] : entry.attributes) {
+    put(attributes, static_cast<std::uint8_t>(name.size()));
+    put(attributes, static_cast<std::uint16_t>(value.size()));
+    attributes += name + value;
+  }
+  put(bytes, static_cast<std::uint32_t>(attributes.size()));
   put(bytes, entry.size);
   put(bytes, std::uint64_t{0});
-  return bytes + entry.path + entry.target;
+  return bytes + entry.path + entry.target + attributes;
 }
 
 Result<void> TreeStreamReader::fill(std::span<std::uint8_t> bytes) {
@@ -100,9 +129,9 @@ Result<std::optional<TreeEntry>> TreeStreamReader::next() {
   entry.gid = numbers.take<std::uint32_t>();
   entry.mtime = numbers.take<std::uint64_t>();
   entry.mtimeNanoseconds = numbers.take<std::uint32_t>();
-  const auto zeros = numbers.take<std::uint32_t>();
+  const auto attributeBytes = numbers.take<std::uint32_t>();
   entry.size = numbers.take<std::uint64_t>();
-  if (!isKnown(kind) || zero != 0 || zeros != 0 || numbers.take<std::uint64_t>() != 0)
+  if (!isKnown(kind) || zero != 0 || numbers.take<std::uint64_t>() != 0)
     return bad("has an entry of an unknown kind");
   entry.kind = static_cast<TreeEntry::Kind>(kind);
   if (entry.kind == TreeEntry::Kind::End) return std::optional<TreeEntry>();
@@ -112,14 +141,17 @@ Result<std::optional<TreeEntry>> TreeStreamReader::next() {
       (targetBytes != 0) != isLink || entry.mode > limits::kModeMax ||
       entry.uid > limits::kImageIdMax || entry.gid > limits::kImageIdMax ||
       entry.mtime > limits::kTimeMax || entry.mtimeNanoseconds > 999'999'999 ||
-      entry.size > limits::kTreeBytes || (entry.kind != TreeEntry::Kind::File && entry.size != 0) ||
+      attributeBytes > (isLink ? 0 : limits::kXattrBytes) || entry.size > limits::kTreeBytes ||
+      (entry.kind != TreeEntry::Kind::File && entry.size != 0) ||
       ++entries_ > limits::kStackEntries + 1) {
     return bad("has a number out of range");
   }
-  std::vector<std::uint8_t> texts(std::size_t{pathBytes} + targetBytes);
+  std::vector<std::uint8_t> texts(std::size_t{pathBytes} + targetBytes + attributeBytes);
   TRY(fill(texts));
-  entry.path.assign(texts.begin(), texts.begin() + pathBytes);
-  entry.target.assign(texts.begin() + pathBytes, texts.end());
+  const std::string_view text(reinterpret_cast<const char*>(texts.data()), texts.size());
+  entry.path = text.substr(0, pathBytes);
+  entry.target = text.substr(pathBytes, targetBytes);
+  entry.attributes = TRY(readAttributes(text.substr(std::size_t{pathBytes} + targetBytes)));
   const bool isRoot = entries_ == 1;
   if (isRoot != entry.path.empty() || (isRoot && entry.kind != TreeEntry::Kind::Directory))
     return bad("does not begin with its root");

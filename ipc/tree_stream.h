@@ -8,6 +8,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/path.h"
@@ -16,9 +18,10 @@
 namespace airlock::ipc {
 
 // On the pipe: a header of 48 bytes (little-endian: kind u8, 0 u8, path bytes u16, target bytes
-// u16, mode u16, uid u32, gid u32, mtime u64, nanoseconds u32, 0 u32, size u64, 0 u64), the path,
-// the target, and for a file its content.  Directories come before what is in them, a file before
-// the links to it.  After the last entry comes a header with kind End.
+// u16, mode u16, uid u32, gid u32, mtime u64, nanoseconds u32, attribute bytes u32, size u64, 0
+// u64), the path, the target, the attributes (each: name bytes u8, value bytes u16, name, value),
+// and for a file its content.  Directories come before what is in them, a file before the links to
+// it.  After the last entry comes a header with kind End.
 struct TreeEntry {
   enum class Kind : std::uint8_t { End, Directory, File, Symlink, HardLink };
   Kind kind = Kind::Directory;
@@ -30,6 +33,8 @@ struct TreeEntry {
   std::uint64_t mtime = 0;  // seconds since 1970
   std::uint32_t mtimeNanoseconds = 0;
   std::uint64_t size = 0;  // of a File
+  // Of a Directory or File: extended attributes of the class user, their names without "user.".
+  std::vector<std::pair<std::string, std::string>> attributes = {};
 };
 std::string encodeTreeEntry(const TreeEntry& entry);
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
 #include "base/syscall.h"
 
 namespace airlock::ipc {
@@ -49,6 +50,44 @@ TEST(TreeStream, WhatIsWrittenIsRead) {
                  encodeTreeEntry({.kind = Kind::Symlink, .path = "l", .target = "/etc/../x"}) +
                  encodeTreeEntry({.kind = Kind::HardLink, .path = "h", .target = "a/b"}) + kEnd),
             ";a;a/b;l;h;");
+}
+
+TEST(TreeStream, AttributesComeWithTheirFile) {
+  TreeEntry file{.kind = Kind::File, .path = "a", .size = 2};
+  file.attributes = {{"a", ""}, {"origin", std::string("x\0y", 3)}};
+  sys::Pipe pipe = sys::pipe().value();
+  ASSERT_TRUE(sys::writeAll(pipe.writeEnd, encodeTreeEntry(kRoot) + encodeTreeEntry(file)));
+  TreeStreamReader reader(pipe.readEnd);
+  ASSERT_TRUE(reader.next());
+  const auto read = reader.next();
+  ASSERT_TRUE(read && *read);
+  EXPECT_EQ((*read)->attributes, file.attributes);
+  EXPECT_EQ((*read)->path, "a");
+}
+
+TEST(TreeStream, AttributesThatNoTreeHasAreRefused) {
+  const auto with = [](std::vector<std::pair<std::string, std::string>> attributes,
+                       Kind kind = Kind::File) {
+    TreeEntry entry{.kind = kind, .path = "a"};
+    if (kind == Kind::Symlink) entry.target = "b";
+    entry.attributes = std::move(attributes);
+    return after(entry);
+  };
+  EXPECT_EQ(with({{"a", "1"}, {"b", "2"}}), ";a;");
+  EXPECT_EQ(with({{"", "x"}}), "E_TREE");
+  EXPECT_EQ(with({{"b", "1"}, {"a", "2"}}), "E_TREE") << "not in order";
+  EXPECT_EQ(with({{"a", "1"}, {"a", "2"}}), "E_TREE");
+  EXPECT_EQ(with({{std::string("a\0b", 3), "1"}}), "E_TREE");
+  EXPECT_EQ(with({{"overlay.opaque", "y"}}), "E_TREE");
+  EXPECT_EQ(with({{"a", std::string(limits::kXattrBytes, 'x')}}), "E_TREE") << "too many bytes";
+  EXPECT_EQ(with({{"a", "1"}}, Kind::Symlink), "E_TREE");
+  std::string cut = encodeTreeEntry([] {
+    TreeEntry entry{.kind = Kind::File, .path = "a"};
+    entry.attributes = {{"a", "12345678"}};
+    return entry;
+  }());
+  cut[cut.size() - 10] = 9;  // the value is longer than all of them
+  EXPECT_EQ(read(encodeTreeEntry(kRoot) + cut + kEnd), "E_TREE");
 }
 
 TEST(TreeStream, WhatNoTreeHasIsRefused) {

@@ -12,6 +12,8 @@ inline constexpr std::size_t kMetadataBodyBytes = 1 * MiB;  // a manifest, or wh
 inline constexpr std::size_t kMetadataPods = 4096;
 inline constexpr std::size_t kMetadataPodsOfUser = 256;  // of one that is not root
 inline constexpr unsigned kMetadataConnections = 256;
+// Of those who register: each pod may have one for as long as it is known.
+inline constexpr unsigned kMetadataRegistrations = kMetadataPods + kMetadataConnections;
 inline constexpr unsigned kMetadataSeconds = 30;  // of silence on one connection
 
 }  // namespace airlock::limits

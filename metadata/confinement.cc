@@ -14,7 +14,7 @@ namespace airlock::metadata {
 
 namespace {
 
-constexpr rlim_t kOpenFiles = 2 * limits::kMetadataConnections + 64;
+constexpr rlim_t kOpenFiles = limits::kMetadataConnections + limits::kMetadataRegistrations + 64;
 
 Result<void> becomeUser() {
   if (::geteuid() != 0) return {};

@@ -6,14 +6,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 
 #include "base/accounts.h"
+#include "base/local_socket.h"
 
 namespace airlock::metadata {
 
@@ -83,21 +82,18 @@ Result<std::uint16_t> portOf(FdRef socket) {
 
 Result<Fd> listenForRegistrations(const std::string& path) {
   if (passedByManager()) return passedSocket();
-  sockaddr_un place{};
-  place.sun_family = AF_UNIX;
-  if (path.size() >= sizeof place.sun_path)
-    return fail(ErrorKind::Invalid, path + " is too long for a socket");
-  std::memcpy(place.sun_path, path.data(), path.size());
+  const sockaddr_un place = TRY(sys::localAddress(path));
   const auto* address = reinterpret_cast<const sockaddr*>(&place);
   Fd socket = Fd::own(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid()) return failErrno("socket");
-  const Fd other = Fd::own(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (other.valid() && ::connect(other.get(), address, sizeof place) == 0) {
+  const auto other = sys::connectLocal(path, SOCK_STREAM | SOCK_NONBLOCK);
+  if (other) {
     return refuse(ErrorKind::Busy, "E_RUNNING",
                   "a metadata service listens at " + path + " already",
                   "One is enough for a data directory");
   }
-  if (errno == ECONNREFUSED) ::unlink(path.c_str());  // of a service that has ended
+  if (other.error().number() == ECONNREFUSED)
+    ::unlink(path.c_str());  // of a service that has ended
   const mode_t before = ::umask(0777 & ~kSocketMode);
   Result<Fd> made = listening(std::move(socket), address, sizeof place, path);
   ::umask(before);

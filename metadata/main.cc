@@ -54,7 +54,10 @@ Result<void> serve(const Settings& settings) {
   Fd registrations = TRY(listenForRegistrations(settings.socket));
   Fd pods = TRY(listenForPods(settings.address, settings.port));
   const std::uint16_t port = TRY(portOf(pods));
-  const auto server = TRY(Server::make(std::move(pods), std::move(registrations)));
+  // At all addresses of the host is at its loopback, too.
+  const std::string host = settings.address == "0.0.0.0" ? "127.0.0.1" : settings.address;
+  const std::string url = "http://" + host + ":" + std::to_string(port);
+  const auto server = TRY(Server::make(std::move(pods), std::move(registrations), url));
   TRY(confine(server->descriptors()));
   log(LogLevel::Info, "metadata",
       "pods are answered at " + settings.address + ":" + std::to_string(port));

@@ -58,11 +58,11 @@ std::unexpected<Error> notTheirs() {
 }  // namespace
 
 Result<void> Registry::add(const std::string& uuid, const std::string& token, std::string manifest,
-                           uid_t owner) {
+                           uid_t owner, std::uint64_t connection) {
   const Json document = TRY(image::parseJson(manifest, limits::kMetadataBodyBytes));
   const ObjectReader object = TRY(ObjectReader::of(document, "the pod manifest"));
   TRY(requireKind(object, "PodManifest"));
-  RegisteredPod pod{.uuid = uuid, .token = token, .owner = owner};
+  RegisteredPod pod{.uuid = uuid, .token = token, .owner = owner, .connection = connection};
   pod.annotations = TRY(annotationsOf(object));
   using NamedApp = std::pair<std::string, RegisteredApp>;
   for (auto& [name, app] : TRY(object.list<NamedApp>("apps", limits::kApps, appOf)))
@@ -113,6 +113,15 @@ Result<void> Registry::remove(const std::string& uuid, uid_t owner) {
   uuidOfToken_.erase(pod->token);
   pods_.erase(uuid);
   return {};
+}
+
+void Registry::connectionClosed(std::uint64_t connection) {
+  if (connection == 0) return;
+  std::erase_if(pods_, [&](const auto& one) {
+    if (one.second.connection != connection) return false;
+    uuidOfToken_.erase(one.second.token);
+    return true;
+  });
 }
 
 const RegisteredPod* Registry::byToken(std::string_view token) const {

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -28,6 +29,7 @@ struct RegisteredPod {
   std::string uuid;
   std::string token;
   uid_t owner = 0;
+  std::uint64_t connection = 0;  // it is known while this one is open; 0: until it is removed
   std::string manifest;
   Annotations annotations;
   std::map<std::string, RegisteredApp> apps;
@@ -38,11 +40,13 @@ class Registry {
   // E_MANIFEST: no pod manifest.  E_OWNER: somebody else has registered that pod, or this token.
   // E_LIMIT: too many pods.
   Result<void> add(const std::string& uuid, const std::string& token, std::string manifest,
-                   uid_t owner);
+                   uid_t owner, std::uint64_t connection = 0);
   // E_NOT_FOUND: no such pod, or no such app in it.  E_OWNER: it is somebody else's.
   Result<void> addApp(const std::string& uuid, const std::string& app, std::string manifest,
                       uid_t owner);
   Result<void> remove(const std::string& uuid, uid_t owner);
+  // Whoever registered a pod for as long as it is connected has gone, however it ended.
+  void connectionClosed(std::uint64_t connection);
 
   const RegisteredPod* byToken(std::string_view token) const;  // nullptr: unknown
 

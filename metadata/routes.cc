@@ -156,8 +156,11 @@ Answer answerPod(const Registry& registry, const Signer& signer, const Request& 
   return notFound();
 }
 
-Answer answerRegistration(Registry& registry, const Request& request, uid_t peer) {
+Answer answerRegistration(Registry& registry, const std::string& url, const Request& request,
+                          uid_t peer) {
   const std::vector<std::string> parts = partsOf(request.path);
+  if (parts.size() == 1 && parts[0] == "url")
+    return request.method == "GET" ? Answer{.body = url} : notAllowed("GET");
   if (parts.size() < 2 || parts.size() > 3 || parts[0] != "pods") return notFound();
   const auto pod = PodId::parse(parts[1]);
   if (!pod) return status(400, "not a UUID");
@@ -167,7 +170,7 @@ Answer answerRegistration(Registry& registry, const Request& request, uid_t peer
     done = registry.addApp(pod->text(), parts[2], request.body, peer);
   } else if (request.method == "PUT") {
     if (!isToken(request.token)) return status(400, "token must be 32 hexadecimal digits");
-    done = registry.add(pod->text(), request.token, request.body, peer);
+    done = registry.add(pod->text(), request.token, request.body, peer, request.heldBy);
   } else if (request.method == "DELETE") {
     done = registry.remove(pod->text(), peer);
   } else {

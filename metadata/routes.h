@@ -19,6 +19,9 @@ struct Request {
   std::string path;   // "/TOKEN/acMetadata/v1/pod/uuid", percent-decoded
   std::string token;  // of a registration: its query has ?token=
   std::string body;
+  // Of a registration whose query has &while=connected: the pod is forgotten when this connection
+  // ends.  0: it is kept until it is removed.
+  std::uint64_t heldBy = 0;
 };
 
 struct Answer {
@@ -43,7 +46,9 @@ class Signer {
 // What a pod asks, over TCP: only with the token of a pod, and of that pod alone.
 Answer answerPod(const Registry& registry, const Signer& signer, const Request& request);
 
-// What whoever runs pods asks, over the local socket; `peer` is the kernel's word.
-Answer answerRegistration(Registry& registry, const Request& request, uid_t peer);
+// What whoever runs pods asks, over the local socket; `peer` is the kernel's word.  `url` is where
+// pods ask.
+Answer answerRegistration(Registry& registry, const std::string& url, const Request& request,
+                          uid_t peer);
 
 }  // namespace airlock::metadata

@@ -28,9 +28,10 @@ class Routes : public testing::Test {
     ASSERT_EQ(registering("PUT", "/pods/" + std::string(kUuid) + "/web", kImage).status, 200U);
   }
   Answer registering(const std::string& method, const std::string& path, const std::string& body,
-                     uid_t peer = 1000, const std::string& token = "") {
-    return answerRegistration(registry_,
-                              {.method = method, .path = path, .token = token, .body = body}, peer);
+                     uid_t peer = 1000, const std::string& token = "", std::uint64_t heldBy = 0) {
+    return answerRegistration(
+        registry_, "http://127.0.0.1:18112",
+        {.method = method, .path = path, .token = token, .body = body, .heldBy = heldBy}, peer);
   }
   Answer put(const std::string& uuid, const std::string& token, const std::string& manifest,
              uid_t peer = 1000) {
@@ -124,6 +125,28 @@ TEST_F(Routes, ForgetTheOldTokenOfAPod) {
   ASSERT_EQ(put(kUuid, kOtherToken, kPod).status, 200U);
   EXPECT_EQ(get("pod/uuid").status, 401U);
   EXPECT_EQ(get("pod/uuid", kOtherToken).status, 200U);
+}
+TEST_F(Routes, SayWherePodsAsk) {
+  EXPECT_EQ(registering("GET", "/url", "").body, "http://127.0.0.1:18112");
+  EXPECT_EQ(registering("PUT", "/url", "").status, 405U);
+}
+TEST_F(Routes, ForgetAPodWithTheConnectionThatHeldIt) {
+  const std::string token(32, 'c');
+  ASSERT_EQ(registering("PUT", "/pods/" + std::string(kOther), kPod, 1000, token, 7).status, 200U);
+  registry_.connectionClosed(6);
+  registry_.connectionClosed(0);
+  EXPECT_EQ(get("pod/uuid", token).status, 200U);
+  EXPECT_EQ(get("pod/uuid").status, 200U);
+  registry_.connectionClosed(7);
+  EXPECT_EQ(get("pod/uuid", token).status, 401U);
+  EXPECT_EQ(get("pod/uuid").status, 200U) << "it is held by none";
+}
+TEST_F(Routes, KeepAPodThatAnotherConnectionHasTakenOver) {
+  const std::string token(32, 'c');
+  ASSERT_EQ(registering("PUT", "/pods/" + std::string(kOther), kPod, 1000, token, 7).status, 200U);
+  ASSERT_EQ(registering("PUT", "/pods/" + std::string(kOther), kPod, 1000, token, 8).status, 200U);
+  registry_.connectionClosed(7);
+  EXPECT_EQ(get("pod/uuid", token).status, 200U);
 }
 TEST_F(Routes, RefuseWhatIsNoManifest) {
   for (const char* body : {"", "{}", "[]", R"({"acKind":"ImageManifest"})",

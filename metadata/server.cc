@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -31,7 +32,10 @@ struct ResponseDeleter {
 // One listening socket with what answers there.
 struct Door {
   Fd socket;
+  unsigned connections = limits::kMetadataConnections;
   std::function<Answer(const Request&, MHD_Connection*)> answer;
+  std::function<void(std::uint64_t)> closed;          // a connection has ended, by its number
+  std::uint64_t count = 0;                            // of connections so far
   std::unique_ptr<MHD_Daemon, DaemonDeleter> daemon;  // before the socket goes
 
   int epoll() const {
@@ -66,6 +70,22 @@ bool announcesTooMuch(MHD_Connection* connection) {
   return !number || *number > limits::kMetadataBodyBytes;
 }
 
+// Each connection has a number of its own, never 0, where libmicrohttpd keeps a pointer of ours.
+void onConnection(void* user, MHD_Connection*, void** context,
+                  MHD_ConnectionNotificationCode what) {
+  auto& door = *static_cast<Door*>(user);
+  if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+    *context = reinterpret_cast<void*>(static_cast<std::uintptr_t>(++door.count));
+  } else if (door.closed) {
+    door.closed(reinterpret_cast<std::uintptr_t>(*context));
+  }
+}
+
+std::uint64_t numberOf(MHD_Connection* connection) {
+  return reinterpret_cast<std::uintptr_t>(
+      ::MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+}
+
 MHD_Result onRequest(void* user, MHD_Connection* connection, const char* url, const char* method,
                      const char*, const char* data, std::size_t* size, void** context) {
   const Door& door = *static_cast<const Door*>(user);
@@ -87,7 +107,11 @@ MHD_Result onRequest(void* user, MHD_Connection* connection, const char* url, co
       .method = textOf(method),
       .path = textOf(url),
       .token = textOf(::MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "token")),
-      .body = std::move(incoming->body)};
+      .body = std::move(incoming->body),
+      .heldBy = textOf(::MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "while")) ==
+                        "connected"
+                    ? numberOf(connection)
+                    : 0};
   return send(connection, door.answer(request, connection));
 }
 
@@ -100,10 +124,10 @@ Result<void> open(Door& door) {
   // No Date: the C library would open the time zone's file for it.
   door.daemon.reset(::MHD_start_daemon(
       MHD_USE_EPOLL | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, nullptr, nullptr, &onRequest, &door,
-      MHD_OPTION_LISTEN_SOCKET, door.socket.get(), MHD_OPTION_CONNECTION_LIMIT,
-      limits::kMetadataConnections, MHD_OPTION_CONNECTION_TIMEOUT, limits::kMetadataSeconds,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kHeaderBytes, MHD_OPTION_NOTIFY_COMPLETED, &onCompleted,
-      nullptr, MHD_OPTION_END));
+      MHD_OPTION_LISTEN_SOCKET, door.socket.get(), MHD_OPTION_CONNECTION_LIMIT, door.connections,
+      MHD_OPTION_CONNECTION_TIMEOUT, limits::kMetadataSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      kHeaderBytes, MHD_OPTION_NOTIFY_COMPLETED, &onCompleted, nullptr,
+      MHD_OPTION_NOTIFY_CONNECTION, &onConnection, &door, MHD_OPTION_END));
   if (!door.daemon) return fail(ErrorKind::Failed, "libmicrohttpd does not start");
   return {};
 }
@@ -127,11 +151,11 @@ struct Server::Doors {
   Door registrations;
 };
 
-Server::Server() : doors_(std::make_unique<Doors>()) {}
+Server::Server(std::string url) : url_(std::move(url)), doors_(std::make_unique<Doors>()) {}
 Server::~Server() = default;
 
-Result<std::unique_ptr<Server>> Server::make(Fd pods, Fd registrations) {
-  std::unique_ptr<Server> server(new Server);
+Result<std::unique_ptr<Server>> Server::make(Fd pods, Fd registrations, std::string url) {
+  std::unique_ptr<Server> server(new Server(std::move(url)));
   Server& self = *server;
   self.doors_->pods.socket = std::move(pods);
   self.doors_->pods.answer = [&self](const Request& request, MHD_Connection*) {
@@ -145,7 +169,15 @@ Result<std::unique_ptr<Server>> Server::make(Fd pods, Fd registrations) {
     socklen_t size = sizeof peer;
     if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
       return Answer{.status = MHD_HTTP_FORBIDDEN, .body = "who are you?\n"};
-    return answerRegistration(self.registry_, request, peer.uid);
+    Answer answer = answerRegistration(self.registry_, self.url_, request, peer.uid);
+    // It may be silent for as long as its pod lives.
+    if (request.method == "PUT" && request.heldBy != 0 && answer.status == MHD_HTTP_OK)
+      ::MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+    return answer;
+  };
+  self.doors_->registrations.connections = limits::kMetadataRegistrations;
+  self.doors_->registrations.closed = [&self](std::uint64_t connection) {
+    self.registry_.connectionClosed(connection);
   };
   TRY(open(self.doors_->pods));
   TRY(open(self.doors_->registrations));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/fd.h"
@@ -13,8 +14,8 @@ namespace airlock::metadata {
 
 class Server {
  public:
-  // Takes the listening sockets; answers nobody before run().
-  static Result<std::unique_ptr<Server>> make(Fd pods, Fd registrations);
+  // Takes the listening sockets; answers nobody before run().  `url` is where pods ask.
+  static Result<std::unique_ptr<Server>> make(Fd pods, Fd registrations, std::string url);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -26,9 +27,10 @@ class Server {
 
  private:
   struct Doors;
-  Server();
+  explicit Server(std::string url);
+  std::string url_;
+  Registry registry_;  // outlives the doors: the end of a connection is told to it
   std::unique_ptr<Doors> doors_;
-  Registry registry_;
   Signer signer_;
 };
 

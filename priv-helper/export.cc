@@ -21,15 +21,13 @@ Result<Answer> exportApp(Server& server, ipc::ExportRequest request, ipc::FdTabl
   const Fd archive = TRY(fds.take(0));
   const Sealed manifest = TRY(Sealed::check(TRY(fds.take(1)), limits::kManifestBytes));
   const Fd result = TRY(fds.take(2));
-  const store::Pod pod = TRY(server.pods.find(request.pod));
-  TRY(server.authoriser.owned({Verb::Remove, pod.record.ownerUid}));
-  if (pod.state != store::PodState::Exited && pod.state != store::PodState::ExitedGarbage) {
-    return refuse(ErrorKind::Busy, "E_STATE",
-                  "pod is not exited. Only exited pods can be exported");
-  }
+  TRY(server.authoriser.owned({Verb::Remove, TRY(server.pods.find(request.pod)).record.ownerUid}));
+  // airlock-pack has the claim with it: its users are the pod's until it has ended.
+  const auto [pod, claim] = TRY(server.pods.holdExited(request.pod));
   const auto app = std::ranges::find(pod.record.apps, request.app, &ipc::PodApp::name);
   if (app == pod.record.apps.end())
     return refuse(ErrorKind::Missing, "E_APP", "the pod has no app " + request.app.text());
+  const Fd pin = TRY(server.store.pin());  // the image's files stay until they are open
   const auto image = TRY(server.store.find(app->image));
   if (!image) {
     return refuse(ErrorKind::Missing, "E_NOT_FOUND",
@@ -47,8 +45,8 @@ Result<Answer> exportApp(Server& server, ipc::ExportRequest request, ipc::FdTabl
   const Fd root =
       TRY(store::makeExportRoot(scratch, TRY(server.store.openTrees(*image)), podIds, pod.dir,
                                 request.app, store::imageLabel(server.policy.labels)));
-  Child child = TRY(
-      std::move(waiting).exec(program, {{3, root}, {4, archive}, {5, manifest.fd()}, {6, result}}));
+  Child child = TRY(std::move(waiting).exec(
+      program, {{3, root}, {4, archive}, {5, manifest.fd()}, {6, result}, {7, claim}}));
   child.disown();
   return Answer{ipc::Done{}, {}};
 }

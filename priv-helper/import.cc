@@ -2,6 +2,8 @@
 #include "store/import.h"
 
 #include "base/fault.h"
+#include "base/limits.h"
+#include "base/sealed.h"
 #include "base/syscall.h"
 #include "priv-helper/server.h"
 #include "store/image_removal.h"
@@ -48,22 +50,24 @@ Result<Answer> importOci(Server& server, ipc::ImportOciRequest request, ipc::FdT
   TRY(fds.expect(request.hasIndex ? 4 : 3));
   TRY(server.authoriser.some(Verb::Fetch));
   TRY(server.authoriser.import({request.name.text(), request.skipSignature}));
-  std::vector<Fd> documents;
-  for (std::size_t i = 0; i < fds.size(); ++i) documents.push_back(TRY(fds.take(i)));
+  const auto pinned = [&](const ImageId& id) { return server.authoriser.pins(request.name, id); };
+  std::vector<std::string> documents;
+  for (std::size_t i = 0; i < fds.size(); ++i)
+    documents.push_back(TRY(TRY(Sealed::check(TRY(fds.take(i)), limits::kOciConfigBytes)).read()));
+  documents.resize(4);
   const auto starter = TRY(store::RoleStarter::create());
-  store::OciImport import = TRY(store::OciImport::begin(
-      server.store, starter, server.keys,
-      {.manifest = documents[0],
-       .config = documents[1],
-       .signatures = documents[2],
-       .index = request.hasIndex ? std::optional(documents[3].ref()) : std::nullopt,
-       .name = request.name,
-       .labels = request.labels,
-       .origin = request.origin,
-       .skipSignature = request.skipSignature,
-       .importerUid = server.peer.uid,
-       .pinned = [&](const ImageId& id) { return server.authoriser.pins(request.name, id); }},
-      mayKeepFor(server, request.skipSignature)));
+  store::OciImport import = TRY(store::OciImport::begin(server.store, starter, server.keys,
+                                                        {.manifest = documents[0],
+                                                         .config = documents[1],
+                                                         .signatures = documents[2],
+                                                         .index = documents[3],
+                                                         .name = request.name,
+                                                         .labels = request.labels,
+                                                         .origin = request.origin,
+                                                         .skipSignature = request.skipSignature,
+                                                         .importerUid = server.peer.uid,
+                                                         .pinned = pinned},
+                                                        mayKeepFor(server, request.skipSignature)));
   const std::vector<std::uint32_t> wanted = import.wanted();
   TRY(server.channel.send(TRY(ipc::encode(ipc::HelperReply(ipc::LayersWanted{wanted}))), {}));
   for (std::size_t left = wanted.size(); left > 0; --left) {

@@ -5,14 +5,13 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/accounts.h"
+#include "base/local_socket.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/syscall.h"
@@ -38,11 +37,7 @@ Result<Fd> bindSocket(const Configuration& configuration) {
     if (::chmod(made.c_str(), 0755) != 0) return failErrno("chmod " + made);
   }
   const std::string path = directory + "/" + store::kHelperSocketName;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail(ErrorKind::Invalid, path + " is too long for a socket");
-  std::memcpy(address.sun_path, path.data(), path.size());
+  const sockaddr_un address = TRY(sys::localAddress(path));
   Fd socket = Fd::own(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid()) return failErrno("socket");
   ::unlink(path.c_str());  // of a listener before us; the directory is root's

@@ -4,13 +4,11 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#include <cstring>
 
 #include "base/accounts.h"
 #include "base/limits.h"
+#include "base/local_socket.h"
 #include "base/syscall.h"
 #include "ipc/one_job.h"
 #include "store/host_layers.h"
@@ -22,9 +20,9 @@ namespace airlock::helper {
 namespace {
 
 constexpr int kMeasureMilliseconds = 15'000;
-constexpr const char* kPrograms[] = {"airlock-fetch", "airlock-helper", "airlock-measure",
-                                     "airlock-pack", "airlock-stage1-container",
-                                     "airlock-systemd", "airlock-verify"};
+constexpr const char* kPrograms[] = {
+    "airlock-fetch", "airlock-helper",           "airlock-measure", "airlock-metadata",
+    "airlock-pack",  "airlock-stage1-container", "airlock-systemd", "airlock-verify"};
 
 // The log directory belongs to the measuring user: root's helper never writes in it.
 Result<Fd> logDirectory(const Server& server, const Account& owner) {
@@ -49,18 +47,9 @@ Tpm openTpm(const Policy& policy) {
     if (device) return {*std::move(device), ""};
     return {std::nullopt, "no TPM: " + device.error().message()};
   }
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (policy.softwareTpm.size() >= sizeof address.sun_path)
-    return {std::nullopt, "software TPM: path too long"};
-  std::memcpy(address.sun_path, policy.softwareTpm.data(), policy.softwareTpm.size());
-  Fd socket = Fd::own(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket.valid() ||
-      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return {std::nullopt,
-            "software TPM: " + Error::fromErrno(errno, "connect " + policy.softwareTpm).message()};
-  }
-  return {std::move(socket), ""};
+  auto socket = sys::connectLocal(policy.softwareTpm, SOCK_STREAM);
+  if (!socket) return {std::nullopt, "software TPM: " + socket.error().message()};
+  return {*std::move(socket), ""};
 }
 
 Result<ipc::EngineFacts> engineFacts(const Server& server) {

@@ -15,12 +15,38 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-// The pod that uses each image.  To be asked while a Store::Removal exists: no pod starts then.
-Result<std::map<ImageId, PodId>> imagesOfPods(const PodDirectory& pods) {
-  std::map<ImageId, PodId> used;
+// Whether the pod runs, or may yet.  What is left of one that has ended, be it its status, its
+// manifest or its logs, needs no image; an export says that its is gone.
+bool needsItsImages(PodState state) {
+  switch (state) {
+    case PodState::Embryo:
+    case PodState::Preparing:
+    case PodState::Prepared:
+    case PodState::Running:
+      return true;
+    case PodState::AbortedPrepare:
+    case PodState::Exited:
+    case PodState::ExitedGarbage:
+    case PodState::ExitedDeleting:
+    case PodState::Garbage:
+    case PodState::Deleting:
+      return false;
+  }
+  return true;
+}
+
+struct User {
+  PodId pod;
+  PodState state;
+};
+
+// A pod that uses each image.  To be asked while a Store::Removal exists: no pod starts then.
+Result<std::map<ImageId, User>> imagesOfPods(const PodDirectory& pods) {
+  std::map<ImageId, User> used;
   for (const Pod& pod : TRY(pods.list())) {
-    if (pod.state == PodState::Garbage) continue;
-    for (const ipc::PodApp& app : pod.record.apps) used.emplace(app.image, pod.record.pod);
+    if (!needsItsImages(pod.state)) continue;
+    for (const ipc::PodApp& app : pod.record.apps)
+      used.emplace(app.image, User{pod.record.pod, pod.state});
   }
   return used;
 }
@@ -30,11 +56,12 @@ Result<std::map<ImageId, PodId>> imagesOfPods(const PodDirectory& pods) {
 Result<void> removeImage(const Store& store, const PodDirectory& pods, const ImageId& image) {
   Store::Removal removal = TRY(store.beginRemoval());
   const auto used = TRY(imagesOfPods(pods));
-  if (const auto pod = used.find(image); pod != used.end()) {
-    const std::string id = pod->second.text();
-    return refuse(ErrorKind::Busy, "E_IN_USE",
-                  "image \"" + image.text() + "\" is used by pod \"" + id + "\"",
-                  "Stop and remove that pod first: airlock stop " + id + " && airlock rm " + id);
+  if (const auto user = used.find(image); user != used.end()) {
+    const std::string id = user->second.pod.text();
+    return refuse(
+        ErrorKind::Busy, "E_IN_USE", "image \"" + image.text() + "\" is used by pod \"" + id + "\"",
+        user->second.state == PodState::Running ? "Stop that pod first: airlock stop " + id
+                                                : "Remove that pod first: airlock rm " + id);
   }
   return removal.take(image);
 }

@@ -13,12 +13,12 @@
 
 namespace airlock::store {
 
-// Takes an image away.  E_IN_USE: a pod uses it, be it running, prepared or exited and not yet
-// collected.
+// Takes an image away.  E_IN_USE: a pod uses it, which runs or is prepared.  One that has exited
+// keeps none: all that is left of it can be told without.
 Result<void> removeImage(const Store& store, const PodDirectory& pods, const ImageId& image);
 
-// Takes away what was not used within the grace period, is used by no pod and by no image that
-// stays, and what `mayRemove` lets.  No more than limits::kCollectedImages at a time.
+// Takes away what was not used within the grace period, is used by no such pod and by no image
+// that stays, and what `mayRemove` lets.  No more than limits::kCollectedImages at a time.
 using MayRemove = std::function<bool(const ipc::CatalogRecord&)>;
 Result<ipc::ImagesCollected> collectImages(const Store& store, const PodDirectory& pods,
                                            std::uint64_t graceSeconds, const MayRemove& mayRemove);

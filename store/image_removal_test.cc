@@ -30,10 +30,10 @@ class ImageRemovalTest : public StoreTest {
     EXPECT_TRUE(Store(Store::openForWriting(path_).value()).commit(std::move(image)));
     return record;
   }
-  // As a pod in this folder uses it.
+  // As a pod in this folder uses it; one that lives, until `living_` is cleared.
   PodId use(const ipc::CatalogRecord& image, const std::string& folder) {
     const PodDirectory directory = pods();
-    const PodDirectory::Embryo embryo = directory.create().value();
+    PodDirectory::Embryo embryo = directory.create().value();
     const ipc::PodRecord record{
         .pod = embryo.id,
         .createdAt = 1,
@@ -44,6 +44,7 @@ class ImageRemovalTest : public StoreTest {
       fs::rename(path_ + "/pods/embryo/" + embryo.id.text(),
                  path_ + "/pods/" + folder + "/" + embryo.id.text());
     }
+    living_.push_back(std::move(embryo.lock));
     return embryo.id;
   }
   // Last used so many seconds ago.
@@ -56,6 +57,7 @@ class ImageRemovalTest : public StoreTest {
   static ipc::Dependency part(const ipc::CatalogRecord& image, std::uint32_t depth = 1) {
     return {image.image, image.name, image.labels, {}, "", depth};
   }
+  std::vector<Fd> living_;
   static ipc::WantedImage wanted(const std::string& name) {
     return {ImageName::parse(name).value(), "", {}, 0};
   }
@@ -116,9 +118,9 @@ TEST_F(ImageRemovalTest, TooManyDependenciesAreRefused) {
   EXPECT_EQ(resolveDependencies(store, many).error().code(), "E_LIMIT");
 }
 
-TEST_F(ImageRemovalTest, AnImageOfAPodStaysUntilThePodIsCollected) {
+TEST_F(ImageRemovalTest, AnImageOfAPodStaysUntilThePodHasEnded) {
   const Store store = open();
-  for (const std::string folder : {"run", "exited-garbage"}) {
+  for (const std::string folder : {"prepare", "run"}) {
     const auto image = add(store, "x/" + folder);
     const PodId pod = use(image, folder);
     const auto refused = removeImage(store, pods(), image.image);
@@ -127,8 +129,30 @@ TEST_F(ImageRemovalTest, AnImageOfAPodStaysUntilThePodIsCollected) {
     EXPECT_NE(refused.error().text().find(pod.text()), std::string::npos);
     age(image, 10 * kDay);
     EXPECT_TRUE(collectImages(store, pods(), kDay, anybody).value().removed.empty()) << folder;
-    fs::remove_all(path_ + "/pods/" + folder + "/" + pod.text());
+    living_.clear();
     EXPECT_TRUE(removeImage(store, pods(), image.image)) << folder;
+  }
+}
+
+TEST_F(ImageRemovalTest, APreparedPodKeepsItsImageThoughNobodyHoldsItsLock) {
+  const Store store = open();
+  const auto image = add(store, "x/a");
+  const PodId pod = use(image, "prepared");
+  living_.clear();
+  EXPECT_EQ(removeImage(store, pods(), image.image).error().hint(),
+            "Remove that pod first: airlock rm " + pod.text());
+  age(image, 10 * kDay);
+  EXPECT_TRUE(collectImages(store, pods(), kDay, anybody).value().removed.empty());
+}
+
+TEST_F(ImageRemovalTest, WhatIsLeftOfAPodKeepsNoImage) {
+  const Store store = open();
+  for (const std::string folder : {"prepare", "run", "exited-garbage", "garbage"}) {
+    const auto image = add(store, "x/" + folder);
+    use(image, folder);
+    living_.clear();
+    age(image, 10 * kDay);
+    EXPECT_EQ(collectImages(store, pods(), kDay, anybody).value().removed.size(), 1U) << folder;
   }
 }
 

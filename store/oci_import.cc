@@ -20,19 +20,16 @@ namespace airlock::store {
 
 namespace {
 
-// A document into a file of the store, hashed on its way.
-Result<std::pair<Fd, OciDigest>> keepDocument(const Store& store, FdRef from, std::size_t most,
-                                              const char* what) {
-  TRY(checkSource(from));
+// A document into a file of the store.
+Result<Fd> keepDocument(const Store& store, std::string_view bytes, std::size_t most,
+                        const char* what) {
+  if (bytes.size() > most) {
+    return refuse(ErrorKind::Invalid, "E_LIMIT",
+                  std::string(what) + " of more than " + std::to_string(most) + " bytes");
+  }
   Fd file = TRY(unnamed(store, "blob"));
-  Sha256 hash;
-  TRY(inContext(pump(from, most,
-                     [&](std::span<const std::uint8_t> bytes) {
-                       hash.update(bytes);
-                       return sys::writeAll(file, bytes);
-                     }),
-                what));
-  return std::pair(std::move(file), OciDigest(hash.finish()));
+  TRY(sys::writeAll(file, bytes));
+  return file;
 }
 
 Result<Role> startVouch(const RoleStarter& starter, const ipc::VouchJob& job,
@@ -65,34 +62,27 @@ Result<OciImport> OciImport::begin(Store& store, const RoleStarter& starter, con
   fault("oci-authenticated");
   TRY(import.describe(input));
   import.record_.rule = TRY(mayKeep(import.record_));
+  TRY(import.checkName());
   TRY(import.findStored());
   fault("oci-described");
   return import;
 }
 
 Result<void> OciImport::copyDocuments(const OciInput& input) {
-  auto [manifest, manifestDigest] =
-      TRY(keepDocument(*store_, input.manifest, limits::kOciManifestBytes, "manifest"));
-  auto [config, configDigest] =
-      TRY(keepDocument(*store_, input.config, limits::kOciConfigBytes, "config"));
-  manifest_ = std::move(manifest);
-  config_ = std::move(config);
-  record_.image = manifestDigest;
-  record_.config = configDigest;
-  if (!input.index) return {};
-  auto [index, indexDigest] =
-      TRY(keepDocument(*store_, *input.index, limits::kOciManifestBytes, "index"));
-  index_ = std::move(index);
-  record_.index = indexDigest;
+  manifest_ = TRY(keepDocument(*store_, input.manifest, limits::kOciManifestBytes, "a manifest"));
+  config_ = TRY(keepDocument(*store_, input.config, limits::kOciConfigBytes, "a config"));
+  record_.image = ociDigestOf(input.manifest);
+  record_.config = ociDigestOf(input.config);
+  if (input.index.empty()) return {};
+  index_ = TRY(keepDocument(*store_, input.index, limits::kOciManifestBytes, "an index"));
+  record_.index = ociDigestOf(input.index);
   return {};
 }
 
 Result<void> OciImport::authenticate(const KeyStore& keys, const OciInput& input) {
   const std::string shown = displayName(input.name, input.labels);
   if (!input.skipSignature) {
-    TRY(checkSource(input.signatures));
-    const std::string bytes =
-        TRY(inContext(sys::readAll(input.signatures, limits::kSealedBytes), "signatures"));
+    const std::string bytes(input.signatures);
     ipc::VouchJob job{.digests = {*record_.image.oci()},
                       .name = input.name,
                       .version = std::string(labelValue(input.labels, "version")),
@@ -145,11 +135,25 @@ Result<void> OciImport::describe(const OciInput& input) {
       return refuse(ErrorKind::Invalid, "E_LIMIT", "a layer of the image is too large");
     const auto same = std::ranges::find(places_, layer.digest,
                                         [](const Place& place) { return place.blob.digest; });
+    const auto first = static_cast<std::size_t>(same - places_.begin());
     Place& place = places_.emplace_back();
     place.blob = layer;
-    place.first = same - places_.begin();
+    place.first = first;
   }
   return {};
+}
+
+// The same manifest can be in two repositories.  The store has it under one name, and only root, or
+// who brought it, gives it another: policy goes by names.
+Result<void> OciImport::checkName() const {
+  const auto known = TRY(store_->find(record_.image));
+  if (!known || known->name == record_.name || record_.importerUid == 0 ||
+      known->importerUid == record_.importerUid) {
+    return {};
+  }
+  return refuse(ErrorKind::Denied, "E_NAME",
+                "the image is in the store already, as " + displayName(known->name, known->labels),
+                "Use it by that name");
 }
 
 Result<void> OciImport::findStored() {
@@ -183,16 +187,17 @@ Result<void> OciImport::take(std::uint32_t index, FdRef layer) {
   TRY(checkSource(layer));
   Fd file = TRY(unnamed(*store_, "blob"));
   Sha256 hash;
-  const std::uint64_t bytes = TRY(inContext(pump(layer, place.blob.bytes,
-                                                 [&](std::span<const std::uint8_t> piece) {
-                                                   hash.update(piece);
-                                                   return sys::writeAll(file, piece);
-                                                 }),
-                                            "layer " + place.blob.digest.text()));
+  const auto bytes = pump(layer, place.blob.bytes, [&](std::span<const std::uint8_t> piece) {
+    hash.update(piece);
+    return sys::writeAll(file, piece);
+  });
+  if (!bytes && bytes.error().code() == "E_LIMIT")
+    return wrongLayer(place.blob.digest, "it has more bytes than the manifest says");
+  if (!bytes) return std::unexpected(Error(bytes.error()).in("layer " + place.blob.digest.text()));
   const OciDigest digest(hash.finish());
   if (digest != place.blob.digest)
     return wrongLayer(place.blob.digest, "its bytes have the digest " + digest.text());
-  if (bytes != place.blob.bytes)
+  if (*bytes != place.blob.bytes)
     return wrongLayer(place.blob.digest, "the manifest gives it another size");
   beginWriting(file);
   place.file = std::move(file);

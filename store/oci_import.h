@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -27,10 +28,10 @@
 namespace airlock::store {
 
 struct OciInput {
-  FdRef manifest;
-  FdRef config;
-  FdRef signatures;            // encoded OciSignatures
-  std::optional<FdRef> index;  // that the manifest was chosen from
+  std::string_view manifest;
+  std::string_view config;
+  std::string_view signatures;  // encoded OciSignatures
+  std::string_view index;       // that the manifest was chosen from, or empty
   ImageName name;
   std::vector<Label> labels;
   std::string origin;
@@ -73,6 +74,7 @@ class OciImport {
   Result<void> copyDocuments(const OciInput& input);
   Result<void> authenticate(const KeyStore& keys, const OciInput& input);
   Result<void> describe(const OciInput& input);
+  Result<void> checkName() const;
   Result<void> findStored();
   // False: the layers below are needed, and one of them is not there yet.
   Result<bool> convert(std::size_t index);

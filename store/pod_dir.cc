@@ -71,9 +71,9 @@ std::unexpected<Error> busy(std::string_view folder, const PodId& id) {
   return refuse(ErrorKind::Busy, "E_DELETING", pod + "being deleted");
 }
 
-Result<bool> lockWhole(FdRef file) {
+Result<bool> lockWhole(FdRef file, short type = F_WRLCK) {
   struct flock whole {};
-  whole.l_type = F_WRLCK;
+  whole.l_type = type;
   whole.l_whence = SEEK_SET;
   if (::fcntl(file.get(), F_OFD_SETLK, &whole) == 0) return true;
   if (errno != EAGAIN && errno != EACCES) return failErrno("lock the pod");
@@ -314,6 +314,20 @@ Result<PodDirectory::Embryo> PodDirectory::takePrepared(const PodId& id) const {
   return Embryo{id, *std::move(dir), std::move(lock), std::move(claim), std::move(record)};
 }
 
+Result<PodDirectory::Exited> PodDirectory::holdExited(const PodId& id) const {
+  const Pod seen = TRY(find(id));
+  // A pod that an engine without claims has left gets one.
+  Fd claim = TRY(sys::openBeneath(seen.dir, name("claim"), O_RDONLY | O_CREAT, 0600));
+  if (!TRY(lockWhole(claim, F_RDLCK))) return busy("garbage", id);
+  // Whoever had the claim before us may have taken the pod away.
+  Pod pod = TRY(find(id));
+  if (pod.state != PodState::Exited && pod.state != PodState::ExitedGarbage) {
+    return refuse(ErrorKind::Busy, "E_STATE",
+                  "pod is not exited. Only exited pods can be exported");
+  }
+  return Exited{std::move(pod), std::move(claim)};
+}
+
 Result<void> PodDirectory::move(const PodId& id, std::string_view from, std::string_view to) const {
   Fd source = TRY(sys::openBeneath(pods_, name(from), O_RDONLY | O_DIRECTORY));
   Fd target = TRY(sys::openBeneath(pods_, name(to), O_RDONLY | O_DIRECTORY));
@@ -376,7 +390,13 @@ Result<Deletion> beginDeletion(FdRef dir, std::string_view folder, const PodId& 
   auto claim = claimPod(dir);
   if (!claim && claim.error().kind() != ErrorKind::Missing)
     return std::unexpected(std::move(claim.error()));
-  if ((claim && !claim->valid()) || TRY(isAlive(dir))) return busy(folder, id);
+  if (TRY(isAlive(dir))) return busy(folder, id);
+  if (claim && !claim->valid()) {
+    const bool over = std::string_view(folder) == "run" || folder == "exited-garbage";
+    if (!over) return busy(folder, id);
+    return refuse(ErrorKind::Busy, "E_DELETING",
+                  "pod \"" + id.text() + "\" is currently being exported or deleted");
+  }
   if (claim) deletion.claim = *std::move(claim);
   deletion.lock = TRY(makeLock(dir));
   return deletion;

@@ -59,13 +59,19 @@ class PodDirectory {
     PodId id;
     Fd dir;
     Fd lock;
-    Fd claim;  // of one that was prepared before
-    std::optional<ipc::PodRecord>
-        prepared;  // likewise, what was known of it  // of one that was prepared before
+    Fd claim;                                // of one that was prepared before
+    std::optional<ipc::PodRecord> prepared;  // likewise, what was known of it
   };
   Result<Embryo> create() const;  // in embryo/
   // Of a prepared pod, which stays where it is: E_STATE when it is none, or somebody was first.
   Result<Embryo> takePrepared(const PodId& id) const;
+  // A pod that has exited, and that nobody deletes while a copy of the claim is open anywhere: who
+  // reads what it has left shares that with others who do.  E_STATE: it has not.
+  struct Exited {
+    Pod pod;
+    Fd claim;
+  };
+  Result<Exited> holdExited(const PodId& id) const;
   Result<void> prepare(const Embryo& pod) const;       // embryo -> prepare
   Result<void> keepPrepared(const Embryo& pod) const;  // prepare -> prepared; durable
   Result<void> start(const Embryo& pod) const;         // embryo or prepared -> run

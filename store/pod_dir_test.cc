@@ -91,6 +91,24 @@ TEST_F(PodDirTest, PreparationsThatFailedOrExpiredBecomeGarbage) {
   EXPECT_TRUE(pods.ids().value().empty());
 }
 
+TEST_F(PodDirTest, WhoeverReadsAnExitedPodKeepsItFromBeingDeleted) {
+  const auto pods = PodDirectory::openForWriting(top_).value();
+  auto embryo = make(pods);
+  ASSERT_TRUE(pods.start(embryo));
+  EXPECT_EQ(pods.holdExited(embryo.id).error().code(), "E_STATE") << "it runs";
+  embryo.lock.reset();
+  auto first = pods.holdExited(embryo.id);
+  auto second = pods.holdExited(embryo.id);
+  ASSERT_TRUE(first && second) << "they share it";
+  first->claim.reset();
+  EXPECT_EQ(pods.remove(embryo.id).error().code(), "E_DELETING");
+  EXPECT_TRUE(pods.mark(embryo.id).value()) << "its grace period may begin";
+  EXPECT_EQ(pods.remove(embryo.id).error().code(), "E_DELETING");
+  second->claim.reset();
+  EXPECT_TRUE(pods.remove(embryo.id));
+  EXPECT_EQ(pods.holdExited(embryo.id).error().code(), "E_NOT_FOUND");
+}
+
 TEST_F(PodDirTest, WhoeverDeletesAPodHoldsItsLock) {
   const auto pods = PodDirectory::openForWriting(top_).value();
   auto embryo = make(pods);

@@ -79,9 +79,6 @@ Result<std::pair<ImageId, ipc::Unpacked>> unpackInto(const RoleStarter& starter,
 
 Result<ipc::Layered> unpackLayerInto(const RoleStarter& starter, FdRef file, FdRef tree,
                                      const ipc::LayerJob& job, std::span<const Fd> lowers) {
-  const auto bytes = static_cast<std::uint64_t>(TRY(sys::status(file)).st_size);
-  const std::uint64_t most = std::min<std::uint64_t>(
-      limits::kTreeBytes, bytes * limits::kInflateRatio + limits::kInflateSlack);
   sys::Pipe tar = TRY(sys::pipe());
   widen(tar.writeEnd);
   std::vector<FdRef> fds = {tar.readEnd, tree};
@@ -89,7 +86,7 @@ Result<ipc::Layered> unpackLayerInto(const RoleStarter& starter, FdRef file, FdR
   Role unpack = TRY(Role::start(starter, "unpack", job, fds));
   const FdRef inflated[] = {file, tar.writeEnd};
   Role inflate =
-      TRY(Role::start(starter, "inflate", ipc::InflateJob{.most = most, .layer = true}, inflated));
+      TRY(Role::start(starter, "inflate", ipc::InflateJob{.most = limits::kTreeBytes, .layer = true}, inflated));
   tar.readEnd.reset();
   tar.writeEnd.reset();
   auto layered = unpack.finish<ipc::Layered>(deadline(kLayerMilliseconds));

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "base/fd.h"
 #include "unpriv-fetch/local_files.h"
 
 struct archive;

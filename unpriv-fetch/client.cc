@@ -25,6 +25,8 @@ constexpr long kSmallTimeout = 120;
 // s3 wants to be told that nothing but the request's head is signed.
 constexpr const char* kAwsPayload = "x-amz-content-sha256: UNSIGNED-PAYLOAD";
 constexpr std::size_t kBufferBytes = 256 * limits::KiB;
+// Of a body that nobody wants: reading it is less than another TLS handshake.
+constexpr std::uint64_t kDrainBytes = 64 * limits::KiB;
 
 struct EasyDeleter {
   void operator()(CURL* easy) const { ::curl_easy_cleanup(easy); }
@@ -50,6 +52,7 @@ struct Hop {
   std::size_t* headerBytes = nullptr;
   bool begun = false;
   bool unwanted = false;       // the rest of the body does not matter
+  bool drained = false;        // but it is read, so that the connection can be used again
   std::optional<Error> error;  // of ours: the server broke a rule, or the body's taker failed
   std::optional<Error> refusedAddress;
   std::array<char, CURL_ERROR_SIZE> curlText{};
@@ -67,19 +70,25 @@ Result<void> fillResponse(Hop& hop) {
   return {};
 }
 
+void leaveBody(Hop& hop) {
+  hop.unwanted = true;
+  const auto length = bodyLength(hop.response.headers);
+  hop.drained = length && length->value_or(kDrainBytes + 1) <= kDrainBytes;
+}
+
 // Before the first byte of a body, or after an answer without one.
 Result<void> begin(Hop& hop) {
   hop.begun = true;
   TRY(fillResponse(hop));
   if (isRedirect(hop.response.status)) {
-    hop.unwanted = true;
+    leaveBody(hop);
     return {};
   }
   if (hop.response.status != 304) {
     TRY(refuseEncodings(hop.response.headers));
     TRY(bodyLength(hop.response.headers));
   }
-  hop.unwanted = !TRY(hop.body->begin(hop.response));
+  if (!TRY(hop.body->begin(hop.response))) leaveBody(hop);
   return {};
 }
 
@@ -93,7 +102,8 @@ std::size_t onBody(char* bytes, std::size_t, std::size_t count, void* user) {
   Hop& hop = *static_cast<Hop*>(user);
   Result<void> taken = takeBody(hop, std::string_view(bytes, count));
   if (!taken) hop.error = std::move(taken.error());
-  return taken && !hop.unwanted ? count : 0;  // anything but `count` ends the transfer
+  const bool goesOn = taken && (!hop.unwanted || hop.drained);
+  return goesOn ? count : 0;  // anything but `count` ends the transfer
 }
 
 std::size_t onHeader(char* bytes, std::size_t, std::size_t count, void* user) {
@@ -157,6 +167,14 @@ Error curlError(const Hop& hop, CURLcode code) {
           .withHint("if the server has a certificate of your own authority, name its CA file");
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
+      // With TLS 1.3 a server says only after the handshake that it wants to know its client.
+      if (detail.contains("alert") && detail.contains("certificate")) {
+        return error(ErrorKind::Denied, "E_TLS", host(hop) + " does not take us for its client")
+            .withHint(
+                "if it wants a client certificate, put it into certs.d: see "
+                "airlock-config(5)");
+      }
+      [[fallthrough]];
     case CURLE_SEND_ERROR:
     case CURLE_GOT_NOTHING:
       return error(ErrorKind::Failed, "E_SHORT",
@@ -174,7 +192,8 @@ Error curlError(const Hop& hop, CURLcode code) {
 
 std::optional<Error> failureOf(Hop& hop, CURLcode code) {
   if (hop.error) return std::move(hop.error);
-  if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && hop.unwanted)) return std::nullopt;
+  if (code == CURLE_OK || hop.drained || (code == CURLE_WRITE_ERROR && hop.unwanted))
+    return std::nullopt;
   if (code == CURLE_COULDNT_CONNECT && hop.refusedAddress) return std::move(hop.refusedAddress);
   return curlError(hop, code);
 }
@@ -318,6 +337,9 @@ Result<void> Client::State::prepare(const Request& request, Hop& hop, const List
   set.set(CURLOPT_PROXY,
           hop.proxied ? options.proxy.c_str() : "");  // "": not what the environment says
   set.set(CURLOPT_NOPROXY, "");                       // decided above
+  // An address is judged when it is connected to: what a server has named gets no connection that
+  // was made for somebody else.
+  set.set(CURLOPT_FRESH_CONNECT, request.namedBy > Reach::Machine || !hop.firstHost ? 1L : 0L);
   set.set(CURLOPT_HTTPHEADER, headers.get());
   set.set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));  // none of them to a proxy
   if (const ipc::Credential* credential = credentialFor(request, hop)) {

@@ -53,8 +53,8 @@ struct Response {
 };
 
 // Who takes the body.  `begin` is called once, before the first byte of the last answer (not of a
-// redirect), also when there is no body; false: the body is not wanted, and the connection is cut
-// there.  An error of either ends the transfer and is its result.
+// redirect), also when there is no body; false: the body is not wanted; the connection is cut
+// there, unless the rest is short.  An error of either ends the transfer and is its result.
 struct Body {
   std::function<Result<bool>(const Response&)> begin;
   std::function<Result<void>(std::string_view)> take;

@@ -55,8 +55,6 @@ Result<sandbox::Enforced> confine(Needs needs) {
   for (const char* path : kReadable) {
     confinement.paths.push_back({.path = path, .access = sandbox::kRead, .optional = true});
   }
-  for (const int directory : needs.directories)
-    confinement.paths.push_back({.descriptor = directory, .access = sandbox::kRead});
   confinement.keep = std::move(needs.keep);
   confinement.network = true;
   confinement.limits = {{RLIMIT_FSIZE, needs.largestFile},

@@ -16,15 +16,14 @@ Result<void> refuseRoot();
 
 // What a job needs through the confinement.
 struct Needs {
-  std::vector<int> keep;         // descriptors that stay open
-  std::vector<int> directories;  // of them: files below may be opened, and only read
+  std::vector<int> keep;  // descriptors that stay open
   std::uint64_t largestFile = 0;
   bool manyFiles = false;  // one for each layer of an image, and threads with connections
 };
 
 // Starts the libraries (libcurl, OpenSSL, the name service) while they can still read their
-// configuration, then confines the process for good: no file but the name service's, the CA
-// directories' and those of the job's directories, all of them only to read; no process, no signal,
+// configuration, then confines the process for good: no file but the name service's and the CA
+// directories', and those only to read; no process, no signal,
 // no program; no file larger than `largestFile` bytes; sockets to the internet only.  Before the
 // first byte from outside.
 Result<sandbox::Enforced> confine(Needs needs);

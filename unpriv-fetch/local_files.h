@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files by name, in a directory or an archive that a job came with.  The fetcher only.
+// Files by name, of a layout or an archive.  The fetcher only.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
 #include "base/result.h"
 
 namespace airlock::fetch {
@@ -28,18 +27,6 @@ class LocalFiles {
   virtual Result<std::string> read(const std::string& path, std::size_t most) = 0;
   // Each of them, in an order of its own.
   virtual Result<void> stream(std::span<const FileWish> wishes) = 0;
-};
-
-// Below a directory, following no link.
-class DirectoryFiles : public LocalFiles {
- public:
-  explicit DirectoryFiles(FdRef directory) : directory_(directory.get()) {}
-  Result<std::string> read(const std::string& path, std::size_t most) override;
-  Result<void> stream(std::span<const FileWish> wishes) override;
-
- private:
-  Result<Fd> open(const std::string& path) const;
-  int directory_;  // of the job, which outlives this
 };
 
 }  // namespace airlock::fetch

@@ -38,10 +38,7 @@ Result<ipc::FetchEvent> work(ipc::Channel& channel, Events& events) {
   ipc::FetchJob wanted = TRY(ipc::decodeFetchJob(message->bytes));
   if (auto* oci = std::get_if<ipc::FetchOciJob>(&wanted)) {
     const OciWork job = TRY(prepareOciWork(std::move(*oci), std::move(message->fds)));
-    TRY(confineFor({.keep = job.descriptors(),
-                    .directories = job.directories(),
-                    .largestFile = job.largestFile,
-                    .manyFiles = true},
+    TRY(confineFor({.keep = job.descriptors(), .largestFile = job.largestFile, .manyFiles = true},
                    channel));
     return runOci(job, channel, events);
   }

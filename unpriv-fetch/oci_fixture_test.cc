@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unpriv-fetch/oci_fixture_test.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "base/syscall.h"
@@ -15,6 +16,25 @@ Fd memory(const std::string& before) {
   Fd file = Fd::own(::memfd_create("layer", MFD_CLOEXEC));
   EXPECT_TRUE(sys::writeAll(file, before));
   return file;
+}
+
+// What the CLI does, without its care (cli/oci_download.cc).
+void offer(ipc::Channel& channel, const ipc::OciFileWanted& wanted, const Wish& wish) {
+  std::string path = wish.layout + "/index.json";
+  if (std::holds_alternative<ipc::LayoutVersionFile>(wanted.file))
+    path = wish.layout + "/oci-layout";
+  if (const auto* blob = std::get_if<ipc::LayoutBlob>(&wanted.file))
+    path = wish.layout + "/blobs/sha256/" + blob->digest.hex();
+  if (const auto* signature = std::get_if<ipc::SimpleSignatureFile>(&wanted.file)) {
+    path =
+        wish.signatures + "/" + signature->digest.hex() + "/" + std::to_string(signature->number);
+  }
+  const auto file = sys::openPath(path, O_RDONLY);
+  ipc::OfferedFile offered;
+  if (!file) offered.failure = ipc::Failure{file.error()};
+  std::vector<FdRef> fds;
+  if (file) fds.push_back(*file);
+  EXPECT_TRUE(channel.send(ipc::encode(offered).value(), fds));
 }
 
 }  // namespace
@@ -72,6 +92,8 @@ OciOutcome OciFetch::converse(Running running, const Wish& wish) {
     Result<ipc::FetchEvent> event = ipc::decodeFetchEvent((*message)->bytes);
     EXPECT_TRUE(event) << event.error().text();
     if (!event) break;
+    if (const auto* file = std::get_if<ipc::OciFileWanted>(&*event))
+      offer(running.channel, *file, wish);
     if (const auto* documents = std::get_if<ipc::OciDocuments>(&*event)) {
       outcome.documents = *documents;
       outcome.documentBytes = sys::readAll(running.output, kMost).value_or("unreadable");

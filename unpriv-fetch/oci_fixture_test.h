@@ -34,6 +34,8 @@ struct OciOutcome {
 struct Wish {
   std::optional<std::vector<ipc::WantedLayer>> layers;
   std::map<std::uint32_t, std::string> before;  // what is in the files already
+  std::string layout;                           // a directory whose files are offered
+  std::string signatures;                       // the same, for HEX/N
 };
 
 class OciFetch : public Fetch {

@@ -16,6 +16,7 @@
 #include "unpriv-fetch/docker_archive_source.h"
 #include "unpriv-fetch/job_descriptors.h"
 #include "unpriv-fetch/layout_source.h"
+#include "unpriv-fetch/offered_files.h"
 #include "unpriv-fetch/registry_signatures.h"
 #include "unpriv-fetch/registry_source.h"
 
@@ -30,26 +31,24 @@ class Descriptors {
   explicit Descriptors(ipc::FdTable& fds) : fds_(fds) {}
   Result<Fd> output() { return takeOutput(fds_, next_++); }
   Result<std::string> pem() { return takePem(fds_, next_++); }
-  Result<Fd> file() { return checked(S_IFREG, "no regular file"); }
-  Result<Fd> directory() { return checked(S_IFDIR, "no directory"); }
+  Result<Fd> file() {
+    const std::size_t index = next_++;
+    Fd file = TRY(fds_.take(index));
+    if (S_ISREG(TRY(sys::status(file)).st_mode)) return file;
+    return refuse(ErrorKind::Invalid, "E_FD",
+                  "descriptor " + std::to_string(index) + " of the job is no regular file");
+  }
   // Every one that came has been taken.
   Result<void> end() const { return fds_.expect(next_); }
 
  private:
-  Result<Fd> checked(mode_t type, const char* what) {
-    const std::size_t index = next_++;
-    Fd file = TRY(fds_.take(index));
-    if ((TRY(sys::status(file)).st_mode & S_IFMT) == type) return file;
-    return refuse(ErrorKind::Invalid, "E_FD",
-                  "descriptor " + std::to_string(index) + " of the job is " + what);
-  }
   ipc::FdTable& fds_;
   std::size_t next_ = 0;
 };
 
-Result<Fd> takeSource(const ipc::OciOrigin& origin, Descriptors& fds) {
-  if (std::holds_alternative<ipc::FromRegistry>(origin)) return Fd();
-  return std::holds_alternative<ipc::FromLayout>(origin) ? fds.directory() : fds.file();
+bool isArchive(const ipc::OciOrigin& origin) {
+  return std::holds_alternative<ipc::FromOciArchive>(origin) ||
+         std::holds_alternative<ipc::FromDockerArchive>(origin);
 }
 
 Result<EndpointAccess> takeEndpoint(const ipc::OciEndpoint& endpoint, const ipc::FetchOciJob& job,
@@ -68,12 +67,13 @@ Result<EndpointAccess> takeEndpoint(const ipc::OciEndpoint& endpoint, const ipc:
 }
 
 std::unique_ptr<LocalFiles> archiveFiles(const OciWork& work) {
-  return std::make_unique<ArchiveFiles>(work.source);
+  return std::make_unique<ArchiveFiles>(work.archive);
 }
 
-Result<std::unique_ptr<OciSource>> openSource(const OciWork& work, Events& events) {
+Result<std::unique_ptr<OciSource>> openSource(const OciWork& work, ipc::Channel& channel,
+                                              Events& events) {
   if (std::holds_alternative<ipc::FromLayout>(work.job.origin)) {
-    return std::make_unique<LayoutSource>(std::make_unique<DirectoryFiles>(work.source),
+    return std::make_unique<LayoutSource>(std::make_unique<OfferedFiles>(channel, events),
                                           work.job.tag);
   }
   if (std::holds_alternative<ipc::FromOciArchive>(work.job.origin))
@@ -161,19 +161,21 @@ Result<void> append(Image& image, std::vector<FoundAttachment> found, bool ofInd
   return {};
 }
 
-Result<void> findSignatures(const OciWork& work, OciSource& source, Events& events, Image& image) {
+Result<void> findSignatures(const OciWork& work, OciSource& source, ipc::Channel& channel,
+                            Events& events, Image& image) {
   std::vector<std::pair<OciDigest, bool>> subjects = {{image.manifestDigest, false}};
   if (image.indexDigest) subjects.emplace_back(*image.indexDigest, true);
   const bool asks = work.job.wantSigstore || !work.job.lookasides.empty();
   if (asks) TRY(events.note("downloading signatures"));
   Client client = TRY(Client::make(work.client));
+  OfferedFiles files(channel, events);
   const std::string& name = work.job.requestedName;
   for (const auto& [digest, ofIndex] : subjects) {
     TRY(append(image, TRY(source.signatures(digest)), ofIndex));
     for (const std::string& base : work.job.lookasides)
       TRY(append(image, TRY(simpleSignatures(client, base, name, digest)), ofIndex));
-    for (const Fd& directory : work.lookasides)
-      TRY(append(image, TRY(simpleSignatures(directory, name, digest)), ofIndex));
+    for (std::uint8_t place = 0; place < work.job.lookasideDirectories; ++place)
+      TRY(append(image, TRY(simpleSignatures(files, place, digest)), ofIndex));
   }
   return {};
 }
@@ -235,18 +237,9 @@ Result<std::vector<LayerFile>> receiveWishes(const image::OciManifest& manifest,
 
 }  // namespace
 
-std::vector<int> OciWork::directories() const {
-  std::vector<int> all;
-  if (std::holds_alternative<ipc::FromLayout>(job.origin)) all.push_back(source.get());
-  for (const Fd& directory : lookasides) all.push_back(directory.get());
-  return all;
-}
-
 std::vector<int> OciWork::descriptors() const {
-  std::vector<int> all = directories();
-  all.push_back(documents.get());
-  if (source.valid() && !std::holds_alternative<ipc::FromLayout>(job.origin))
-    all.push_back(source.get());
+  std::vector<int> all = {documents.get()};
+  if (archive.valid()) all.push_back(archive.get());
   return all;
 }
 
@@ -254,15 +247,13 @@ Result<OciWork> prepareOciWork(ipc::FetchOciJob job, ipc::FdTable table) {
   Descriptors fds(table);
   OciWork work;
   work.documents = TRY(fds.output());
-  work.source = TRY(takeSource(job.origin, fds));
+  if (isArchive(job.origin)) work.archive = TRY(fds.file());
   work.client = clientOptions(job.options);
   work.client.caBundle = TRY(job.hasCaBundle ? fds.pem() : systemBundle());
   if (const auto* registry = std::get_if<ipc::FromRegistry>(&job.origin)) {
     for (const ipc::OciEndpoint& endpoint : registry->endpoints)
       work.endpoints.push_back(TRY(takeEndpoint(endpoint, job, work.client, fds)));
   }
-  for (std::size_t i = 0; i < job.lookasideDirectories; ++i)
-    work.lookasides.push_back(TRY(fds.directory()));
   TRY(fds.end());
   constexpr std::uint64_t kDocuments =
       2 * limits::kOciManifestBytes + limits::kOciConfigBytes +
@@ -273,7 +264,7 @@ Result<OciWork> prepareOciWork(ipc::FetchOciJob job, ipc::FdTable table) {
 }
 
 Result<ipc::FetchEvent> runOci(const OciWork& work, ipc::Channel& channel, Events& events) {
-  const std::unique_ptr<OciSource> source = TRY(openSource(work, events));
+  const std::unique_ptr<OciSource> source = TRY(openSource(work, channel, events));
   Image image;
   TRY(findManifest(work.job, *source, image));
   const auto& known = work.job.knownDigest;
@@ -282,7 +273,7 @@ Result<ipc::FetchEvent> runOci(const OciWork& work, ipc::Channel& channel, Event
                              .indexDigest = image.indexDigest};
   }
   TRY(findConfig(work.job, *source, image));
-  TRY(findSignatures(work, *source, events, image));
+  TRY(findSignatures(work, *source, channel, events, image));
   TRY(events.send(TRY(write(image, work.documents))));
   std::vector<LayerFile> wanted = TRY(receiveWishes(image.manifest, channel));
   std::uint64_t total = 0;

@@ -27,15 +27,13 @@ struct EndpointAccess {
 struct OciWork {
   ipc::FetchOciJob job;
   Fd documents;
-  Fd source;                              // of a local image
+  Fd archive;
   ClientOptions client;                   // for what is no registry: places of signatures
   std::vector<EndpointAccess> endpoints;  // as the job's
-  std::vector<Fd> lookasides;
   std::uint64_t largestFile = 0;
 
-  // What must stay open through the confinement, and below which of it files are opened.
+  // What must stay open through the confinement.
   std::vector<int> descriptors() const;
-  std::vector<int> directories() const;
 };
 
 // Errors as of prepareWork() in job.h.

@@ -2,6 +2,9 @@
 // Docker and OCI images of registries that behave, and of those that do not.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "unpriv-fetch/blob_file.h"
 #include "unpriv-fetch/oci_fixture_test.h"
 
@@ -165,6 +168,31 @@ TEST_F(Oci, F03_ARedirectedBlobIsAskedForWithoutCredentials) {
   EXPECT_THAT(requestsWith("/token/"), IsEmpty());
 }
 
+TEST_F(Oci, WithoutTlsThereAreNoCredentials) {
+  const auto insecure = [](const std::string& scenario, const std::string& host) {
+    ipc::FetchOciJob job = with(ociJob(scenario, host), userOf(host));
+    auto& endpoint = std::get<ipc::FromRegistry>(job.origin).endpoints[0];
+    endpoint.allowHttp = endpoint.skipTlsCheck = true;
+    return job;
+  };
+  const std::string selfSigned = at("selfsigned", "").substr(std::string("https://").size());
+  for (const std::string& host : {std::string("example.com:80"), selfSigned}) {
+    expectWhole(get(insecure("plain", host)));
+    expectWhole(get(insecure("token-open", host)));
+    EXPECT_EQ(get(insecure("basic", host)).code(), "E_AUTH");
+    EXPECT_EQ(get(insecure("token", host)).code(), "E_AUTH");
+  }
+  EXPECT_THAT(requests(), Each(Not(HasSubstr("Basic"))));
+  EXPECT_EQ(get(ociJob("plain", selfSigned)).code(), "E_TLS");
+  EXPECT_EQ(get(ociJob("plain", "example.com:80")).code(), "E_TLS");
+}
+
+TEST_F(Oci, F12_AnOpenConnectionIsNoWayBack) {
+  // The registry is on this machine, and sends us to the world, which sends us back.
+  EXPECT_EQ(get("redirected-back").code(), "E_ADDRESS");
+  EXPECT_THAT(requestsWith("\"/blobs/"), IsEmpty());
+}
+
 TEST_F(Oci, F15_NoSecretIsInAnEvent) {
   for (const char* scenario : {"basic", "token", "token-useless", "token-http", "identity"}) {
     const OciOutcome outcome = get(with(ociJob(scenario), userOf("example.com")));
@@ -302,6 +330,23 @@ TEST_F(Oci, SimpleSignaturesLieInAPlaceOfTheirOwn) {
   ASSERT_THAT(outcome.documents->attachments, SizeIs(2));
   EXPECT_EQ(outcome.documents->attachments[1].kind, Kind::SimpleSigning);
   EXPECT_EQ(outcome.attachment(1).first, "signature 2");
+}
+
+TEST_F(Oci, SimpleSignaturesOfADirectoryAreAskedFor) {
+  ipc::FetchOciJob job = ociJob("plain");
+  const OciOutcome first = get(job);
+  ASSERT_TRUE(first.documents) << first.failure();
+  const std::string place = directory() + "/signatures";
+  const std::string signatures = place + "/" + first.documents->manifestDigest.hex();
+  std::filesystem::create_directories(signatures);
+  std::ofstream(signatures + "/1") << "one";
+  std::ofstream(signatures + "/2") << "two";
+  job.lookasideDirectories = 1;
+  const OciOutcome outcome =
+      get(job, {.layers = {}, .before = {}, .layout = {}, .signatures = place});
+  expectWhole(outcome);
+  ASSERT_THAT(outcome.documents->attachments, SizeIs(2));
+  EXPECT_EQ(outcome.attachment(1).first, "two");
 }
 
 }  // namespace

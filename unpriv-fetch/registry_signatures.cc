@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unpriv-fetch/registry_signatures.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -128,10 +126,6 @@ Result<void> addBundles(Registry& registry, const OciDigest& digest,
   return {};
 }
 
-std::string placeOf(const std::string& name, const OciDigest& digest) {
-  return name + "@sha256=" + digest.hex();
-}
-
 }  // namespace
 
 std::string manifestAccept() {
@@ -157,7 +151,8 @@ Result<std::vector<FoundAttachment>> simpleSignatures(Client& client, const std:
                                                       const std::string& name,
                                                       const OciDigest& digest) {
   std::vector<FoundAttachment> found;
-  const std::string place = base + (base.ends_with('/') ? "" : "/") + placeOf(name, digest);
+  const std::string place =
+      base + (base.ends_with('/') ? "" : "/") + name + "@sha256=" + digest.hex();
   for (std::size_t number = 1; number <= limits::kOciLookasideFiles; ++number) {
     const Url url =
         TRY(Url::parse(place + "/signature-" + std::to_string(number), client.options().allowHttp));
@@ -170,15 +165,13 @@ Result<std::vector<FoundAttachment>> simpleSignatures(Client& client, const std:
   return found;
 }
 
-Result<std::vector<FoundAttachment>> simpleSignatures(FdRef directory, const std::string& name,
+Result<std::vector<FoundAttachment>> simpleSignatures(OfferedFiles& files, std::uint8_t place,
                                                       const OciDigest& digest) {
   std::vector<FoundAttachment> found;
-  for (std::size_t number = 1; number <= limits::kOciLookasideFiles; ++number) {
-    const BeneathPath path =
-        TRY(BeneathPath::parse(placeOf(name, digest) + "/signature-" + std::to_string(number)));
-    const auto file = sys::openBeneath(directory, path, O_RDONLY | O_NONBLOCK);
+  for (std::uint8_t number = 1; number <= limits::kOciLookasideFiles; ++number) {
+    const auto file = files.open({ipc::SimpleSignatureFile{place, digest, number}});
     if (!file && file.error().kind() == ErrorKind::Missing) break;
-    if (!file) return fail(Error(file.error()).in("signature " + path.text()));
+    if (!file) return fail(Error(file.error()).in("simple signature"));
     TRY(add(found, {.kind = Kind::SimpleSigning,
                     .content = TRY(sys::readAll(*file, limits::kOciAttachmentBytes)),
                     .annotations = {}}));

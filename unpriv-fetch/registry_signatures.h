@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
 #include "base/result.h"
 #include "unpriv-fetch/client.h"
 #include "unpriv-fetch/oci_source.h"
+#include "unpriv-fetch/offered_files.h"
 #include "unpriv-fetch/registry.h"
 
 namespace airlock::fetch {
@@ -24,11 +24,11 @@ Result<std::vector<FoundAttachment>> sigstoreSignatures(Registry& registry,
                                                         const OciDigest& digest);
 
 // BASE/NAME@sha256=HEX/signature-1 and so on, up to the first that is missing.  `base` is an http
-// URL that the user named, or a directory.
+// URL that the user named; or it is a directory that the CLI has.
 Result<std::vector<FoundAttachment>> simpleSignatures(Client& client, const std::string& base,
                                                       const std::string& name,
                                                       const OciDigest& digest);
-Result<std::vector<FoundAttachment>> simpleSignatures(FdRef directory, const std::string& name,
+Result<std::vector<FoundAttachment>> simpleSignatures(OfferedFiles& files, std::uint8_t place,
                                                       const OciDigest& digest);
 
 }  // namespace airlock::fetch

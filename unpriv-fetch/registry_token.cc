@@ -75,9 +75,13 @@ std::string loginHint(const Response& response) {
 
 }  // namespace
 
+bool RegistryIdentity::fresh() const {
+  return known_ && (expiresAt_ == 0 || sys::now() < expiresAt_);
+}
+
 Authorization RegistryIdentity::current() {
   const std::lock_guard lock(mutex_);
-  if (known_ && (expiresAt_ == 0 || sys::now() < expiresAt_)) return *known_;
+  if (fresh()) return *known_;
   // A token of the user's own is shown unasked; a password waits for the question that names who
   // asks for it.
   if (credential_ && credential_->kind == ipc::Credential::Kind::Bearer)
@@ -88,12 +92,14 @@ Authorization RegistryIdentity::current() {
 Result<void> RegistryIdentity::renew(Client& client, const Response& refused,
                                      const Authorization& used) {
   const std::lock_guard lock(mutex_);
-  if (known_ && known_->value != used.value) return {};
+  if (fresh() && known_->value != used.value) return {};
   known_.reset();
   expiresAt_ = 0;
   Authorization next = TRY(answer(client, refused));
   if (!used.value.empty() && next.value == used.value) {
-    return unauthorised(refused, "refuses the credential that is configured for it",
+    return unauthorised(refused,
+                        used.open ? "does not let everybody have this"
+                                  : "refuses the credential that is configured for it",
                         loginHint(refused));
   }
   known_ = std::move(next);

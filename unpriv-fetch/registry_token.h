@@ -40,6 +40,7 @@ class RegistryIdentity {
   Result<void> renew(Client& client, const Response& refused, const Authorization& used);
 
  private:
+  bool fresh() const;
   Result<Authorization> answer(Client& client, const Response& refused);
   Result<Authorization> token(Client& client, const Response& refused, const Challenge& challenge);
   Result<Authorization> readToken(const Url& realm, const Document& answer, bool identified);

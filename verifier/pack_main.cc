@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock-pack: descriptors 3 the root of an app that has exited, 4 the image file, 5 its sealed
-// manifest, 6 a pipe that says "ok" at the end, or what went wrong.  Started by airlock-helper as
-// the root of the pod's own users, in namespaces of its own.
+// manifest, 6 a pipe that says "ok" at the end, or what went wrong, 7 the pod's claim, which keeps
+// it from being deleted as long as we live.  Started by airlock-helper as the root of the pod's own
+// users, in namespaces of its own.
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <unistd.h>
@@ -26,11 +27,12 @@ constexpr int kRootFd = 3;
 constexpr int kArchiveFd = 4;
 constexpr int kManifestFd = 5;
 constexpr int kResultFd = 6;
+constexpr int kClaimFd = 7;
 
 // Every file of the tree stays readable to it, and nothing else can be named any more.
 Result<void> confine() {
   TRY(sandbox::setDumpable(false));
-  constexpr std::array<int, 4> keep = {kRootFd, kArchiveFd, kManifestFd, kResultFd};
+  constexpr std::array<int, 5> keep = {kRootFd, kArchiveFd, kManifestFd, kResultFd, kClaimFd};
   TRY(sandbox::closeAllBut(keep));
   if (::fchdir(kRootFd) != 0 || ::chroot(".") != 0 || ::chdir("/") != 0)
     return failErrno("enter the app's root");

@@ -36,6 +36,8 @@ class Walk {
   Result<void> visit(const Place& place);
   Result<void> visitFile(const Place& place, ipc::TreeEntry entry);
   Result<void> send(const ipc::TreeEntry& entry);
+  Result<std::vector<std::pair<std::string, std::string>>> attributesOf(
+      const erofs::Inode& inode, const LayerStack::Part& part) const;
 
   LayerStack stack_;
   FdRef pipe_;
@@ -50,6 +52,13 @@ Result<void> Walk::send(const ipc::TreeEntry& entry) {
   return sys::writeAll(pipe_, ipc::encodeTreeEntry(entry));
 }
 
+Result<std::vector<std::pair<std::string, std::string>>> Walk::attributesOf(
+    const erofs::Inode& inode, const LayerStack::Part& part) const {
+  const Attributes all = TRY(stack_.reader(part).attributes(inode, part.nid));
+  return std::vector<std::pair<std::string, std::string>>(all.userXattrs.begin(),
+                                                          all.userXattrs.end());
+}
+
 Result<void> Walk::visit(const Place& place) {
   const erofs::Inode& inode = place.seen.inode;
   const LayerStack::Part& part = place.seen.parts.front();
@@ -61,6 +70,7 @@ Result<void> Walk::visit(const Place& place) {
                        .mtimeNanoseconds = inode.mtimeNanoseconds};
   if (S_ISDIR(inode.mode)) {
     entry.kind = Kind::Directory;
+    entry.attributes = TRY(attributesOf(inode, part));
     TRY(send(entry));
     auto children = TRY(stack_.children(place.seen));
     const std::string prefix = place.path.empty() ? "" : place.path + "/";
@@ -90,6 +100,7 @@ Result<void> Walk::visitFile(const Place& place, ipc::TreeEntry entry) {
   }
   entry.kind = Kind::File;
   entry.size = inode.size;
+  entry.attributes = TRY(attributesOf(inode, part));
   TRY(send(entry));
   return stack_.reader(part).content(inode, part.nid, [&](std::span<const std::uint8_t> bytes) {
     return sys::writeAll(pipe_, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});

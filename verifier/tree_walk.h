@@ -11,8 +11,8 @@
 
 namespace airlock::verifier {
 
-// `layers`: EROFS images, the topmost first, each of which has passed checkTree.  Extended
-// attributes are left out.  Returns the number of entries.
+// `layers`: EROFS images, the topmost first, each of which has passed checkTree.  Returns the
+// number of entries.
 Result<std::uint64_t> streamTree(std::span<const FdRef> layers, FdRef pipe);
 
 }  // namespace airlock::verifier

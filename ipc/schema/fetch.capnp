@@ -59,9 +59,9 @@ struct FetchKeysJob {
   prefix @2 :Text;            # discover keys for it …
   url @3 :Text;               # … or take this URL
 }
-# Descriptors: 0 an empty file for the documents, one behind the other; then the source (layout: a directory; an archive:
-# a regular file; a registry: none); then a CA bundle, when hasCaBundle; then of each endpoint its CA bundle, its client
-# certificate and the key of that, as its flags say; then the directories of lookasides.
+# Descriptors: 0 an empty file for the documents, one behind the other; then the archive, when that is the source; then a
+# CA bundle, when hasCaBundle; then of each endpoint its CA bundle, its client certificate and the key of that, as its
+# flags say.  Files of a layout and of a directory of signatures are asked for one by one (OciFileWanted).
 struct FetchOciJob {
   options @0 :FetchOptions;   # mostBytes: of one layer; credentials as for other jobs, and those of token servers' users
   hasCaBundle @1 :Bool;
@@ -77,7 +77,7 @@ struct FetchOciJob {
   platform @9 :OciPlatform;
   wantSigstore @10 :Bool;     # cosign's tag, and the bundles that refer to the image
   lookasides @11 :List(Text); # URLs of the place of this repository's simple signatures
-  lookasideDirectories @12 :UInt8;
+  lookasideDirectories @12 :UInt8;  # that the CLI has, beside those URLs
   knownDigest @13 :Data;      # of a manifest that the caller has; empty: none
   requestedName @14 :Text;    # the repository as the user meant it: part of a lookaside's path
 }
@@ -107,9 +107,17 @@ struct WantedLayer {
   index @0 :UInt32;           # in OciDocuments
   resumeFrom @1 :UInt64;      # so many bytes are in the file already; they are hashed first
 }
+# Sent by the CLI in answer to OciFileWanted, with a regular file open for reading, or why there is none.
+struct OfferedFile {
+  union {
+    unset @0 :Void;           # refused
+    file @1 :Void;
+    failure @2 :Types.Failure;
+  }
+}
 
 # Sent by the fetcher, no descriptors.  Hostile: it has talked to the network.  Notes, found and progress at any time;
-# ociDocuments asks for FetchLayers, ociLayer follows it; the others end the job.  The CLI escapes every text before showing it, and believes nothing but "these bytes are in the
+# ociFile asks for an OfferedFile, ociDocuments for FetchLayers, ociLayer follows it; the others end the job.  The CLI escapes every text before showing it, and believes nothing but "these bytes are in the
 # files that I opened".  A broken frame ends the fetcher and the command.
 struct FetchEvent {
   union {
@@ -124,6 +132,7 @@ struct FetchEvent {
     ociUnchanged @8 :OciUnchanged;
     ociLayer @9 :OciLayerDone;
     ociDone @10 :Void;
+    ociFile @11 :OciFileWanted;
   }
 }
 # One line for the user.
@@ -200,4 +209,18 @@ struct OciUnchanged {
 # This layer is in its file, whole, and has its digest.
 struct OciLayerDone {
   index @0 :UInt32;
+}
+# A file of what the caller named, which may be readable for the caller alone.  No path: the CLI knows where it is.
+struct OciFileWanted {
+  union {
+    unset @0 :Void;           # refused
+    layoutVersion @1 :Void;   # oci-layout
+    layoutIndex @2 :Void;     # index.json
+    blob @3 :Data;            # blobs/sha256/…
+    simpleSignature :group {  # REPOSITORY@sha256=…/signature-N
+      place @4 :UInt8;        # of lookasideDirectories
+      digest @5 :Data;
+      number @6 :UInt8;
+    }
+  }
 }

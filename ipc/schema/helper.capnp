@@ -30,7 +30,7 @@ struct HelperRequest {
   }
 }
 
-# Descriptors: 0 the manifest, 1 the config, 2 the sealed OciSignatures (ipc/schema/verify.capnp); 3 the index that the
+# Descriptors, all sealed: 0 the manifest, 1 the config, 2 OciSignatures (ipc/schema/verify.capnp); 3 the index that the
 # manifest was chosen from, when hasIndex.  Answer: LayersWanted, when the image may be kept; then the sender gives each of
 # those with one OciLayerFile, in any order, and hears Imported.  Nothing is kept before the last of them has come.
 struct ImportOciRequest {

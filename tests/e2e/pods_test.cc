@@ -294,14 +294,14 @@ TEST_F(Pods, AreCollectedWithRktsMessages) {
     if (row.find("\texited\t") != std::string::npos) exited = row.substr(0, 36);
   const Outcome marked = airlock(Who::Root, "gc --mark-only");
   EXPECT_EQ(marked.out, "");
-  EXPECT_EQ(marked.err, "gc: moving pod \"" + exited + "\" to garbage\n");
+  EXPECT_EQ(marked.err, "Moving pod \"" + exited + "\" to garbage\n");
   const Outcome waits = airlock(Who::Root, "gc");
   EXPECT_EQ(waits.out, "");
   EXPECT_EQ(waits.err,
-            "gc: pod \"" + exited + "\" not removed: still within grace period (30m0s)\n");
+            "Pod \"" + exited + "\" not removed: still within grace period (30m0s)\n");
   const Outcome swept = airlock(Who::Root, "gc --grace-period=0 --expire-prepared=0s");
   EXPECT_EQ(swept.code, 0);
-  EXPECT_EQ(swept.err, "gc: moving expired prepared pod \"" + prepared + "\" to garbage\n");
+  EXPECT_EQ(swept.err, "Moving expired prepared pod \"" + prepared + "\" to garbage\n");
   for (const std::string& pod : {exited, prepared})
     EXPECT_NE(swept.out.find("Garbage collecting pod \"" + pod + "\"\n"), std::string::npos);
   EXPECT_EQ(done(Who::Root, "list --no-legend"), "");

@@ -130,5 +130,28 @@ TEST_P(Streams, WhatAnAppLeftIsAnImageAgain) {
   EXPECT_EQ(again.out, "kept\nkept\n1000:7:600\n") << again.err;
 }
 
+TEST_P(Streams, WhatIsLeftOfAPodOutlivesItsImage) {
+  fetch(GetParam());
+  const std::string pod = detached(std::string(kImage) + " -- -c 'echo hello; exit 3'");
+  EXPECT_NE(done(GetParam(), "status --wait " + pod).find("app-busybox=3"), std::string::npos);
+  EXPECT_TRUE(logHas(pod, ": hello\n"));
+  done(GetParam(), std::string("image rm ") + kImage);
+  EXPECT_EQ(done(GetParam(), "image list --no-legend"), "");
+  EXPECT_TRUE(logHas(pod, ": hello\n"));
+  EXPECT_NE(done(GetParam(), "status " + pod).find(" signer=unknown (no longer in the store)\n"),
+            std::string::npos);
+  EXPECT_NE(done(GetParam(), "list").find(kImage), std::string::npos);
+  EXPECT_NE(done(GetParam(), "cat-manifest " + pod).find("sha512-"), std::string::npos);
+  const Outcome exported =
+      airlock(GetParam(), "export " + pod + " " +
+                              engine_->scratch(GetParam() == Who::Root ? "root-home" : "home") +
+                              "/gone.aci");
+  EXPECT_EQ(exported.code, 254);
+  EXPECT_NE(exported.err.find("of the pod is not in the store any more"), std::string::npos)
+      << exported.err;
+  EXPECT_EQ(lines(exported.err).size(), 1U) << exported.err;
+  done(GetParam(), "rm " + pod);
+}
+
 }  // namespace
 }  // namespace airlock::test

@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 
 #include "tests/e2e_fetch/fixture.h"
+#include "tests/support/terminal.h"
 
 namespace airlock::test {
 namespace {
 
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::MatchesRegex;
@@ -65,6 +67,19 @@ TEST_F(Pages, FetchByNameWithTheKeyInTheKeystore) {
                           MatchesRegex("Downloading ACI:  [0-9.]+ [KM]B/[0-9.]+ [KM]B"),
                           "airlock: signature verified:", "  Test Signer <signer@example.test>"));
   EXPECT_THAT(outcome.out, MatchesRegex("sha512-[0-9a-f]{32}\n"));
+}
+
+TEST_F(Pages, FetchOnATerminalDrawsBars) {
+  std::string command = AIRLOCK_BINARY_DIR "/bin/airlock";
+  for (const std::string& argument : engine_->pathArguments()) command += " " + argument;
+  OnTerminal terminal("exec " + command + " fetch " + kShell,
+                      {"SSL_CERT_FILE=" + certificate(), "HOME=" + directory_, "TERM=xterm"});
+  EXPECT_EQ(terminal.wait(), 0) << terminal.text();
+  EXPECT_THAT(
+      terminal.text(),
+      ContainsRegex("Downloading signature: \\[={39}\\] [0-9.]+ K?B/[0-9.]+ K?B\x1b\\[K\n"));
+  EXPECT_THAT(terminal.text(),
+              ContainsRegex("Downloading ACI: \\[={45}\\] [0-9.]+ [KM]B/[0-9.]+ [KM]B\x1b\\[K\n"));
 }
 
 TEST_F(Pages, TrustByDiscoveryWantsSomebodyWhoCanBeAsked) {
@@ -186,9 +201,9 @@ TEST_F(Pages, RunListAndCollect) {
               testing::AllOf(StartsWith("UUID"), HasSubstr("\tAPP"), HasSubstr("\tIMAGE NAME"),
                              HasSubstr("\texited")));
   const Outcome marked = airlock(root(), "gc");
-  EXPECT_THAT(marked.err, HasSubstr("oving pod \"" + pod + "\" to garbage\n"));
+  EXPECT_THAT(marked.err, HasSubstr("Moving pod \"" + pod + "\" to garbage\n"));
   EXPECT_THAT(marked.err,
-              HasSubstr("od \"" + pod + "\" not removed: still within grace period (30m0s)\n"));
+              HasSubstr("Pod \"" + pod + "\" not removed: still within grace period (30m0s)\n"));
   EXPECT_EQ(airlock(root(), "gc --grace-period=0").out, "Garbage collecting pod \"" + pod + "\"\n");
   EXPECT_EQ(lines(airlock(root(), "list").out).size(), 1U);
 }

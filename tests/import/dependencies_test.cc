@@ -63,6 +63,20 @@ class Dependencies : public Import {
   }
 };
 
+TEST_F(Dependencies, AnExtractedImageKeepsTheAttributesOfTheUser) {
+  const std::string file = *files_ / "attributed.aci";
+  makeImage(file, {.archiver = "tar --xattrs --format=pax",
+                   .prepare = "setfattr -n user.origin -v there rootfs/etc/passwd && "
+                              "setfattr -n user.of -v directory rootfs/data"});
+  signer_->sign(file);
+  mustTake(file, "busybox");
+  const std::string out = *files_ / "attributed";
+  const Outcome done = airlock("image extract --rootfs-only example.test/tools/busybox " + out);
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(must("getfattr --only-values -n user.origin " + out + "/etc/passwd"), "there");
+  EXPECT_EQ(must("getfattr --only-values -n user.of " + out + "/data"), "directory");
+}
+
 TEST_F(Dependencies, AnImageIsRenderedWithWhatItNeeds) {
   takeAll();
   const ipc::CatalogRecord aa = record("aa");

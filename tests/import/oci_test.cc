@@ -131,6 +131,7 @@ TEST_F(OciImport, S28_AnUnsignedImageIsRefused) {
 }
 
 TEST_F(OciImport, PolicyIsAskedBeforeALayerIs) {
+  engine_->policy("50-airlock.policy", "");
   OciImportOptions options = unsignedImage();
   options.name = "elsewhere.test/tools/busybox";
   const OciReply refused = importOci(*engine_, makeOciImage({busybox_}), options);

@@ -414,8 +414,8 @@ def serve(raw, port, context):
         text = b""
         while b"\r\n\r\n" not in text:
             data = stream.recv(4096)
-            if not data:
-                return
+            if not data or (context is None and data.startswith(b"\x16\x03")):
+                return  # gone, or TLS where there is none
             text += data
         head, _, body = text.partition(b"\r\n\r\n")
         request = Request(Connection(stream), port, head.decode("latin-1"), body)

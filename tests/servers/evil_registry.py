@@ -210,6 +210,8 @@ def blob(request, scenario, name, count):
     times = count(scenario + name)
     if scenario == "redirected":
         return request.redirect("https://good.example/blobs/" + name)
+    if scenario == "redirected-back":
+        return request.redirect("https://public.example/blobs-back/" + name)
     if scenario == "redirected-401":
         return request.redirect("https://good.example/blobs-401/" + name)
     if scenario == "wrong-layer":
@@ -241,6 +243,8 @@ def respond(request, count):
         token(request)
     elif path[1] == "blobs":
         part_of(request, BLOBS[path[2]])
+    elif path[1] == "blobs-back":
+        request.redirect("https://example.com/blobs/" + path[2])
     elif path[1] == "blobs-401":
         challenge(request, bearer("https://good.example/token/user"))
     elif path[1] == "lookaside" and path[2] == "image@sha256=" + digest(IMAGE.manifest)[7:]:

@@ -47,6 +47,7 @@ class ImageRoot {
   Fd mount_;
 };
 // An empty file system to lend as a volume or to keep statuses in.
+Fd newMount(const char* mode);  // a tmpfs of the pod's root, attached nowhere
 Fd emptyMount();
 
 // The cgroups of a pod below the test's own, removed with the last who has them.
