@@ -107,19 +107,6 @@ template class Digest<BlobTag>;
 template class Digest<TreeTag>;
 template class Digest<ContentTag>;
 template class Digest<VerityTag>;
-template class Digest<OciTag>;
-
-std::string ociText(const OciDigest& digest) { return "sha256:" + digest.hex(); }
-
-Result<OciDigest> parseOciDigest(std::string_view text) {
-  constexpr std::string_view kAlgorithm = "sha256:";
-  OciDigest::Bytes bytes{};
-  if (!text.starts_with(kAlgorithm) || !fromHex(text.substr(kAlgorithm.size()), bytes)) {
-    return refuse(ErrorKind::Invalid, "E_DIGEST",
-                  "not a digest: expected sha256: and 64 lower-case hex digits");
-  }
-  return OciDigest(bytes);
-}
 
 std::string ociText(const OciDigest& digest) { return "sha256:" + digest.hex(); }
 
