@@ -146,6 +146,8 @@ Result<void> parseRule(const std::vector<std::string_view>& line, Policy& policy
       return fail(ErrorKind::Invalid, "expected key=value, found " + quoted(line[i]));
     TRY(parseGrant(line[i].substr(0, equals), line[i].substr(equals + 1), rule.grants));
   }
+  if (rule.grants.unsignedImages && rule.grants.signatures.asksForMore())
+    return fail(ErrorKind::Invalid, "signer=any contradicts signers= and kinds=");
   policy.rules.push_back(std::move(rule));
   return {};
 }

@@ -103,6 +103,8 @@ TEST(PolicyFile, WhatIsNotUnderstoodRefusesTheWholeFile) {
                            "selinux colour=blue",
                            "allow root run signers=0",
                            "allow root run kinds=pgp",
+                           "allow root run signer=any signers=2",
+                           "allow root run kinds=cosign signer=any",
                            "allow root run digest=sha256-00",
                            "allow user:99999999999 run"}) {
     Policy policy;

@@ -24,6 +24,8 @@ struct SignatureDemand {
 
   // Takes one key=value of a rule.  False: the key is none of ours.
   Result<bool> read(std::string_view key, std::string_view value);
+  // More than the one signature of whatever kind that every rule asks for.
+  bool asksForMore() const { return signers > 1 || !kinds.empty(); }
   // By its digest the administrator vouches for the image itself.
   bool pins(const ImageId& image) const;
 };
