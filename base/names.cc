@@ -11,6 +11,9 @@
 namespace airlock {
 
 namespace {
+
+constexpr std::string_view kMinisign = "minisign-";
+constexpr std::string_view kSubjectPublicKey = "sha256-";
 bool isLowerAlnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 std::unexpected<Error> bad(std::string message) {
@@ -100,13 +103,22 @@ std::string PodId::text() const {
 Result<KeyFingerprint> KeyFingerprint::parse(std::string_view text) {
   std::array<std::uint8_t, 20> openpgp;
   std::array<std::uint8_t, 8> minisign;
-  constexpr std::string_view prefix = "minisign-";
-  const bool good = text.starts_with(prefix) ? fromHex(text.substr(prefix.size()), minisign)
-                                             : fromHex(text, openpgp);
+  std::array<std::uint8_t, 32> publicKey;
+  const bool good = text.starts_with(kMinisign) ? fromHex(text.substr(kMinisign.size()), minisign)
+                    : text.starts_with(kSubjectPublicKey)
+                        ? fromHex(text.substr(kSubjectPublicKey.size()), publicKey)
+                        : fromHex(text, openpgp);
   if (!good) {
-    return bad("not a key fingerprint: expected 40 hex digits, or minisign- and 16 hex digits");
+    return bad(
+        "not a key fingerprint: expected 40 hex digits, minisign- and 16, or sha256- and 64 of "
+        "them");
   }
   return KeyFingerprint(text);
+}
+
+KeyFingerprint::Kind KeyFingerprint::kind() const {
+  if (text_.starts_with(kMinisign)) return Kind::Minisign;
+  return text_.starts_with(kSubjectPublicKey) ? Kind::PublicKey : Kind::OpenPgp;
 }
 
 }  // namespace airlock

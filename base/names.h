@@ -64,13 +64,15 @@ class PodId {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-// The fingerprint of an OpenPGP key (40 lower-case hex digits, v4) or of a minisign key
-// ("minisign-" and 16 hex digits): also the name of its file in a trusted key directory.
+// The fingerprint of a key that signs, also the name of its file in a trusted key directory: of an
+// OpenPGP key 40 lower-case hex digits (v4), of a minisign key "minisign-" and 16 of them, of a
+// plain public key (PEM, as cosign has) "sha256-" and 64: SHA-256 of its DER SubjectPublicKeyInfo.
 class KeyFingerprint {
  public:
+  enum class Kind : std::uint8_t { OpenPgp, Minisign, PublicKey };
   static Result<KeyFingerprint> parse(std::string_view text);
   const std::string& text() const { return text_; }
-  bool isMinisign() const { return text_.starts_with("minisign-"); }
+  Kind kind() const;
   auto operator<=>(const KeyFingerprint&) const = default;
 
  private:

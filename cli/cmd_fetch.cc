@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/text_output.h"
 #include "image/json.h"
+#include "store/signature_demand.h"
 
 namespace airlock::cli {
 
@@ -66,7 +67,9 @@ Result<int> fetch(const Options& options, const std::vector<std::string>& argume
     }
     image::Json signers = image::Json::array();
     for (const ipc::Signer& signer : record.signers) {
-      signers.push_back({{"fingerprint", signer.fingerprint.text()}, {"identity", signer.userId}});
+      signers.push_back({{"fingerprint", signer.fingerprint.text()},
+                         {"identity", signer.userId},
+                         {"kind", ipc::toString(store::kindOf(signer))}});
     }
     all.push_back({{"id", record.image.text()},
                    {"name", displayName(record.name, record.labels)},

@@ -16,6 +16,7 @@
 #include "cli/text_output.h"
 #include "image/json.h"
 #include "store/pod_dir.h"
+#include "store/signature_demand.h"
 
 namespace airlock::cli {
 
@@ -80,7 +81,12 @@ constexpr Field kFields[] = {
      [](const Listed& image, bool full, std::int64_t) {
        if (image.record.signers.empty()) return std::string("not verified");
        const ipc::Signer& signer = image.record.signers.front();
-       return full || signer.userId.empty() ? signer.fingerprint.text() : printable(signer.userId);
+       // Of a plain public key as much as of an image's id.
+       const std::string& key = signer.fingerprint.text();
+       const bool plain = signer.fingerprint.kind() == KeyFingerprint::Kind::PublicKey;
+       if (full) return key;
+       return signer.userId.empty() ? key.substr(0, plain ? 19 : key.size())
+                                    : printable(signer.userId);
      },
      [](const Listed& a, const Listed& b) {
        return a.record.signers.size() < b.record.signers.size();
@@ -147,7 +153,9 @@ image::Json toJson(const std::vector<Listed>& images) {
   for (const Listed& image : images) {
     image::Json signers = image::Json::array();
     for (const ipc::Signer& signer : image.record.signers) {
-      signers.push_back({{"fingerprint", signer.fingerprint.text()}, {"identity", signer.userId}});
+      signers.push_back({{"fingerprint", signer.fingerprint.text()},
+                         {"identity", signer.userId},
+                         {"kind", ipc::toString(store::kindOf(signer))}});
     }
     image::Json dependencies = image::Json::array();
     for (const ipc::Dependency& part : image.record.dependencies) {

@@ -15,6 +15,7 @@
 #include "cli/text_output.h"
 #include "cli/trusted_keys.h"
 #include "image/json.h"
+#include "image/oci_reference.h"
 #include "store/keystore.h"
 
 namespace airlock::cli {
@@ -24,6 +25,7 @@ namespace {
 struct TrustFlags {
   std::string prefix;
   bool root = false;
+  bool log = false;
   bool skipReview = false;
   bool allowHttp = false;
 };
@@ -35,7 +37,7 @@ std::unexpected<Error> usage(std::string message, std::string hint = {}) {
 Result<KeyScope> scopeOf(const TrustFlags& flags) {
   if (!flags.prefix.empty() && flags.root)
     return usage("--root and --prefix usage mutually exclusive");
-  if (flags.root) return KeyScope{};
+  if (flags.root || (flags.log && flags.prefix.empty())) return KeyScope{{}, flags.log};
   if (flags.prefix.empty()) {
     return usage("missing --prefix or --root", "See " + programName() + " help trust");
   }
@@ -44,7 +46,7 @@ Result<KeyScope> scopeOf(const TrustFlags& flags) {
     return usage("--prefix must not contain a URL scheme, omit " +
                  printable(flags.prefix.substr(0, scheme + 3)));
   }
-  return KeyScope{TRY(inContext(ImageName::parse(flags.prefix), "--prefix"))};
+  return KeyScope{TRY(inContext(image::imageNameOfPrefix(flags.prefix), "--prefix")), flags.log};
 }
 
 Result<std::vector<OfferedKey>> keysAt(const Options& options, const TrustFlags& flags,
@@ -75,6 +77,7 @@ Result<std::vector<OfferedKey>> keysAt(const Options& options, const TrustFlags&
 
 Result<std::vector<OfferedKey>> discovered(const Options& options, const TrustFlags& flags,
                                            const KeyScope& scope) {
+  if (scope.log) return usage("--transparency-log needs a key: a file or a URL");
   if (!scope.prefix) return usage("--root needs a key: a file or a URL");
   ipc::FetchKeysJob job{.options = TRY(fetchOptions(options)), .prefix = scope.text()};
   job.options.allowHttp = job.options.allowHttp || flags.allowHttp;
@@ -97,7 +100,7 @@ Result<std::vector<OfferedKey>> discovered(const Options& options, const TrustFl
 // A fingerprint as it may be shown: in capitals, and in groups of four digits.
 std::string asStored(std::string text) {
   std::erase(text, ' ');
-  if (text.starts_with("minisign-")) return text;
+  if (text.starts_with("minisign-") || text.starts_with("sha256-")) return text;
   for (char& c : text) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
   return text;
 }
@@ -123,12 +126,20 @@ Result<int> trustList(const Options& options, const std::vector<std::string>& ar
   const store::KeyStore keys = TRY(store::KeyStore::open(options.configRoots()));
   image::Json document = image::Json::array();
   std::vector<std::vector<std::string>> rows = {{"PREFIX", "FINGERPRINT", "STATE"}};
-  for (const auto& [scope, key] : TRY(keys.all())) {
-    const bool masked = key.starts_with('-');
-    const std::string fingerprint = masked ? key.substr(1) : key;
-    rows.push_back(
-        {scope.empty() ? "(every image)" : scope, fingerprint, masked ? "disabled" : "trusted"});
-    document.push_back({{"prefix", scope}, {"fingerprint", fingerprint}, {"trusted", !masked}});
+  for (const auto of : {store::KeyStore::Of::Signer, store::KeyStore::Of::Log}) {
+    const bool log = of == store::KeyStore::Of::Log;
+    for (const auto& [scope, key] : TRY(keys.all(of))) {
+      const bool masked = key.starts_with('-');
+      const std::string fingerprint = masked ? key.substr(1) : key;
+      rows.push_back({scope.empty() ? "(every image)" : scope, fingerprint,
+                      masked ? "disabled"
+                      : log  ? "transparency log"
+                             : "trusted"});
+      document.push_back({{"prefix", scope},
+                          {"fingerprint", fingerprint},
+                          {"trusted", !masked},
+                          {"transparency_log", log}});
+    }
   }
   if (options.json) {
     printJson(document);
@@ -141,7 +152,8 @@ Result<int> trustList(const Options& options, const std::vector<std::string>& ar
 Result<int> trustRemove(const Options& options, const std::vector<std::string>& arguments) {
   TrustFlags flags;
   const std::vector<std::string> words =
-      TRY(parseFlags(arguments, {textFlag("prefix", flags.prefix), boolFlag("root", flags.root)}));
+      TRY(parseFlags(arguments, {textFlag("prefix", flags.prefix), boolFlag("root", flags.root),
+                                 boolFlag("transparency-log", flags.log)}));
   if (words.empty()) {
     return usage("must provide at least one fingerprint", "See " + programName() + " trust list");
   }
@@ -159,6 +171,7 @@ Result<int> trust(const Options& options, const std::vector<std::string>& argume
   TrustFlags flags;
   const std::vector<std::string> locations =
       TRY(parseFlags(arguments, {textFlag("prefix", flags.prefix), boolFlag("root", flags.root),
+                                 boolFlag("transparency-log", flags.log),
                                  boolFlag("skip-fingerprint-review", flags.skipReview),
                                  boolFlag("insecure-allow-http", flags.allowHttp)}));
   if (flags.prefix.empty() && !flags.root && !locations.empty()) return unbounded(options);

@@ -95,6 +95,8 @@ Result<int> tpmLog(const Options& options, const std::vector<std::string>& argum
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
 Result<int> config(const Options& options, const std::vector<std::string>& arguments);
 Result<int> configImportRkt(const Options& options, const std::vector<std::string>& arguments);
+Result<int> configImportPolicyJson(const Options& options,
+                                   const std::vector<std::string>& arguments);
 Result<int> completion(const Options& options, const std::vector<std::string>& arguments);
 Result<int> metadataService(const Options& options, const std::vector<std::string>& arguments);
 Result<int> version(const Options& options, const std::vector<std::string>& arguments);

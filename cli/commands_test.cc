@@ -80,6 +80,7 @@ std::set<std::string> flagsIn(const std::string& text) {
 constexpr const char* kVerbs[] = {"cat-manifest",
                                   "completion",
                                   "config",
+                                  "config import-policy-json",
                                   "config import-rkt",
                                   "doctor",
                                   "enter",
@@ -227,6 +228,68 @@ TEST_F(Program, TrustWantsAScope) {
               StartsWith("trust: --insecure-allow-http required for http URLs"));
   EXPECT_THAT(run({"trust", "--prefix=a.b", "ftp://a.b/k"}).errors,
               StartsWith("trust: only local files and http or https URLs supported"));
+}
+TEST_F(Program, AContainersPolicyIsTakenOverOnceAndReplacedByForceAlone) {
+  const auto shell = [&](const std::string& script) {
+    ASSERT_EQ(std::system(("cd " + home_ + " && { " + script + "; } >/dev/null 2>&1").c_str()), 0)
+        << script;
+  };
+  shell("openssl genpkey -algorithm ED25519 -out key && openssl pkey -in key -pubout -out key.pub");
+  std::ofstream(home_ + "/policy.json")
+      << R"({"default":[{"type":"reject"}],"transports":{"docker":{"registry.example:5000/team":)"
+      << R"([{"type":"sigstoreSigned","keyPath":")" << home_
+      << R"(/key.pub","signedIdentity":{"type":"matchRepository"}}]}}})";
+  const Outcome planned =
+      run({"config", "import-policy-json", "--dry-run", home_ + "/policy.json"});
+  EXPECT_EQ(planned.code, 0) << planned.errors;
+  EXPECT_THAT(planned.output, HasSubstr("would write "));
+  EXPECT_FALSE(std::filesystem::exists(home_ + "/loc/policy.d/10-containers.policy"));
+  const Outcome done = run({"config", "import-policy-json", home_ + "/policy.json"});
+  EXPECT_EQ(done.code, 0) << done.errors;
+  const std::string rules = fileText(home_ + "/loc/policy.d/10-containers.policy");
+  EXPECT_THAT(rules,
+              HasSubstr("allow root fetch,run image=registry.example~5000/team kinds=cosign\n"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(
+                              home_ + "/loc/trustedkeys/prefix.d/registry.example~5000/team"),
+                          {}),
+            1);
+  EXPECT_EQ(run({"config", "import-policy-json", home_ + "/policy.json"}).code, 0);
+  const Outcome other =
+      run({"config", "import-policy-json", "--who=group:airlock", home_ + "/policy.json"});
+  EXPECT_EQ(other.code, 254);
+  EXPECT_THAT(other.errors, HasSubstr("10-containers.policy says something else"));
+  EXPECT_EQ(fileText(home_ + "/loc/policy.d/10-containers.policy"), rules);
+  EXPECT_EQ(run({"config", "import-policy-json", "--force", "--who=group:airlock",
+                 home_ + "/policy.json"})
+                .code,
+            0);
+  EXPECT_THAT(fileText(home_ + "/loc/policy.d/10-containers.policy"),
+              HasSubstr("allow group:airlock fetch"));
+  EXPECT_EQ(run({"config", "import-policy-json", "--who=a b", home_ + "/policy.json"}).code, 254);
+}
+TEST_F(Program, APublicKeyIsTrustedForARegistrysPrefixAndALogsForItsOwn) {
+  ASSERT_EQ(std::system(("cd " + home_ +
+                         " && { openssl genpkey -algorithm ED25519 -out key && "
+                         "openssl pkey -in key -pubout -out key.pub; } >/dev/null 2>&1")
+                            .c_str()),
+            0);
+  const Outcome trusted = run({"trust", "--prefix=registry.example:5000/team",
+                               "--skip-fingerprint-review", home_ + "/key.pub"});
+  EXPECT_EQ(trusted.code, 0) << trusted.errors;
+  EXPECT_THAT(trusted.errors, HasSubstr("public key fingerprint is: sha256-"));
+  EXPECT_THAT(trusted.errors, HasSubstr("\tEd25519\n"));
+  const Outcome log =
+      run({"trust", "--transparency-log", "--skip-fingerprint-review", home_ + "/key.pub"});
+  EXPECT_EQ(log.code, 0) << log.errors;
+  const Outcome list = run({"trust", "list"});
+  EXPECT_THAT(list.output, HasSubstr("registry.example~5000/team"));
+  EXPECT_THAT(list.output, HasSubstr("transparency log"));
+  const auto at = list.output.find("sha256-");
+  ASSERT_NE(at, std::string::npos);
+  const std::string fingerprint = list.output.substr(at, 71);
+  EXPECT_EQ(run({"trust", "remove", "--transparency-log", fingerprint}).code, 0);
+  EXPECT_EQ(run({"trust", "remove", "--prefix=registry.example:5000/team", fingerprint}).code, 0);
+  EXPECT_THAT(run({"trust", "list"}).output, Not(HasSubstr("sha256-")));
 }
 TEST_F(Program, TrustRemoveTakesTheOwnFileAwayAndMasksTheVendors) {
   const std::string fingerprint(40, 'a');

@@ -91,6 +91,13 @@ constexpr Command kCommands[] = {
      "--pretty-print=true\tindented\n"
      "--show-secrets\tpasswords, tokens and keys too\n",
      config, false},
+    {"config import-policy-json", "[--who=WHO] FILE",
+     "take a containers policy over: rules, and the keys that it trusts",
+     "--dry-run\tonly tell what would be done\n"
+     "--force\treplace files that say something else\n"
+     "--name=\"10-containers\"\tof the file in policy.d\n"
+     "--who=\"root\"\twhom it is for: root, anyone, user:NAME or group:NAME\n",
+     configImportPolicyJson, false},
     {"config import-rkt", "[--from=/etc/rkt]", "take rkt's configuration and trusted keys over",
      "--dry-run\tonly tell what would be done\n"
      "--from=\"/etc/rkt\"\tthe configuration directory of rkt\n",

@@ -128,8 +128,9 @@ Result<store::ImportOutcome> ImageStore::import(const ipc::ImportRequest& reques
                                  .origin = request.origin,
                                  .skipSignature = request.skipSignature,
                                  .importerUid = ::geteuid()};
-  return store::importImage(own, TRY(store::RoleStarter::create()), TRY(keys()), input,
-                            [](const ImageName&) { return Result<std::string>("own store"); });
+  return store::importImage(
+      own, TRY(store::RoleStarter::create()), TRY(keys()), input,
+      [](const ipc::CatalogRecord&) { return Result<std::string>("own store"); });
 }
 
 Result<OciImporting> ImageStore::beginImport(const ipc::ImportOciRequest& request,
@@ -156,18 +157,18 @@ Result<OciImporting> ImageStore::beginImport(const ipc::ImportOciRequest& reques
   importing.own_ = std::make_unique<OciImporting::Own>(OciImporting::Own{
       TRY(openOwn()), TRY(store::RoleStarter::create()), TRY(keys()), std::nullopt});
   OciImporting::Own& own = *importing.own_;
-  own.import = TRY(
-      store::OciImport::begin(own.store, own.starter, own.keys,
-                              {.manifest = documents.manifest,
-                               .config = documents.config,
-                               .signatures = documents.signatures,
-                               .index = documents.index,
-                               .name = request.name,
-                               .labels = request.labels,
-                               .origin = request.origin,
-                               .skipSignature = request.skipSignature,
-                               .importerUid = ::geteuid()},
-                              [](const ImageName&) { return Result<std::string>("own store"); }));
+  own.import = TRY(store::OciImport::begin(
+      own.store, own.starter, own.keys,
+      {.manifest = documents.manifest,
+       .config = documents.config,
+       .signatures = documents.signatures,
+       .index = documents.index,
+       .name = request.name,
+       .labels = request.labels,
+       .origin = request.origin,
+       .skipSignature = request.skipSignature,
+       .importerUid = ::geteuid()},
+      [](const ipc::CatalogRecord&) { return Result<std::string>("own store"); }));
   importing.wanted_ = own.import->wanted();
   return importing;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
@@ -65,8 +66,9 @@ KeyPlace placeOf(const Options& options, const KeyScope& scope) {
     root = options.userConfig;
     place.ownStoreOnly = true;
   }
+  const std::string kind = scope.log ? "rekor.d" : scope.prefix ? "prefix.d" : "root.d";
   place.directory =
-      root + "/trustedkeys/" + (scope.prefix ? "prefix.d/" + scope.prefix->text() : "root.d");
+      root + "/trustedkeys/" + kind + (scope.prefix ? "/" + scope.prefix->text() : "");
   return place;
 }
 
@@ -76,7 +78,9 @@ Result<bool> alreadyTrusted(const Options& options, const KeyScope& scope,
   bool trusted = false;
   for (const std::string& root : options.configRoots()) {
     const store::KeyStore keys = TRY(store::KeyStore::open({root}));
-    for (const auto& [where, key] : TRY(keys.all())) {
+    const auto all =
+        TRY(keys.all(scope.log ? store::KeyStore::Of::Log : store::KeyStore::Of::Signer));
+    for (const auto& [where, key] : all) {
       if (where != scope.text()) continue;
       if (key == fingerprint.text()) trusted = true;
       if (key == "-" + fingerprint.text()) trusted = false;
@@ -159,12 +163,25 @@ Result<ipc::KeyFacts> inspectKey(const std::string& content) {
   return role.finish<ipc::KeyFacts>(kInspectMilliseconds);
 }
 
+namespace {
+std::string labelOf(KeyFingerprint::Kind kind) {
+  switch (kind) {
+    case KeyFingerprint::Kind::OpenPgp:
+      return "gpg key fingerprint is: ";
+    case KeyFingerprint::Kind::Minisign:
+      return "minisign key id is: ";
+    case KeyFingerprint::Kind::PublicKey:
+      return "public key fingerprint is: ";
+  }
+  std::unreachable();
+}
+}  // namespace
+
 std::string keyText(const char* before, const KeyScope& scope, const std::string& source,
                     const ipc::KeyFacts& facts) {
   std::string text = before + std::string("prefix: \"") + scope.text() + "\"\nkey: \"" +
                      printable(source) + "\"\n";
-  text += (facts.fingerprint.isMinisign() ? "minisign key id is: " : "gpg key fingerprint is: ") +
-          spacedFingerprint(facts.fingerprint.text()) + "\n";
+  text += labelOf(facts.fingerprint.kind()) + spacedFingerprint(facts.fingerprint.text()) + "\n";
   for (const std::string& subkey : facts.subkeys) {
     text += "    Subkey fingerprint: " + spacedFingerprint(subkey) + "\n";
   }
@@ -176,6 +193,10 @@ Result<Verdict> offerKey(const Options& options, const KeyScope& scope, const Of
                          Review review) {
   const ipc::KeyFacts facts = TRY(inspectKey(key.content));
   const std::string source = printable(key.source);
+  if (scope.log && facts.fingerprint.kind() != KeyFingerprint::Kind::PublicKey) {
+    return refuse(ErrorKind::Invalid, "E_KEY", "a transparency log has a plain public key (PEM)",
+                  "Its operator publishes it; Rekor's is at /api/v1/log/publicKey");
+  }
   note(keyText("pubkey: ", scope, key.source, facts));
   if (TRY(alreadyTrusted(options, scope, facts.fingerprint))) {
     note("Key \"" + source + "\" already in the keystore\n");

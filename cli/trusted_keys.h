@@ -16,6 +16,7 @@ namespace airlock::cli {
 
 struct KeyScope {
   std::optional<ImageName> prefix;  // nullopt: every image
+  bool log = false;                 // of a transparency log, not of a signer
   std::string text() const { return prefix ? prefix->text() : ""; }
 };
 struct OfferedKey {

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Makes the seeds of fuzz_signature_prefilter, fuzz_minisign and fuzz_inflate:  fuzz/make_verifier_seeds.sh fuzz/corpus
+# Makes the seeds of fuzz_signature_prefilter, fuzz_minisign, fuzz_oci_signature and fuzz_inflate:  fuzz/make_verifier_seeds.sh fuzz/corpus
 set -eu
 corpus=$(realpath "$1")
+signatures=$(realpath "$(dirname "$0")/../tests/signatures")
 work=$(mktemp -d)
 trap 'GNUPGHOME=$work gpgconf --kill all; rm -rf "$work"' EXIT
 export GNUPGHOME=$work
@@ -43,3 +44,20 @@ cat "$corpus/inflate/gzip" "$corpus/inflate/gzip" > "$corpus/inflate/gzip-member
 head -c 60 "$corpus/inflate/gzip" > "$corpus/inflate/gzip-truncated"
 head -c 2000000 /dev/zero | gzip -9 > "$corpus/inflate/gzip-zeros"
 printf '\050\265\057\375\000\250' > "$corpus/inflate/zstd-window"
+
+# An octet says which reader the rest is for (fuzz_oci_signature.cc).
+mkdir -p "$corpus/oci_signature"
+seed() { { printf %s "$1"; cat; } > "$corpus/oci_signature/$2"; }
+seed c cosign-claim < "$signatures/cosign.payload"
+seed n cosign-annotations < "$signatures/cosign-ecdsa-p256.json"
+python3 -c 'import json, sys; print(json.load(sys.stdin)["dev.sigstore.cosign/bundle"], end="")' \
+  < "$signatures/cosign-ecdsa-p256.json" | seed l cosign-log
+seed b bundle-envelope < "$signatures/bundle-ed25519.json"
+seed b bundle-message < "$signatures/bundle-message.json"
+python3 -c 'import base64, json, sys; sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin)["dsseEnvelope"]["payload"]))' \
+  < "$signatures/bundle-ed25519.json" | seed s statement
+seed m message < "$signatures/simple"
+sed 's/cosign container image/atomic container/; s/null/{}/' "$signatures/cosign.payload" | seed a atomic-claim
+gpg --batch --quiet --yes -u ed25519 -z 0 -o message --sign image && seed m message-plain < message
+gpg --batch --quiet --yes -u ed25519 --compress-algo zlib -o message --sign image && seed m message-zlib < message
+for key in ecdsa-p256 ecdsa-p384 ed25519 rsa-2048; do seed k "key-$key" < "$signatures/$key.pub"; done

@@ -243,6 +243,25 @@ Result<ImageName> imageNameOf(const Repository& repository) {
   return ImageName::parse(name + "/" + withoutRuns(repository.path));
 }
 
+Result<ImageName> imageNameOfPrefix(std::string_view text) {
+  const auto slash = std::min(text.find('/'), text.size());
+  const std::string authority = lowerCase(text.substr(0, slash));
+  const std::string host = authority.substr(0, authority.find(':'));
+  std::string port = authority.substr(std::min(authority.size(), host.size() + 1));
+  const auto plain = ImageName::parse(text);
+  if (plain && !isDockerHub(host)) return plain;
+  const std::string_view path = text.substr(std::min(text.size(), slash + 1));
+  const bool noPort = authority.find(':') == std::string::npos;
+  const bool isPrefix = isDomain(host) && (noPort || isPort(port)) &&
+                        (slash == text.size() || isRepositoryPath(path));
+  if (!isPrefix) return plain;
+  if (port == "443") port.clear();
+  std::string name = withoutRuns(isDockerHub(host) && port.empty() ? kDockerHub : host);
+  if (!port.empty()) name += "~" + port;
+  if (!path.empty()) name += "/" + withoutRuns(path);
+  return ImageName::parse(name);
+}
+
 std::optional<Repository> repositoryOf(const ImageName& name) {
   std::string_view text = name.text();
   const auto slash = text.find('/');

@@ -57,6 +57,9 @@ std::string referenceText(const LocalOciImage& image);
 // The name under which the store and the policy know a repository (docs/oci.md): total for what
 // parseRegistryImage makes, reversible, and so without collisions.  Only E_NAME: too long.
 Result<ImageName> imageNameOf(const Repository& repository);
+// Of a prefix as a user writes one: "registry.example:5000", "docker.io/library", and whatever is
+// an image name already.  E_NAME.
+Result<ImageName> imageNameOfPrefix(std::string_view text);
 // The other way; nullopt for a name that no repository has.
 std::optional<Repository> repositoryOf(const ImageName& name);
 

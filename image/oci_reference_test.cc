@@ -113,5 +113,24 @@ TEST(OciReference, RegistriesAreNamedInThreeWays) {
   }
 }
 
+TEST(OciPrefix, IsTheImageNameOfWhatTheUserWrites) {
+  const auto nameOf = [](std::string_view text) {
+    const auto name = imageNameOfPrefix(text);
+    return name ? name->text() : name.error().code();
+  };
+  EXPECT_EQ(nameOf("registry.example:5000/team"), "registry.example~5000/team");
+  EXPECT_EQ(nameOf("registry.example:5000"), "registry.example~5000");
+  EXPECT_EQ(nameOf("Registry.Example:443/team"), "registry.example/team");
+  EXPECT_EQ(nameOf("registry.example/a__b"), "registry.example/a~u2~b");
+  EXPECT_EQ(nameOf("docker.io"), "registry-1.docker.io");
+  EXPECT_EQ(nameOf("docker.io/library/busybox"), "registry-1.docker.io/library/busybox");
+  EXPECT_EQ(nameOf("example.com/app"), "example.com/app");
+  EXPECT_EQ(nameOf("registry.example~5000/team"), "registry.example~5000/team");
+  EXPECT_EQ(nameOf("app"), "app");
+  for (const char* bad : {"", "/", "a/", "registry.example:x/team", "registry.example:5000/team:1",
+                          "registry.example:5000/", "registry.example/../x", "a b"})
+    EXPECT_EQ(nameOf(bad), "E_NAME") << bad;
+}
+
 }  // namespace
 }  // namespace airlock::image

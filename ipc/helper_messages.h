@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "ipc/failure.h"
 #include "ipc/pod_spec.h"
+#include "ipc/signature_kind.h"
 #include "ipc/wanted_image.h"
 
 namespace airlock::ipc {
@@ -118,6 +119,7 @@ using HelperRequest =
 struct Signer {
   KeyFingerprint fingerprint;
   std::string userId;  // "Joe Packager <joe@example.com>", from the key; escape before showing
+  SignatureKind kind = SignatureKind::Unsaid;
   bool operator==(const Signer&) const = default;
 };
 struct Imported {

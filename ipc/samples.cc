@@ -97,7 +97,12 @@ void addVerify(std::vector<Sample>& list) {
                                       .userId = "Joe <joe@example.com>",
                                       .hash = "SHA512",
                                       .created = -1},
-                                     {.code = "E_SIG_NOKEY", .fingerprint = "deadbeef"}}});
+                                     {.code = "E_SIG_NOKEY", .fingerprint = "deadbeef"},
+                                     {.code = "E_SIG_LOG",
+                                      .fingerprint = "sha256-" + std::string(64, 'c'),
+                                      .kind = SignatureKind::Bundle,
+                                      .detail = "no proof",
+                                      .loggedAt = 1}}});
   reply("VerifyReply.inflated", Inflated{.filter = "zstd", .bytesIn = 1, .bytesOut = 1ULL << 63});
   reply("VerifyReply.unpacked", Unpacked{.name = imageName("example.com/app"),
                                          .labels = kLabels,
@@ -209,7 +214,9 @@ void addReplies(std::vector<Sample>& list) {
                  .name = imageName("example.com/app"),
                  .labels = kLabels,
                  .signers = {{fingerprint('a'), "Joe <joe@example.com>"},
-                             {KeyFingerprint::parse("minisign-0123456789abcdef").value(), ""}},
+                             {KeyFingerprint::parse("minisign-0123456789abcdef").value(), ""},
+                             {KeyFingerprint::parse("sha256-" + std::string(64, 'c')).value(), "",
+                              SignatureKind::Cosign}},
                  .alreadyThere = true});
   reply("HelperReply.started", Started{.pod = samplePodId(4), .layers = kLayers});
   reply("HelperReply.entered", Entered{});

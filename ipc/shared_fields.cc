@@ -114,18 +114,27 @@ void writeWanted(capnp::List<wire::WantedImage>::Builder to,
   });
 }
 
+Result<SignatureKind> readSignatureKind(capnp::Text::Reader from) {
+  const std::string name = TRY(readText(from, "signature kind"));
+  if (name.empty()) return SignatureKind::Unsaid;
+  if (const auto kind = parseSignatureKind(name)) return *kind;
+  return badValue("signature kind", "is unknown");
+}
+
 Result<std::vector<Signer>> readSigners(capnp::List<wire::Signer>::Reader from) {
   return readList(
       from, limits::kSignatures, "signers", [](wire::Signer::Reader signer) -> Result<Signer> {
         return Signer{.fingerprint = TRY(
                           readName<KeyFingerprint>(signer.getFingerprint(), "signer fingerprint")),
-                      .userId = TRY(readText(signer.getUserId(), "signer user id"))};
+                      .userId = TRY(readText(signer.getUserId(), "signer user id")),
+                      .kind = TRY(readSignatureKind(signer.getKind()))};
       });
 }
 void writeSigners(capnp::List<wire::Signer>::Builder to, const std::vector<Signer>& signers) {
   writeList(to, signers, [](wire::Signer::Builder builder, const Signer& signer) {
     builder.setFingerprint(text(signer.fingerprint.text()));
     builder.setUserId(text(shown(signer.userId)));
+    builder.setKind(text(std::string(toString(signer.kind))));
   });
 }
 

@@ -23,6 +23,7 @@ void writeLabels(capnp::List<wire::Label>::Builder to, const std::vector<Label>&
 Result<std::vector<WantedImage>> readWanted(capnp::List<wire::WantedImage>::Reader from);
 void writeWanted(capnp::List<wire::WantedImage>::Builder to,
                  const std::vector<WantedImage>& images);
+Result<SignatureKind> readSignatureKind(capnp::Text::Reader from);
 Result<std::vector<Signer>> readSigners(capnp::List<wire::Signer>::Reader from);
 void writeSigners(capnp::List<wire::Signer>::Builder to, const std::vector<Signer>& signers);
 Result<std::vector<Layer>> readLayers(capnp::List<wire::Layer>::Reader from);

@@ -98,7 +98,10 @@ Result<SignatureVerdict> readVerdict(wire::SignatureVerdict::Reader from) {
                           .fingerprint = TRY(readText(from.getFingerprint(), "verdict key")),
                           .userId = TRY(readText(from.getUserId(), "verdict user id")),
                           .hash = TRY(readText(from.getHash(), "verdict hash")),
-                          .created = from.getCreated()};
+                          .created = from.getCreated(),
+                          .kind = TRY(readSignatureKind(from.getKind())),
+                          .detail = TRY(readText(from.getDetail(), "verdict detail")),
+                          .loggedAt = from.getLoggedAt()};
 }
 Result<Authenticated> readAuthenticated(wire::Authenticated::Reader from) {
   return Authenticated{.accepted = from.getAccepted(),
@@ -175,6 +178,9 @@ void writeAuthenticated(wire::Authenticated::Builder to, const Authenticated& va
               verdict.setUserId(text(shown(signature.userId)));
               verdict.setHash(text(signature.hash));
               verdict.setCreated(signature.created);
+              verdict.setKind(text(std::string(toString(signature.kind))));
+              verdict.setDetail(text(shown(signature.detail)));
+              verdict.setLoggedAt(signature.loggedAt);
             });
 }
 void writeInflated(wire::Inflated::Builder to, const Inflated& value) {
@@ -199,7 +205,8 @@ Result<TrustedKey> readTrustedKey(wire::TrustedKey::Reader from) {
   const auto content = from.getContent();
   if (content.size() > limits::kKeyFileBytes) return badValue("key", "is too large");
   return TrustedKey{.fingerprint = TRY(readName<KeyFingerprint>(from.getFingerprint(), "key")),
-                    .content = std::string(content.begin(), content.end())};
+                    .content = std::string(content.begin(), content.end()),
+                    .log = from.getLog()};
 }
 
 void writeLayerJob(wire::LayerJob::Builder to, const LayerJob& value) {
@@ -318,6 +325,7 @@ void writeKeys(wire::KeyBundle::Builder to, const std::vector<TrustedKey>& keys)
             [](wire::TrustedKey::Builder builder, const TrustedKey& key) {
               builder.setFingerprint(text(key.fingerprint.text()));
               builder.setContent(raw(key.content));
+              builder.setLog(key.log);
             });
 }
 Result<std::vector<TrustedKey>> readKeys(wire::KeyBundle::Reader from) {

@@ -13,6 +13,7 @@
 #include "base/names.h"
 #include "base/result.h"
 #include "ipc/failure.h"
+#include "ipc/signature_kind.h"
 #include "ipc/wanted_image.h"
 
 namespace airlock::ipc {
@@ -21,6 +22,7 @@ namespace airlock::ipc {
 struct TrustedKey {
   KeyFingerprint fingerprint;
   std::string content;
+  bool log = false;  // of a transparency log: it proves entries, and vouches for no image
 };
 // The sealed memfd that carries keys: at most limits::kTrustedKeys and limits::kSealedBytes.
 Result<std::string> encodeKeyBundle(const std::vector<TrustedKey>& keys);
@@ -71,8 +73,8 @@ struct VouchJob {
 struct CheckJob {
   bool layer = false;
 };
-// Descriptors: 0 a key file (OpenPGP, armored or binary; or a minisign public key), for `airlock
-// trust` to show.
+// Descriptors: 0 a key file (OpenPGP, armored or binary; a minisign public key; a PEM public
+// key), for `airlock trust` to show.
 struct InspectKeyJob {};
 
 // Descriptors: 0 a pipe for the tree (ipc/tree_stream.h), then the EROFS images, the topmost first.
@@ -113,12 +115,18 @@ struct SignatureVerdict {
   std::string
       code;  // "good", or why not: E_SIG_BAD, E_SIG_NOKEY, E_SIG_EXPIRED, E_SIG_KEY_EXPIRED,
              // E_SIG_REVOKED, E_SIG_SUBKEY, E_SIG_HASH, E_SIG_KIND, E_SIG_USAGE, E_SIG_WEAK_KEY,
-             // E_SIG_UNCHECKED (behind a bad one, where gpg stops)
+             // E_SIG_UNCHECKED (behind a bad one, where gpg stops); of an OCI image also, each for
+             // a signature that is right in itself: E_SIG_DIGEST (of another manifest),
+             // E_SIG_IDENTITY (of another repository or tag), E_SIG_LOG (a transparency log is
+             // trusted for the name, and there is no valid proof by it)
   std::string
       fingerprint;  // of the primary key where known, else the key id that the signature names
   std::string userId;
   std::string hash;  // "SHA512"
   std::int64_t created = 0;
+  SignatureKind kind = SignatureKind::Unsaid;
+  std::string detail;         // what is wrong, for the refusal
+  std::int64_t loggedAt = 0;  // when a trusted transparency log took it in; 0: none was asked
 };
 struct Authenticated {
   bool accepted = false;  // at least one good signature, and no bad one by a trusted key (S04, S05)

@@ -6,7 +6,6 @@
 #include "base/accounts.h"
 #include "base/path.h"
 #include "priv-helper/capabilities.h"
-#include "store/signers.h"
 
 namespace airlock::helper {
 
@@ -66,6 +65,11 @@ Result<Authorised<ImportQuestion>> Authoriser::import(ImportQuestion question) c
   if (question.skipSignature && !rule->grants.skipSignature) {
     return denied(Verb::Fetch, "importing without a signature (--insecure-options=image)", rule);
   }
+  const Grants& grants = rule->grants;
+  if (const auto* found = question.found) {
+    const bool pinned = grants.unsignedImages && grants.signatures.pins(found->image);
+    TRY(store::checkDemand(grants.signatures, keys_, *found, question.skipSignature || pinned));
+  }
   return Authorised<ImportQuestion>(std::move(question), rule->quote());
 }
 
@@ -84,6 +88,11 @@ Result<Authorised<RunQuestion>> Authoriser::sandbox(RunQuestion question) const 
   }
   return denied(Verb::Run,
                 host ? "the host's network (--net=host)" : "a socket of the host's network", last);
+}
+
+bool Authoriser::pins(const ImageName& name, const ImageId& image) const {
+  const auto rule = ruleFor(Verb::Fetch, name.text());
+  return rule && (*rule)->grants.unsignedImages && (*rule)->grants.signatures.pins(image);
 }
 
 Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
@@ -120,7 +129,7 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
     if (app.oomScoreAdjust && *app.oomScoreAdjust < 0 && uid_ != 0) {
       return denied(Verb::Run, "a negative OOM score adjustment", rule);
     }
-    if (!grants.unsignedImages) TRY(store::checkStillTrusted(keys_, image));
+    TRY(store::checkDemand(grants.signatures, keys_, image, grants.unsignedImages));
     if (shown == nullptr) shown = rule;
   }
   return Authorised<RunQuestion>(std::move(question), shown->quote());

@@ -36,6 +36,7 @@ class Authorised {
 struct ImportQuestion {
   std::string image;
   bool skipSignature;
+  const ipc::CatalogRecord* found = nullptr;  // once it has been verified
 };
 struct RunQuestion {
   ipc::PodSpec pod;
@@ -56,6 +57,8 @@ class Authoriser {
 
   // Refusals are E_DENIED (or the code named) with the line, or the lack of one, and what to do.
   Result<Authorised<ImportQuestion>> import(ImportQuestion question) const;
+  // Does a rule let this image in unsigned, for its digest?
+  bool pins(const ImageName& name, const ImageId& image) const;
   // Also that each image's signer is trusted for its name today (E_SIG_UNTRUSTED): a key that was
   // taken away stops the next start of an image that is already in the store.
   Result<Authorised<RunQuestion>> run(RunQuestion question) const;

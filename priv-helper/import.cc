@@ -14,16 +14,19 @@ namespace airlock::helper {
 
 namespace {
 constexpr int kLayerMilliseconds = 3600 * 1000;  // for the next layer to come
+
+store::MayKeep mayKeepFor(const Server& server, bool skipSignature) {
+  return [&server, skipSignature](const ipc::CatalogRecord& found) -> Result<std::string> {
+    return TRY(server.authoriser.import({found.name.text(), skipSignature, &found})).rule();
+  };
 }
+}  // namespace
 
 Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable fds) {
   TRY(fds.expect(request.hasSignature ? 2 : 1));
   // Before a byte is read: somebody who may import nothing makes us do nothing.
   TRY(server.authoriser.some(Verb::Fetch));
-  const auto mayKeep = [&](const ImageName& name) -> Result<std::string> {
-    return TRY(server.authoriser.import({name.text(), request.skipSignature})).rule();
-  };
-  if (request.name) TRY(mayKeep(*request.name));
+  if (request.name) TRY(server.authoriser.import({request.name->text(), request.skipSignature}));
   const Fd image = TRY(fds.take(0));
   std::optional<Fd> signature;
   if (request.hasSignature) signature = TRY(fds.take(1));
@@ -35,8 +38,9 @@ Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable f
       .origin = request.origin,
       .skipSignature = request.skipSignature,
       .importerUid = server.peer.uid};
-  auto outcome = TRY(store::importImage(server.store, TRY(store::RoleStarter::create()),
-                                        server.keys, input, mayKeep));
+  auto outcome =
+      TRY(store::importImage(server.store, TRY(store::RoleStarter::create()), server.keys, input,
+                             mayKeepFor(server, request.skipSignature)));
   return std::visit([](auto& reply) { return Answer{std::move(reply), {}}; }, outcome);
 }
 
@@ -45,10 +49,8 @@ Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable f
 Result<Answer> importOci(Server& server, ipc::ImportOciRequest request, ipc::FdTable fds) {
   TRY(fds.expect(request.hasIndex ? 4 : 3));
   TRY(server.authoriser.some(Verb::Fetch));
-  const auto mayKeep = [&](const ImageName& name) -> Result<std::string> {
-    return TRY(server.authoriser.import({name.text(), request.skipSignature})).rule();
-  };
-  TRY(mayKeep(request.name));
+  TRY(server.authoriser.import({request.name.text(), request.skipSignature}));
+  const auto pinned = [&](const ImageId& id) { return server.authoriser.pins(request.name, id); };
   std::vector<std::string> documents;
   for (std::size_t i = 0; i < fds.size(); ++i)
     documents.push_back(TRY(TRY(Sealed::check(TRY(fds.take(i)), limits::kOciConfigBytes)).read()));
@@ -63,8 +65,9 @@ Result<Answer> importOci(Server& server, ipc::ImportOciRequest request, ipc::FdT
                                                          .labels = request.labels,
                                                          .origin = request.origin,
                                                          .skipSignature = request.skipSignature,
-                                                         .importerUid = server.peer.uid},
-                                                        mayKeep));
+                                                         .importerUid = server.peer.uid,
+                                                         .pinned = pinned},
+                                                        mayKeepFor(server, request.skipSignature)));
   const std::vector<std::uint32_t> wanted = import.wanted();
   TRY(server.channel.send(TRY(ipc::encode(ipc::HelperReply(ipc::LayersWanted{wanted}))), {}));
   for (std::size_t left = wanted.size(); left > 0; --left) {

@@ -128,7 +128,7 @@ Result<void> parseGrant(std::string_view key, std::string_view value, Grants& gr
     grants.pods = TRY(choose(key, value, pods));
   } else if (key == "capabilities") {
     grants.capabilities = TRY(choose(key, value, capabilities));
-  } else {
+  } else if (!TRY(grants.signatures.read(key, value))) {
     return fail(ErrorKind::Invalid, "unknown key " + quoted(key));
   }
   return {};
@@ -146,6 +146,8 @@ Result<void> parseRule(const std::vector<std::string_view>& line, Policy& policy
       return fail(ErrorKind::Invalid, "expected key=value, found " + quoted(line[i]));
     TRY(parseGrant(line[i].substr(0, equals), line[i].substr(equals + 1), rule.grants));
   }
+  if (rule.grants.unsignedImages && rule.grants.signatures.asksForMore())
+    return fail(ErrorKind::Invalid, "signer=any contradicts signers= and kinds=");
   policy.rules.push_back(std::move(rule));
   return {};
 }

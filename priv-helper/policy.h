@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "ipc/measure_messages.h"
 #include "store/pod_label.h"
+#include "store/signature_demand.h"
 
 namespace airlock::helper {
 
@@ -25,13 +26,14 @@ enum class Capabilities { Default, All };
 
 // What a rule grants; every key has a meaning when it is absent, and that is the narrow one.
 struct Grants {
-  std::string image;              // image=PREFIX; "" = every name (image=*)
-  bool hostNetwork = false;       // net=none | net=host
-  bool hostSockets = false;       // sockets=none | sockets=activated
-  bool unsignedImages = false;    // signer=trusted | signer=any
-  bool skipSignature = false;     // insecure=image
-  Extent volumes = Extent::None;  // volumes=none|own|any
-  Extent pods = Extent::Own;      // pods=own|any
+  std::string image;                  // image=PREFIX; "" = every name (image=*)
+  bool hostNetwork = false;           // net=none | net=host
+  bool hostSockets = false;           // sockets=none | sockets=activated
+  bool unsignedImages = false;        // signer=trusted | signer=any
+  bool skipSignature = false;         // insecure=image
+  store::SignatureDemand signatures;  // signers=K, kinds=, digest=
+  Extent volumes = Extent::None;      // volumes=none|own|any
+  Extent pods = Extent::Own;          // pods=own|any
   Capabilities capabilities = Capabilities::Default;
 };
 

@@ -101,6 +101,11 @@ TEST(PolicyFile, WhatIsNotUnderstoodRefusesTheWholeFile) {
                            "selinux types=svirt",
                            "selinux range=c1",
                            "selinux colour=blue",
+                           "allow root run signers=0",
+                           "allow root run kinds=pgp",
+                           "allow root run signer=any signers=2",
+                           "allow root run kinds=cosign signer=any",
+                           "allow root run digest=sha256-00",
                            "allow user:99999999999 run"}) {
     Policy policy;
     const auto result = parsePolicy(line, "site.policy", policy);
@@ -270,6 +275,35 @@ TEST_F(AuthoriserTest, AnImageWhoseSignerIsNotTrustedTodayDoesNotStart) {
   signedBefore.images[0].signers.push_back(
       {KeyFingerprint::parse(std::string(40, 'a')).value(), "A <a@example.com>"});
   EXPECT_EQ(as(7).run(signedBefore).error().code(), "E_SIG_UNTRUSTED");
+}
+
+TEST_F(AuthoriserTest, APinLetsAnUnsignedImageInAndRunAndNoOther) {
+  const std::string pin = "sha256-" + std::string(64, '0');
+  use("allow anyone fetch,run signer=any digest=" + pin + "\n");
+  RunQuestion asked = question();
+  ipc::CatalogRecord& image = asked.images[0];
+  image.image = OciDigest();
+  EXPECT_TRUE(as(7).pins(image.name, image.image));
+  EXPECT_TRUE(as(7).import({image.name.text(), false, &image}));
+  EXPECT_TRUE(as(7).run(asked));
+  image.image = AciId();
+  EXPECT_FALSE(as(7).pins(image.name, image.image));
+  EXPECT_EQ(as(7).import({image.name.text(), false, &image}).error().code(), "E_SIG_PIN");
+  EXPECT_EQ(as(7).run(asked).error().code(), "E_SIG_PIN");
+  // Without signer=any it has to be signed, too.
+  use("allow anyone fetch,run digest=" + pin + "\n");
+  image.image = OciDigest();
+  EXPECT_FALSE(as(7).pins(image.name, image.image));
+  EXPECT_EQ(as(7).import({image.name.text(), false, &image}).error().code(), "E_SIG_UNTRUSTED");
+  EXPECT_EQ(as(7).run(asked).error().code(), "E_SIG_UNTRUSTED");
+}
+
+TEST_F(AuthoriserTest, WhatComesInUnverifiedStillHasToBeWhatIsPinned) {
+  use("allow anyone fetch insecure=image digest=sha256-" + std::string(64, '1') + "\n");
+  RunQuestion asked = question();
+  asked.images[0].image = OciDigest();
+  EXPECT_EQ(as(7).import({asked.images[0].name.text(), true, &asked.images[0]}).error().code(),
+            "E_SIG_PIN");
 }
 
 TEST_F(AuthoriserTest, S21_AnImagePrefixEndsAtAComponent) {

@@ -285,6 +285,7 @@ Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable
                          .hostSockets = false};
     for (const ipc::AppSpec& app : question.pod.apps) question.hostSockets |= !app.sockets.empty();
     question.images = TRY(store::findImages(server.store, question.pod));
+    for (const auto& image : question.images) explained.reasons.push_back(store::saySigners(image));
     note(authoriser.run(std::move(question)));
   }
   return Answer{std::move(explained), {}};

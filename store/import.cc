@@ -73,7 +73,10 @@ class Import {
   Result<void> check();
   Result<Store::Staged> stage(std::string rule) &&;
 
-  const ImageName& name() const { return facts_->name; }
+  // What is known once its signature has been looked at.
+  ipc::CatalogRecord verified() const {
+    return {.image = image_, .name = facts_->name, .labels = facts_->labels, .signers = signers_};
+  }
 
  private:
   Result<void> takeSigners(Role authenticate);
@@ -249,7 +252,7 @@ Result<ImportOutcome> importImage(Store& store, const RoleStarter& starter, cons
   TRY(import.copy());
   TRY(import.unpackAndAuthenticate());
   // Now the image has a name of its own, and who it is for decides about that one.
-  std::string rule = TRY(mayKeep(import.name()));
+  std::string rule = TRY(mayKeep(import.verified()));
   if (auto missing = TRY(import.render()); !missing.empty())
     return ipc::DependenciesMissing{std::move(missing)};
   TRY(import.check());

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "ipc/helper_messages.h"
+#include "ipc/records.h"
 #include "store/keystore.h"
 #include "store/roles.h"
 #include "store/store.h"
@@ -29,9 +30,9 @@ struct ImportInput {
   std::uint32_t importerUid = 0;
 };
 
-// Whether an image of this name may be kept, asked when its signature has been looked at: the line
-// that says so, or the refusal.
-using MayKeep = std::function<Result<std::string>(const ImageName&)>;
+// Whether an image may be kept, asked when its signature has been looked at: the line that says so,
+// or the refusal.  Of the record its image, name, labels and signers are known.
+using MayKeep = std::function<Result<std::string>(const ipc::CatalogRecord&)>;
 using ImportOutcome = std::variant<ipc::Imported, ipc::DependenciesMissing>;
 
 // Copies, hashes, authenticates, inflates, unpacks, renders and checks; everything lies in unnamed

@@ -18,6 +18,7 @@ namespace airlock::store {
 namespace {
 
 constexpr int kDeepest = 32;  // components of a prefix
+constexpr const char* kLogs = "rekor.d";
 
 Result<void> checkPermissions(const struct stat& info, const std::string& path) {
   const bool ours = info.st_uid == 0 || info.st_uid == ::geteuid();
@@ -40,7 +41,7 @@ Result<KeyStore> KeyStore::open(const std::vector<std::string>& configRoots) {
     TRY(checkPermissions(TRY(sys::status(*dir)), path));
     keys.layers_.back() = *std::move(dir);
     const FdRef top = keys.layers_.back()->ref();
-    for (const char* kind : {"root.d", "prefix.d"}) {
+    for (const char* kind : {"root.d", "prefix.d", kLogs}) {
       auto folder = sys::openBeneath(top, store::name(kind), O_RDONLY | O_DIRECTORY);
       if (!folder && folder.error().kind() == ErrorKind::Missing) continue;
       if (!folder) return std::unexpected(std::move(folder.error()));
@@ -66,22 +67,26 @@ Result<void> KeyStore::scan(std::size_t layer, FdRef dir, const std::string& sco
     }
     TRY(checkPermissions(info, below));
     const auto fingerprint = KeyFingerprint::parse(entry);
-    if (!S_ISREG(info.st_mode) || !fingerprint || (scope.empty() && path != "root.d")) {
+    const Of of = path.starts_with(kLogs) ? Of::Log : Of::Signer;
+    // Logs have plain public keys only.
+    const bool named =
+        fingerprint && (of == Of::Signer || fingerprint->kind() == KeyFingerprint::Kind::PublicKey);
+    if (!S_ISREG(info.st_mode) || !named || (scope.empty() && path == "prefix.d")) {
       return refuse(
           ErrorKind::Invalid, "E_KEYSTORE",
           below + " is not a key file named after its fingerprint",
           "Move it away: a trusted key directory that is not understood whole is not used");
     }
-    entries_.push_back({scope, fingerprint->text(), layer, info.st_size == 0, below});
+    entries_.push_back({scope, fingerprint->text(), layer, of, info.st_size == 0, below});
   }
   return {};
 }
 
 Result<std::vector<const KeyStore::Entry*>> KeyStore::effective(
-    const std::optional<std::string>& name) const {
+    const std::optional<std::string>& name, Of of) const {
   std::vector<const Entry*> matching;
   for (const Entry& entry : entries_) {
-    if (!name || coversPath(entry.scope, *name)) matching.push_back(&entry);
+    if (entry.of == of && (!name || coversPath(entry.scope, *name))) matching.push_back(&entry);
   }
   std::ranges::sort(matching, {}, [](const Entry* entry) {
     return std::tuple(entry->scope.size(), entry->layer, entry->fingerprint);
@@ -107,13 +112,21 @@ Result<std::vector<ipc::TrustedKey>> KeyStore::load(
     Fd file = TRY(
         sys::openBeneath(*layers_[entry->layer], TRY(BeneathPath::parse(entry->path)), O_RDONLY));
     keys.push_back({TRY(KeyFingerprint::parse(entry->fingerprint)),
-                    TRY(inContext(sys::readAll(file, limits::kKeyFileBytes), entry->path))});
+                    TRY(inContext(sys::readAll(file, limits::kKeyFileBytes), entry->path)),
+                    entry->of == Of::Log});
   }
   return keys;
 }
 
 Result<std::vector<ipc::TrustedKey>> KeyStore::keysFor(const ImageName& name) const {
   return load(TRY(effective(name.text())));
+}
+
+Result<std::vector<ipc::TrustedKey>> KeyStore::keysAndLogsFor(const ImageName& name) const {
+  auto entries = TRY(effective(name.text()));
+  const auto logs = TRY(effective(name.text(), Of::Log));
+  entries.insert(entries.end(), logs.begin(), logs.end());
+  return load(entries);
 }
 
 Result<std::vector<KeyFingerprint>> KeyStore::fingerprintsFor(const ImageName& name) const {
@@ -133,10 +146,11 @@ Result<std::vector<ipc::TrustedKey>> KeyStore::everyKey() const {
   return load(once);
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> KeyStore::all() const {
+Result<std::vector<std::pair<std::string, std::string>>> KeyStore::all(Of of) const {
   std::vector<std::pair<std::string, std::string>> result;
   for (const Entry& entry : entries_) {
-    result.emplace_back(entry.scope, (entry.masks ? "-" : "") + entry.fingerprint);
+    if (entry.of == of)
+      result.emplace_back(entry.scope, (entry.masks ? "-" : "") + entry.fingerprint);
   }
   std::ranges::sort(result);
   return result;

@@ -48,6 +48,34 @@ TEST_F(KeyStoreTest, S21_APrefixEndsAtAComponent) {
   EXPECT_TRUE(namesFor(keys, "example.com").empty());
 }
 
+TEST_F(KeyStoreTest, KeysOfEachKindStandSideBySide) {
+  put("loc/trustedkeys/prefix.d/registry.example~5000/team/" + kA, "openpgp");
+  put("loc/trustedkeys/prefix.d/registry.example~5000/team/minisign-0123456789abcdef", "minisign");
+  put("loc/trustedkeys/prefix.d/registry.example~5000/team/sha256-" + std::string(64, 'c'), "pem");
+  EXPECT_EQ(namesFor(open(), "registry.example~5000/team/web").size(), 3U);
+  put("loc/trustedkeys/root.d/sha256-" + kA, "short");
+  EXPECT_FALSE(KeyStore::open({top_ / "sys", top_ / "loc"}));
+}
+
+TEST_F(KeyStoreTest, ALogsKeyIsNoSignersAndHasAScopeToo) {
+  const std::string log = "sha256-" + std::string(64, 'd');
+  put("sys/trustedkeys/rekor.d/" + log, "log");
+  put("loc/trustedkeys/rekor.d/example.com/internal/" + log, "");
+  const KeyStore keys = open();
+  const auto with = [&](const char* name) {
+    return keys.keysAndLogsFor(ImageName::parse(name).value()).value();
+  };
+  EXPECT_TRUE(namesFor(keys, "example.com/app").empty());
+  ASSERT_EQ(with("example.com/app").size(), 1U);
+  EXPECT_TRUE(with("example.com/app")[0].log);
+  EXPECT_TRUE(with("example.com/internal/app").empty());
+  EXPECT_TRUE(keys.everyKey().value().empty());
+  EXPECT_TRUE(keys.all().value().empty());
+  EXPECT_EQ(keys.all(KeyStore::Of::Log).value().size(), 2U);
+  put("loc/trustedkeys/rekor.d/" + kA, "openpgp");
+  EXPECT_FALSE(KeyStore::open({top_ / "sys", top_ / "loc"}));
+}
+
 TEST_F(KeyStoreTest, S22_AnEmptyFileLaterInTheOrderTakesAKeyAway) {
   put("sys/trustedkeys/root.d/" + kA, "vendor");
   put("sys/trustedkeys/root.d/" + kB, "other");

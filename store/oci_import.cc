@@ -61,7 +61,7 @@ Result<OciImport> OciImport::begin(Store& store, const RoleStarter& starter, con
   TRY(import.authenticate(keys, input));
   fault("oci-authenticated");
   TRY(import.describe(input));
-  import.record_.rule = TRY(mayKeep(input.name));
+  import.record_.rule = TRY(mayKeep(import.record_));
   TRY(import.checkName());
   TRY(import.findStored());
   fault("oci-described");
@@ -88,12 +88,21 @@ Result<void> OciImport::authenticate(const KeyStore& keys, const OciInput& input
                       .version = std::string(labelValue(input.labels, "version")),
                       .notBefore = 0};
     if (record_.index) job.digests.push_back(*record_.index);
-    Role role = TRY(startVouch(*starter_, job, bytes, TRY(keys.keysFor(input.name))));
+    Role role = TRY(startVouch(*starter_, job, bytes, TRY(keys.keysAndLogsFor(input.name))));
     const auto found = TRY(role.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
-    record_.signers = TRY(decideSignatures(found, TRY(keys.fingerprintsFor(input.name)), shown));
-    signatures_ = TRY(unnamed(*store_, "signature"));
-    TRY(sys::writeAll(*signatures_, bytes));
-    record_.hasSignature = true;
+    Result<std::vector<ipc::Signer>> signers =
+        found.signatures.empty()
+            ? notSigned(shown, record_.image)
+            : decideSignatures(found, TRY(keys.fingerprintsFor(input.name)), shown);
+    // A signature that was tampered with is not made up for by a pin.
+    const bool pinned = !signers && signers.error().code() != "E_SIG_BAD" && input.pinned &&
+                        input.pinned(record_.image);
+    if (!pinned) {
+      record_.signers = TRY(std::move(signers));
+      signatures_ = TRY(unnamed(*store_, "signature"));
+      TRY(sys::writeAll(*signatures_, bytes));
+      record_.hasSignature = true;
+    }
   }
   return checkSameSigner(*store_, input.name, record_.signers);
 }
@@ -326,7 +335,7 @@ Result<ipc::ImageVerified> verifyStoredOci(const Store& store, const RoleStarter
                     .version = std::string(labelValue(record.labels, "version")),
                     .notBefore = 0};
   if (record.index) job.digests.push_back(*record.index);
-  Role role = TRY(startVouch(starter, job, bytes, TRY(keys.keysFor(record.name))));
+  Role role = TRY(startVouch(starter, job, bytes, TRY(keys.keysAndLogsFor(record.name))));
   const auto found = TRY(role.finish<ipc::Authenticated>(deadline(kRoleMilliseconds)));
   const auto signers =
       decideSignatures(found, TRY(keys.fingerprintsFor(record.name)), record.name.text());

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ struct OciInput {
   std::string origin;
   bool skipSignature = false;
   std::uint32_t importerUid = 0;
+  // Does its owner vouch for this image by its digest, so that it needs no signature?  Nobody does
+  // when it is empty.
+  std::function<bool(const ImageId&)> pinned = {};
 };
 
 // An import on its way.  Everything lies in unnamed files of the store, and is gone when it is.

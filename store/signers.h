@@ -16,9 +16,11 @@ namespace airlock::store {
 
 // E_SIG_MISSING; `name` is empty where it is not known.
 std::unexpected<Error> notSigned(const std::string& name);
+// Of an OCI image, whose digest is known: with all ways forward.
+std::unexpected<Error> notSigned(const std::string& name, const ImageId& image);
 
 // What an authenticate role's findings mean for an image of this name ("": not known): its signers,
-// or the refusal.
+// or the refusal.  A key is there once for each kind of signature that it has made.
 Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& found,
                                                   const std::vector<KeyFingerprint>& trusted,
                                                   const std::string& name);
@@ -28,9 +30,5 @@ Result<std::vector<ipc::Signer>> decideSignatures(const ipc::Authenticated& foun
 // it.  E_SIGNER_CHANGED.
 Result<void> checkSameSigner(const Store& store, const ImageName& name,
                              const std::vector<ipc::Signer>& signers);
-
-// Of a stored image and all that it was rendered with: is a key of each one's signers trusted for
-// its name today?  E_SIG_UNTRUSTED.
-Result<void> checkStillTrusted(const KeyStore& keys, const ipc::CatalogRecord& record);
 
 }  // namespace airlock::store

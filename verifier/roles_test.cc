@@ -13,6 +13,7 @@
 #include "base/sealed.h"
 #include "base/syscall.h"
 #include "verifier/authenticate/ed25519.h"
+#include "verifier/authenticate/signing_for_test.h"
 #include "verifier/role_for_test.h"
 #include "verifier/scratch_for_test.h"
 
@@ -135,6 +136,30 @@ TEST_P(Roles, InspectKeySaysWhoseKeyItIs) {
       minisignKey().fingerprint);
   const Fd nonsense = fileOf("nonsense");
   EXPECT_EQ(refusal(answer("inspect-key", ipc::InspectKeyJob{}, {nonsense})), "E_KEY");
+}
+
+TEST_P(Roles, AuthenticateVouchesForAnOciImageByEachKindOfSignature) {
+  const SigningKeys keys;
+  const ipc::OciSignature simple{.kind = ipc::OciSignature::Kind::Simple,
+                                 .content = keys.gpg("-u ada@example.test --sign", atomicClaim()),
+                                 .annotations = {}};
+  std::vector<ipc::OciSignature> signatures = {simple};
+  std::vector<ipc::TrustedKey> trusted = {keys.trustedGpg("ada")};
+  for (const char* key : {"p256", "p384", "ed25519", "rsa"}) {
+    signatures.push_back(cosign(cosignClaim(), keys.sign(key, cosignClaim())));
+    trusted.push_back(keys.trusted(key));
+  }
+  const Fd sealed =
+      std::move(Sealed::make("s", ipc::encodeOciSignatures(signatures).value()).value()).take();
+  const Fd ring = bundle(trusted);
+  const auto found = expect<ipc::Authenticated>(answer("authenticate", webJob(), {sealed, ring}));
+  EXPECT_TRUE(found.accepted);
+  ASSERT_EQ(found.signatures.size(), signatures.size());
+  for (const ipc::SignatureVerdict& one : found.signatures)
+    EXPECT_EQ(one.code, "good") << one.detail;
+  const Fd pem = fileOf(keys.publicKey("rsa"));
+  EXPECT_EQ(expect<ipc::KeyFacts>(answer("inspect-key", ipc::InspectKeyJob{}, {pem})).fingerprint,
+            keys.trusted("rsa").fingerprint);
 }
 
 TEST_P(Roles, InflateWritesTheTarIntoThePipe) {

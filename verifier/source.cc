@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/limits.h"
@@ -19,7 +20,19 @@ Result<Source> Source::from(FdRef fd) {
                 "bytes can be read only from a file, a pipe or a socket");
 }
 
+Source Source::of(std::string_view bytes) {
+  Source source(-1, bytes.size());
+  source.bytes_ = bytes;
+  return source;
+}
+
 Result<std::size_t> Source::read(std::span<std::uint8_t> buffer) {
+  if (bytes_) {
+    const std::string_view piece = bytes_->substr(consumed_, buffer.size());
+    std::ranges::copy(piece, buffer.begin());
+    consumed_ += piece.size();
+    return piece.size();
+  }
   for (;;) {
     ssize_t got;
     if (size_) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -18,6 +19,8 @@ class Source {
  public:
   // The descriptor stays the caller's and must outlive this object.
   static Result<Source> from(FdRef fd);
+  // Bytes that are here already; they stay the caller's and must outlive this object.
+  static Source of(std::string_view bytes);
 
   // 0 at the end.  E_TIMEOUT when nothing comes.
   Result<std::size_t> read(std::span<std::uint8_t> buffer);
@@ -29,6 +32,7 @@ class Source {
   Source(int fd, std::optional<std::uint64_t> size) : fd_(fd), size_(size) {}
   int fd_;
   std::optional<std::uint64_t> size_;
+  std::optional<std::string_view> bytes_;  // instead of fd_
   std::uint64_t consumed_ = 0;
 };
 

@@ -46,6 +46,7 @@ struct WantedImage {
 struct Signer {
   fingerprint @0 :Text;
   userId @1 :Text;
+  kind @2 :Text;      # of its signature (ipc/signature_kind.h); empty: what the fingerprint says
 }
 
 # A layer of protection and whether it holds on this host or for this pod.  Sent by the helper.

@@ -70,7 +70,7 @@ struct CheckJob {
 struct ExtractJob {
   layers @0 :UInt32;          # how many there are; 0 of an older sender: one
 }
-# Descriptors: 0 a key file, OpenPGP or minisign.
+# Descriptors: 0 a key file: OpenPGP, minisign, or a PEM public key.
 struct InspectKeyJob {}
 
 # Sent once by the role, no descriptors.  Hostile: the role has read foreign bytes.  The receiver checks that the answer
@@ -104,6 +104,9 @@ struct SignatureVerdict {
   userId @2 :Text;
   hash @3 :Text;
   created @4 :Int64;          # seconds since 1970
+  kind @5 :Text;              # ipc/signature_kind.h; empty: of the only kind that its job knows
+  detail @6 :Text;            # what is wrong with it, for the refusal alone
+  loggedAt @7 :Int64;         # when a trusted transparency log took it in; 0: none was asked
 }
 # Answer to InflateJob.  The receiver has counted and hashed the bytes itself.
 struct Inflated {
@@ -165,6 +168,7 @@ struct KeyBundle {
 struct TrustedKey {
   fingerprint @0 :Text;
   content @1 :Data;           # at most 1 MiB
+  log @2 :Bool;               # of a transparency log: it proves entries, and vouches for no image
 }
 
 # The content of the sealed memfd beside a RenderJob: at most 4 MiB.  Written by the store's owner, who has parsed none of

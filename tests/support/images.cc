@@ -39,6 +39,11 @@ std::string Signer::sign(const std::string& file, const std::string& options) co
   return file + ".asc";
 }
 
+std::string Signer::signMessage(const std::string& file, const std::string& options) const {
+  gpg(options + " --output " + file + ".gpg --sign " + file);
+  return readFile(file + ".gpg");
+}
+
 void Signer::revoke() {
   must("cd " + home_ +
        "; sed 's/^:-----BEGIN/-----BEGIN/' openpgp-revocs.d/*.rev > revocation.asc");

@@ -26,6 +26,8 @@ class Signer {
   std::string publicKey() const;                                   // armored
   // Writes FILE.asc beside the file and returns its path; `options` are gpg's.
   std::string sign(const std::string& file, const std::string& options = "") const;
+  // The file in an OpenPGP signed message, as containers signs an image.
+  std::string signMessage(const std::string& file, const std::string& options = "") const;
   void revoke();
 
  private:

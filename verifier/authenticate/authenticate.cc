@@ -6,6 +6,7 @@
 #include "verifier/authenticate/ed25519.h"
 #include "verifier/authenticate/openpgp.h"
 #include "verifier/authenticate/packets.h"
+#include "verifier/authenticate/public_key.h"
 #include "verifier/source.h"
 
 namespace airlock::verifier {
@@ -38,6 +39,11 @@ Result<ipc::KeyFacts> inspectKey(std::string_view file, const std::string& home)
   if (looksLikeMinisign(file)) {
     const MinisignKey key = TRY(parseMinisignKey(file));
     return ipc::KeyFacts{.fingerprint = TRY(key.fingerprint()), .subkeys = {}, .userIds = {}};
+  }
+  if (looksLikePublicKey(file)) {
+    const PublicKey key = TRY(PublicKey::parse(file));
+    return ipc::KeyFacts{
+        .fingerprint = key.fingerprint(), .subkeys = {}, .userIds = {key.description()}};
   }
   TRY(prepareGnuPg(home, 0));
   return inspectOpenPgpKey(home, file);

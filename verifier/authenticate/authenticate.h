@@ -27,7 +27,7 @@ Result<ipc::Authenticated> authenticate(FdRef data, std::string_view signature,
                                         const std::vector<ipc::TrustedKey>& keys,
                                         std::int64_t notBefore, const std::string& home);
 
-// The facts of an OpenPGP or minisign public key.  E_KEY when it is no such thing.
+// The facts of an OpenPGP, minisign or PEM public key.  E_KEY when it is no such thing.
 Result<ipc::KeyFacts> inspectKey(std::string_view file, const std::string& home);
 
 }  // namespace airlock::verifier

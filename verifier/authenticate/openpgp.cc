@@ -133,7 +133,7 @@ Result<Ring> trustedRing(gpgme_ctx_t context, std::span<const ipc::TrustedKey> k
   std::string packets;
   std::set<std::string> expected;
   for (const ipc::TrustedKey& key : keys) {
-    if (key.fingerprint.isMinisign()) continue;
+    if (key.fingerprint.kind() != KeyFingerprint::Kind::OpenPgp) continue;
     packets += TRY(inContext(parseKeyFile(key.content), "trusted key " + key.fingerprint.text()));
     expected.insert(key.fingerprint.text());
   }

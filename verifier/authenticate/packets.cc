@@ -145,7 +145,9 @@ bool readSubpackets(std::string_view area, bool hashed, SignaturePacket& result)
   return true;
 }
 
-Result<SignaturePacket> parseSignature(std::string_view body) {
+}  // namespace
+
+Result<SignaturePacket> parseSignatureBody(std::string_view body) {
   std::string_view rest = body;
   const auto fixed = take(rest, 4);
   if (!fixed || octet(*fixed, 0) != kVersion4) {
@@ -170,8 +172,6 @@ Result<SignaturePacket> parseSignature(std::string_view body) {
   return result;
 }
 
-}  // namespace
-
 Result<std::vector<SignaturePacket>> parseSignatureFile(std::string_view file) {
   if (file.size() > limits::kSignatureBytes) return notASignature("the file is too large");
   if (file.empty()) return notASignature("the file is empty");
@@ -195,7 +195,7 @@ Result<std::vector<SignaturePacket>> parseSignatureFile(std::string_view file) {
     if (++count > limits::kSignatures) {
       return notASignature("more than " + std::to_string(limits::kSignatures) + " signatures");
     }
-    SignaturePacket signature = TRY(parseSignature(packet->body));
+    SignaturePacket signature = TRY(parseSignatureBody(packet->body));
     if (std::ranges::find(result, signature.body, &SignaturePacket::body) == result.end()) {
       result.push_back(std::move(signature));
     }

@@ -34,6 +34,9 @@ struct SignaturePacket {
 // E_SIG_KIND when it is anything else.
 Result<std::vector<SignaturePacket>> parseSignatureFile(std::string_view file);
 
+// The body of one signature packet.  E_SIG_KIND.
+Result<SignaturePacket> parseSignatureBody(std::string_view body);
+
 // The packet for GnuPG: an old-format header with a two-octet length, and the body.
 std::string serialize(const SignaturePacket& packet);
 
