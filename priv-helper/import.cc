@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/import.h"
 
-#include "base/fault.h"
 #include "base/limits.h"
 #include "base/sealed.h"
-#include "base/syscall.h"
 #include "priv-helper/server.h"
 #include "store/image_removal.h"
 #include "store/oci_import.h"
-#include "store/roles.h"
 
 namespace airlock::helper {
 
 namespace {
-constexpr int kLayerMilliseconds = 3600 * 1000;  // for the next layer to come
-
 store::MayKeep mayKeepFor(const Server& server, bool skipSignature) {
   return [&server, skipSignature](const ipc::CatalogRecord& found) -> Result<std::string> {
     return TRY(server.authoriser.import({found.name.text(), skipSignature, &found})).rule();
@@ -68,16 +63,7 @@ Result<Answer> importOci(Server& server, ipc::ImportOciRequest request, ipc::FdT
                                                          .importerUid = server.peer.uid,
                                                          .pinned = pinned},
                                                         mayKeepFor(server, request.skipSignature)));
-  const std::vector<std::uint32_t> wanted = import.wanted();
-  TRY(server.channel.send(TRY(ipc::encode(ipc::HelperReply(ipc::LayersWanted{wanted}))), {}));
-  for (std::size_t left = wanted.size(); left > 0; --left) {
-    auto message = TRY(server.channel.receive(deadline(kLayerMilliseconds)));
-    if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "closed before all layers came");
-    TRY(message->fds.expect(1));
-    const ipc::OciLayerFile layer = TRY(ipc::decodeOciLayerFile(message->bytes));
-    const Fd file = TRY(message->fds.take(0));
-    TRY(import.take(layer.index, file));
-  }
+  TRY(import.receiveLayers(server.channel));
   return Answer{TRY(std::move(import).finish()), {}};
 }
 

@@ -20,6 +20,8 @@ namespace airlock::store {
 
 namespace {
 
+constexpr int kLayerMilliseconds = 3600 * 1000;  // for the next layer to come
+
 // A document into a file of the store.
 Result<Fd> keepDocument(const Store& store, std::string_view bytes, std::size_t most,
                         const char* what) {
@@ -262,6 +264,20 @@ Result<bool> OciImport::convert(std::size_t index) {
       .hangsOnPlace = layered.hangsOnPlace};
   fault("oci-layer-converted");
   return true;
+}
+
+Result<void> OciImport::receiveLayers(ipc::Channel& channel) {
+  const std::vector<std::uint32_t> asked = wanted();
+  TRY(channel.send(TRY(ipc::encode(ipc::HelperReply(ipc::LayersWanted{asked}))), {}));
+  for (std::size_t left = asked.size(); left > 0; --left) {
+    auto message = TRY(channel.receive(deadline(kLayerMilliseconds)));
+    if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "closed before all layers came");
+    TRY(message->fds.expect(1));
+    const ipc::OciLayerFile layer = TRY(ipc::decodeOciLayerFile(message->bytes));
+    const Fd file = TRY(message->fds.take(0));
+    TRY(take(layer.index, file));
+  }
+  return {};
 }
 
 Result<ipc::Imported> OciImport::finish() && {

@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "ipc/channel.h"
 #include "ipc/helper_messages.h"
 #include "ipc/records.h"
 #include "ipc/verify_messages.h"
@@ -54,6 +55,9 @@ class OciImport {
   std::vector<std::uint32_t> wanted() const;
   // One of these, a regular file or a pipe.  E_DIGEST: it is another one.
   Result<void> take(std::uint32_t index, FdRef layer);
+  // Asks the other end of the channel for all of these and takes them as they come: it may be
+  // downloading them.  No lock is held in between, and nothing is kept before the last.
+  Result<void> receiveLayers(ipc::Channel& channel);
   // After all of them.
   Result<ipc::Imported> finish() &&;
 
