@@ -126,6 +126,7 @@ Result<Order> orderFor(const Options& options, const image::LocalOciImage& image
   // It is asked for nothing on the network.
   order.job.options.credentials.clear();
   order.job.tag = image.reference;
+  order.job.wantSigstore = wish.sigstore;
   switch (image.kind) {
     case image::LocalOciImage::Kind::Layout:
       order.job.origin = ipc::FromLayout{};

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unpriv-fetch/layout_source.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "image/json_reader.h"
 #include "unpriv-fetch/blob_file.h"
+#include "unpriv-fetch/sigstore.h"
 
 namespace airlock::fetch {
 namespace {
@@ -42,7 +45,8 @@ std::string namesIn(const image::OciIndex& index) {
 Result<image::OciDescriptor> choose(const image::OciIndex& index, const std::string& reference) {
   const image::OciDescriptor* found = nullptr;
   for (const image::OciDescriptor& manifest : index.manifests) {
-    if (!reference.empty() && nameOf(manifest) != reference) continue;
+    const std::string name = nameOf(manifest);
+    if (reference.empty() ? isAttachmentTag(name) : name != reference) continue;
     if (found != nullptr && found->digest != manifest.digest) {
       return refuse(ErrorKind::Invalid, "E_REFERENCE",
                     "the layout has several images" +
@@ -59,17 +63,46 @@ Result<image::OciDescriptor> choose(const image::OciIndex& index, const std::str
                     ": there is " + namesIn(index));
 }
 
+// What a layout has beside an image: under the tags that it would have in a registry.
+class LayoutPlace : public ManifestPlace {
+ public:
+  LayoutPlace(LocalFiles& files, const image::OciIndex& index) : files_(&files), index_(&index) {}
+
+  Result<std::optional<Found>> byTag(const std::string& tag) override {
+    const auto found = std::ranges::find(index_->manifests, tag, nameOf);
+    if (found == index_->manifests.end()) return std::nullopt;
+    return Found{TRY(blob(*found, limits::kOciManifestBytes)), found->mediaType};
+  }
+  Result<std::optional<Found>> referrers(const OciDigest&, std::string_view) override {
+    return std::nullopt;
+  }
+  Result<std::optional<std::string>> manifest(const image::OciDescriptor& which,
+                                              std::size_t most) override {
+    return std::optional(TRY(blob(which, most)));
+  }
+  Result<std::string> blob(const image::OciDescriptor& which, std::size_t most) override {
+    std::string text = TRY(files_->read(blobPath(which.digest), most));
+    TRY(checkBlob(text, which.digest, which.size, "the signature " + ociText(which.digest)));
+    return text;
+  }
+
+ private:
+  LocalFiles* files_;
+  const image::OciIndex* index_;
+};
+
 }  // namespace
 
 Result<OciSource::Root> LayoutSource::root() {
   TRY(checkVersion(*files_));
   const std::string text = TRY(files_->read("index.json", limits::kOciManifestBytes));
-  const image::OciDocument document = TRY(
+  image::OciDocument document = TRY(
       inContext(image::parseOciDocument(text, image::kOciIndexType), "index.json of the layout"));
-  const auto* index = std::get_if<image::OciIndex>(&document);
+  auto* index = std::get_if<image::OciIndex>(&document);
   if (index == nullptr)
     return refuse(ErrorKind::Invalid, "E_MANIFEST", "index.json of the layout is no index");
-  const image::OciDescriptor chosen = TRY(choose(*index, reference_));
+  index_ = std::move(*index);
+  const image::OciDescriptor chosen = TRY(choose(index_, reference_));
   std::string content = TRY(this->document(chosen, limits::kOciManifestBytes, true));
   return Root{.text = std::move(content), .contentType = chosen.mediaType, .name = nameOf(chosen)};
 }
@@ -82,8 +115,10 @@ Result<std::string> LayoutSource::document(const image::OciDescriptor& which, st
   return text;
 }
 
-Result<std::vector<FoundAttachment>> LayoutSource::signatures(const OciDigest&) {
-  return std::vector<FoundAttachment>();
+Result<std::vector<FoundAttachment>> LayoutSource::signatures(const OciDigest& digest) {
+  if (!wantSigstore_) return std::vector<FoundAttachment>();
+  LayoutPlace place(*files_, index_);
+  return sigstoreSignatures(place, digest);
 }
 
 Result<void> LayoutSource::layers(std::span<LayerFile> wanted, LayerBoard& board) {

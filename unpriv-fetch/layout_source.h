@@ -15,8 +15,8 @@ namespace airlock::fetch {
 class LayoutSource : public OciSource {
  public:
   // `reference` is an org.opencontainers.image.ref.name; empty: the only image there is.
-  LayoutSource(std::unique_ptr<LocalFiles> files, std::string reference)
-      : files_(std::move(files)), reference_(std::move(reference)) {}
+  LayoutSource(std::unique_ptr<LocalFiles> files, std::string reference, bool wantSigstore)
+      : files_(std::move(files)), reference_(std::move(reference)), wantSigstore_(wantSigstore) {}
 
   Result<Root> root() override;
   Result<std::string> document(const image::OciDescriptor& which, std::size_t most,
@@ -27,6 +27,8 @@ class LayoutSource : public OciSource {
  private:
   std::unique_ptr<LocalFiles> files_;
   std::string reference_;
+  bool wantSigstore_;
+  image::OciIndex index_;  // index.json
 };
 
 // Streams one file of `files` into each layer, checked; the paths are those of the same index.

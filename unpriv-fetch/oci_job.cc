@@ -17,8 +17,8 @@
 #include "unpriv-fetch/job_descriptors.h"
 #include "unpriv-fetch/layout_source.h"
 #include "unpriv-fetch/offered_files.h"
-#include "unpriv-fetch/registry_signatures.h"
 #include "unpriv-fetch/registry_source.h"
+#include "unpriv-fetch/simple_signatures.h"
 
 namespace airlock::fetch {
 namespace {
@@ -74,10 +74,10 @@ Result<std::unique_ptr<OciSource>> openSource(const OciWork& work, ipc::Channel&
                                               Events& events) {
   if (std::holds_alternative<ipc::FromLayout>(work.job.origin)) {
     return std::make_unique<LayoutSource>(std::make_unique<OfferedFiles>(channel, events),
-                                          work.job.tag);
+                                          work.job.tag, work.job.wantSigstore);
   }
   if (std::holds_alternative<ipc::FromOciArchive>(work.job.origin))
-    return std::make_unique<LayoutSource>(archiveFiles(work), work.job.tag);
+    return std::make_unique<LayoutSource>(archiveFiles(work), work.job.tag, work.job.wantSigstore);
   if (std::holds_alternative<ipc::FromDockerArchive>(work.job.origin))
     return std::make_unique<DockerArchiveSource>(archiveFiles(work), work.job.tag);
   std::vector<Registry> registries;

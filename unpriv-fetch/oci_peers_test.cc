@@ -204,6 +204,26 @@ TEST_F(Peers, ALayoutOfUmociIsRead) {
   EXPECT_THAT(missing.failure(), HasSubstr("there is \"1\""));
 }
 
+TEST_F(Peers, SignaturesInALayoutHaveTheTagsOfARegistry) {
+  // From the test server, with skopeo: the image, and cosign's tag of it.
+  const OciOutcome image = get(ociJob("signed"));
+  ASSERT_TRUE(image.documents) << image.failure();
+  const std::string tag = "sha256-" + image.documents->manifestDigest.hex() + ".sig";
+  for (const std::string& name : {std::string("1"), tag}) {
+    ASSERT_TRUE(
+        skopeo("copy --preserve-digests --dest-oci-accept-uncompressed-layers "
+               "docker://example.com/signed/image:" +
+               name + " oci:" + work_ + "/signed:" + name));
+  }
+  ipc::FetchOciJob job = localJob(ipc::FromLayout{}, "");
+  job.wantSigstore = true;
+  const OciOutcome outcome = getLocal(job, work_ + "/signed");
+  ASSERT_TRUE(outcome.done()) << outcome.failure();
+  EXPECT_EQ(outcome.documents->manifestDigest, image.documents->manifestDigest);
+  ASSERT_THAT(outcome.documents->attachments, SizeIs(1));
+  EXPECT_THAT(outcome.attachment(0).first, HasSubstr("cosign container image signature"));
+}
+
 TEST_F(Peers, ALayoutOfSkopeoIsReadFromAnArchive) {
   const std::string archive = work_ + "/web.tar";
   ASSERT_TRUE(skopeo("copy oci:" + work_ + "/layout:1 oci-archive:" + archive + ":web"));

@@ -19,8 +19,9 @@ constexpr std::array<std::chrono::milliseconds, 3> kPauses{std::chrono::millisec
                                                            std::chrono::milliseconds(3000)};
 constexpr std::uint64_t kLongestWait = 60;  // seconds that a server can make us wait
 
+// Not E_TIMEOUT: that was long enough.
 bool isTransient(const Error& error) {
-  return error.code() == "E_CONNECT" || error.code() == "E_SHORT" || error.code() == "E_TIMEOUT";
+  return error.code() == "E_CONNECT" || error.code() == "E_SHORT";
 }
 bool saysLater(long status) { return status == 429 || status >= 500; }
 

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "unpriv-fetch/blob_file.h"
 #include "unpriv-fetch/layer_download.h"
-#include "unpriv-fetch/registry_signatures.h"
+#include "unpriv-fetch/sigstore.h"
 
 namespace airlock::fetch {
 namespace {
@@ -24,6 +24,77 @@ auto firstOf(std::vector<Registry>& registries, Events& events, Ask ask)
                     " does not have it: " + answer.error().text()));
   }
 }
+
+// Every kind of manifest and index that we read.
+std::string manifestAccept() {
+  std::string line = "Accept: ";
+  line += image::kOciIndexType;
+  for (const std::string_view type :
+       {image::kDockerListType, image::kOciManifestType, image::kDockerManifestType}) {
+    line += ", ";
+    line += type;
+  }
+  return line;
+}
+
+std::string escapedType(std::string_view type) {
+  std::string out;
+  for (const char c : type) {
+    if (c == '+') {
+      out += "%2B";
+    } else if (c == '/') {
+      out += "%2F";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// What a repository has beside an image.
+class RegistryPlace : public ManifestPlace {
+ public:
+  explicit RegistryPlace(Registry& registry) : registry_(&registry) {}
+
+  Result<std::optional<Found>> byTag(const std::string& tag) override {
+    return optional("manifests/" + tag);
+  }
+  Result<std::optional<Found>> referrers(const OciDigest& subject,
+                                         std::string_view artifactType) override {
+    return optional("referrers/" + ociText(subject) + "?artifactType=" + escapedType(artifactType));
+  }
+  Result<std::optional<std::string>> manifest(const image::OciDescriptor& which,
+                                              std::size_t most) override {
+    if (which.size > most) return tooLarge(which);
+    auto found = TRY(optional("manifests/" + ociText(which.digest)));
+    if (!found) return std::nullopt;
+    TRY(checkBlob(found->text, which.digest, which.size, "the signature " + ociText(which.digest)));
+    return std::optional(std::move(found->text));
+  }
+  Result<std::string> blob(const image::OciDescriptor& which, std::size_t most) override {
+    if (which.size > most) return tooLarge(which);
+    Document answer = TRY(registry_->document("blobs/" + ociText(which.digest), {}, most));
+    if (answer.response.status != 200) return badStatus(answer.response);
+    TRY(checkBlob(answer.text, which.digest, which.size, "the signature " + ociText(which.digest)));
+    return std::move(answer.text);
+  }
+
+ private:
+  static std::unexpected<Error> tooLarge(const image::OciDescriptor& which) {
+    return refuse(ErrorKind::Invalid, "E_LIMIT",
+                  "the signature " + ociText(which.digest) + " is too large");
+  }
+  // Registries say in several ways that they have no such thing, or do not know what is meant.
+  Result<std::optional<Found>> optional(const std::string& path) {
+    Document answer = TRY(registry_->document(path, {manifestAccept()}, limits::kOciManifestBytes));
+    const long status = answer.response.status;
+    if (status >= 400 && status < 500) return std::nullopt;
+    if (status != 200) return badStatus(answer.response);
+    return Found{std::move(answer.text),
+                 std::string(answer.response.headers.find("content-type").value_or(""))};
+  }
+  Registry* registry_;
+};
 
 }  // namespace
 
@@ -64,7 +135,8 @@ Result<std::string> RegistrySource::document(const image::OciDescriptor& which, 
 Result<std::vector<FoundAttachment>> RegistrySource::signatures(const OciDigest& digest) {
   if (!wantSigstore_) return std::vector<FoundAttachment>();
   // A mirror need not have them: the registry itself does.
-  return sigstoreSignatures(registries_.back(), digest);
+  RegistryPlace place(registries_.back());
+  return sigstoreSignatures(place, digest);
 }
 
 Result<void> RegistrySource::layers(std::span<LayerFile> wanted, LayerBoard& board) {

@@ -65,7 +65,7 @@ BUNDLE_MANIFEST = to_json({"schemaVersion": 2, "mediaType": MANIFEST,
                            "layers": [descriptor(BUNDLE, BUNDLE_BLOB)]})
 REFERRERS = index_of(descriptor(MANIFEST, b"other", artifactType="application/spdx+json"),
                      descriptor(MANIFEST, BUNDLE_MANIFEST, artifactType=BUNDLE))
-SIGNED = {digest(PAYLOAD): PAYLOAD, digest(BUNDLE_BLOB): BUNDLE_BLOB}
+SIGNED = {digest(b"{}"): b"{}", digest(PAYLOAD): PAYLOAD, digest(BUNDLE_BLOB): BUNDLE_BLOB}
 
 # What the tag "1" leads to, where it is not IMAGE's manifest, and further documents by digest.
 TAGS = {
@@ -250,6 +250,8 @@ def respond(request, count):
     elif path[1] == "lookaside" and path[2] == "image@sha256=" + digest(IMAGE.manifest)[7:]:
         number = int(path[3].rpartition("-")[2])
         request.answer("200 OK", b"signature %d" % number) if number < 3 else request.answer("404 Not Found")
+    elif request.path == "/v2/":
+        request.answer("200 OK", b"{}", "Docker-Distribution-Api-Version: registry/2.0")
     elif path[1] == "v2" and path[3] == "image":
         repository(request, path[2], path[4], path[5], count)
     else:
