@@ -67,7 +67,7 @@ Result<Authorised<ImportQuestion>> Authoriser::import(ImportQuestion question) c
   }
   const Grants& grants = rule->grants;
   if (const auto* found = question.found) {
-    const bool pinned = grants.unsignedImages && grants.signatures.pins(found->image);
+    const bool pinned = grants.unsignedImages && grants.signatures.pins(*found);
     TRY(store::checkDemand(grants.signatures, keys_, *found, question.skipSignature || pinned));
   }
   return Authorised<ImportQuestion>(std::move(question), rule->quote());

@@ -97,8 +97,9 @@ Result<void> OciImport::authenticate(const KeyStore& keys, const OciInput& input
             ? notSigned(shown, record_.image)
             : decideSignatures(found, TRY(keys.fingerprintsFor(input.name)), shown);
     // A signature that was tampered with is not made up for by a pin.
-    const bool pinned = !signers && signers.error().code() != "E_SIG_BAD" && input.pinned &&
-                        input.pinned(record_.image);
+    const bool pinned =
+        !signers && signers.error().code() != "E_SIG_BAD" && input.pinned &&
+        (input.pinned(record_.image) || (record_.index && input.pinned(*record_.index)));
     if (!pinned) {
       record_.signers = TRY(std::move(signers));
       signatures_ = TRY(unnamed(*store_, "signature"));

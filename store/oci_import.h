@@ -38,8 +38,8 @@ struct OciInput {
   std::string origin;
   bool skipSignature = false;
   std::uint32_t importerUid = 0;
-  // Does its owner vouch for this image by its digest, so that it needs no signature?  Nobody does
-  // when it is empty.
+  // Does its owner vouch for this image, or its index, by its digest, so that it needs no
+  // signature?  Nobody does when it is empty.
   std::function<bool(const ImageId&)> pinned = {};
 };
 

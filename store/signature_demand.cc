@@ -110,10 +110,14 @@ bool SignatureDemand::pins(const ImageId& image) const {
   return std::ranges::find(digests, image) != digests.end();
 }
 
+bool SignatureDemand::pins(const ipc::CatalogRecord& record) const {
+  return pins(record.image) || (record.index && pins(*record.index));
+}
+
 Result<void> checkDemand(const SignatureDemand& demand, const KeyStore& keys,
                          const ipc::CatalogRecord& record, bool unsignedToo) {
   const std::string shown = displayName(record.name, record.labels);
-  if (!demand.digests.empty() && !demand.pins(record.image)) {
+  if (!demand.digests.empty() && !demand.pins(record)) {
     return refuse(ErrorKind::Denied, "E_SIG_PIN",
                   shown + " is " + record.image.text() +
                       ", and policy accepts only those that it names by their digest",

@@ -28,6 +28,8 @@ struct SignatureDemand {
   bool asksForMore() const { return signers > 1 || !kinds.empty(); }
   // By its digest the administrator vouches for the image itself.
   bool pins(const ImageId& image) const;
+  // Or the index that it was chosen from.
+  bool pins(const ipc::CatalogRecord& record) const;
 };
 
 // Are an image and all that it was rendered with what the demand asks for, by the keys of today?

@@ -93,6 +93,14 @@ TEST_F(Demand, APinHoldsForSignedAndUnsignedImages) {
   EXPECT_EQ(check(demand("digest", pin), image({})), "E_SIG_UNTRUSTED");
 }
 
+TEST_F(Demand, APinMayBeOfTheIndex) {
+  ipc::CatalogRecord record = image({});
+  const std::string pin = "sha256-" + std::string(64, '1');
+  record.index = OciDigest::parse(pin).value();
+  EXPECT_EQ(check(demand("digest", pin), record, true), "met");
+  EXPECT_EQ(check(demand("digest", "sha256-" + std::string(64, '2')), record, true), "E_SIG_PIN");
+}
+
 TEST_F(Demand, WhatAnImageIsMadeOfIsAskedToo) {
   ipc::CatalogRecord whole = image({{key('a'), ""}, {key('b'), ""}});
   whole.dependencies.push_back({.image = OciDigest(),
