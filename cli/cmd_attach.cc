@@ -25,7 +25,7 @@ struct Wanted {
 };
 
 Result<std::vector<std::string>> endpointsOf(const store::Pod& pod, const AppName& app) {
-  const image::PodManifest manifest = TRY(image::parsePodManifest(TRY(readPodManifest(pod))));
+  const image::PodManifest manifest = TRY(podManifestOf(pod));
   const auto found = std::ranges::find(manifest.apps, app, &image::RuntimeApp::name);
   if (found == manifest.apps.end()) return std::vector<std::string>();
   return endpointsOf(streamModesOf(found->annotations));

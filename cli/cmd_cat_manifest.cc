@@ -22,8 +22,7 @@ Result<int> catManifest(const Options& options, const std::vector<std::string>& 
     return refuse(ErrorKind::Invalid, "E_FLAG", "cat-manifest takes one pod");
   const store::Pod pod =
       TRY(inMessage(findPod(options, operands.front()), "problem retrieving pod"));
-  const std::string text = TRY(readPodManifest(pod));
-  const image::PodManifest manifest = TRY(image::parsePodManifest(text));
+  const image::PodManifest manifest = TRY(podManifestOf(pod));
   out(image::toJson(manifest, pretty ? image::JsonStyle::Pretty : image::JsonStyle::Compact) +
       "\n");
   return 0;

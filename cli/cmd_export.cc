@@ -78,7 +78,7 @@ Result<std::string> manifestOf(const Options& options, const store::Pod& pod, co
   }
   image::ImageManifest manifest =
       TRY(image::parseImageManifest(TRY(opened->store.manifest(*record))));
-  const image::PodManifest whole = TRY(image::parsePodManifest(TRY(readPodManifest(pod))));
+  const image::PodManifest whole = TRY(podManifestOf(pod));
   const auto runtime = std::ranges::find(whole.apps, app, &image::RuntimeApp::name);
   if (runtime != whole.apps.end() && runtime->app) manifest.app = runtime->app;
   manifest.dependencies.clear();

@@ -50,8 +50,8 @@ Result<std::int64_t> parseSince(const std::string& text) {
 }
 
 // Missing: the pod keeps none.
-Result<Fd> openLogs(const store::Pod& pod) {
-  auto directory = sys::openBeneath(pod.dir, store::name("log"), O_RDONLY | O_DIRECTORY);
+Result<Fd> openLogs(const store::Pod& pod, FdRef dir) {
+  auto directory = sys::openBeneath(dir, store::name("log"), O_RDONLY | O_DIRECTORY);
   if (directory) return directory;
   const std::string id = "pod \"" + pod.record.pod.text() + "\"";
   if (directory.error().number() == EACCES) {
@@ -116,6 +116,8 @@ void printAll(std::vector<std::unique_ptr<AppLog>>& logs, Printer& printer) {
 }
 
 Result<std::vector<AppName>> chosenApps(const store::Pod& pod, const std::string& app) {
+  if (pod.record.apps.empty())
+    return refuse(ErrorKind::Missing, "E_NO_LOG", "the pod has no app that could have a log");
   std::vector<AppName> chosen;
   for (const ipc::PodApp& each : pod.record.apps)
     if (app.empty() || each.name.text() == app) chosen.push_back(each.name);
@@ -124,10 +126,9 @@ Result<std::vector<AppName>> chosenApps(const store::Pod& pod, const std::string
   return chosen;
 }
 
-Result<int> printLogs(const store::Pod& pod, FdRef directory, const std::vector<AppName>& apps,
-                      const Wanted& wanted, Printer& printer) {
-  std::vector<std::unique_ptr<AppLog>> logs;
-  for (const AppName& app : apps) logs.push_back(std::make_unique<AppLog>(directory, app));
+using AppLogs = std::vector<std::unique_ptr<AppLog>>;
+
+Result<int> printLogs(const store::Pod& pod, AppLogs logs, const Wanted& wanted, Printer& printer) {
   printAll(logs, printer);
   while (wanted.follow) {
     // Asked before the last look: what a pod writes last is there when its lock is free.
@@ -197,9 +198,17 @@ Result<int> logs(const Options& options, const std::vector<std::string>& argumen
       TRY(inMessage(findPod(options, operands.front()), "problem retrieving pod"));
   const std::vector<AppName> apps = TRY(chosenApps(pod, wanted.app));
   Printer printer(wanted, isTerminal(FdRef(1)));
-  const auto directory = openLogs(pod);
-  if (directory) return printLogs(pod, *directory, apps, wanted, printer);
-  if (directory.error().kind() != ErrorKind::Missing) return std::unexpected(directory.error());
+  std::vector<Fd> directories;  // which outlive the logs
+  AppLogs kept;
+  for (const AppName& app : apps) {
+    auto directory = openLogs(pod, pod.dirOf(app));
+    if (!directory && directory.error().kind() != ErrorKind::Missing)
+      return std::unexpected(directory.error());
+    if (!directory) continue;  // of an added app that was never started: others may have some
+    directories.push_back(*std::move(directory));
+    kept.push_back(std::make_unique<AppLog>(directories.back(), app));
+  }
+  if (!kept.empty()) return printLogs(pod, std::move(kept), wanted, printer);
   return printJournal(pod, apps, wanted, printer);
 }
 

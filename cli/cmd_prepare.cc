@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // prepare and run-prepared: a pod is put on disk now and started later, with what the host, policy
 // and keys are then.
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
-
-#include "base/accounts.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/helper_client.h"
@@ -19,30 +13,6 @@
 #include "cli/text_output.h"
 
 namespace airlock::cli {
-
-namespace {
-
-// Its host volumes would be opened with our rights, at paths that somebody else wrote and whose
-// links they may change.
-Result<void> checkWhoseVolumes(const store::Pod& pod, const image::PodManifest& manifest) {
-  const uid_t owner = pod.record.ownerUid;
-  const auto isHost = [](const image::Volume& volume) {
-    return volume.kind == image::Volume::Kind::Host;
-  };
-  const bool any = std::ranges::any_of(manifest.volumes, isHost) ||
-                   std::ranges::any_of(manifest.apps, [&](const image::RuntimeApp& app) {
-                     return std::ranges::any_of(app.mounts, [&](const image::Mount& mount) {
-                       return mount.appVolume && isHost(*mount.appVolume);
-                     });
-                   });
-  if (!any || owner == ::geteuid()) return {};
-  return refuse(ErrorKind::Denied, "E_DENIED",
-                "pod \"" + pod.record.pod.text() + "\" was prepared by " + userName(owner) +
-                    " with volumes of the host, which would be opened with your rights",
-                "Run it as " + userName(owner) + ", or prepare one of your own");
-}
-
-}  // namespace
 
 Result<int> prepare(const Options& options, const std::vector<std::string>& arguments) {
   const PodArguments wanted = TRY(parsePodArguments(arguments, PodVerb::Prepare));
@@ -73,7 +43,7 @@ Result<int> runPrepared(const Options& options, const std::vector<std::string>& 
   }
   const std::string text = TRY(inMessage(readPodManifest(pod), "pod manifest"));
   const image::PodManifest manifest = TRY(image::parsePodManifest(text));
-  TRY(checkWhoseVolumes(pod, manifest));
+  TRY(checkWhoseVolumes(pod, manifest, "pod \"" + pod.record.pod.text() + "\""));
   const std::vector<ChosenImage> images = TRY(imagesOf(options, manifest));
   const Surroundings surroundings{.insecure = options.insecure,
                                   .sockets = service.sockets,

@@ -76,6 +76,13 @@ Result<int> imageRemove(const Options& options, const std::vector<std::string>& 
 Result<int> run(const Options& options, const std::vector<std::string>& arguments);
 Result<int> prepare(const Options& options, const std::vector<std::string>& arguments);
 Result<int> runPrepared(const Options& options, const std::vector<std::string>& arguments);
+Result<int> appSandbox(const Options& options, const std::vector<std::string>& arguments);
+Result<int> appAdd(const Options& options, const std::vector<std::string>& arguments);
+Result<int> appStart(const Options& options, const std::vector<std::string>& arguments);
+Result<int> appStop(const Options& options, const std::vector<std::string>& arguments);
+Result<int> appRemove(const Options& options, const std::vector<std::string>& arguments);
+Result<int> appList(const Options& options, const std::vector<std::string>& arguments);
+Result<int> appStatus(const Options& options, const std::vector<std::string>& arguments);
 Result<int> enter(const Options& options, const std::vector<std::string>& arguments);
 Result<int> list(const Options& options, const std::vector<std::string>& arguments);
 Result<int> status(const Options& options, const std::vector<std::string>& arguments);

@@ -20,6 +20,62 @@ namespace airlock::cli {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"app add", "UUID IMAGE [APP-FLAGS] [-- ARGUMENT...]",
+     "add an app to a running sandbox, without starting it",
+     "--mnt-volume=\"\"\tname=NAME,kind=host|empty,source=PATH,target=PATH[,readOnly=true]: the "
+     "app's own\n"
+     "--name=\"\"\tof the app; else its image's\n"
+     "--pull-policy=\"new\"\twhen to download: never, new, update\n"
+     "--stdin=\"null\"\tnull, stream or tty\n"
+     "--stdout=\"log\"\tnull, log, stream or tty\n"
+     "--stderr=\"log\"\tlikewise\n"
+     "\tand every flag of run that is an app's\n",
+     appAdd},
+    {"app exec", "[--app=NAME] UUID [COMMAND [ARGUMENT...]]",
+     "run a command in a running app, confined as it is",
+     "--app=\"\"\tthe app to enter, where a pod has several\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     enter},
+    {"app list", "UUID", "list the apps of a pod",
+     "--format=\"\"\tjson or json-pretty\n"
+     "--no-legend\twithout the line of column names\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     appList},
+    {"app rm", "UUID --app=NAME",
+     "remove a stopped app from a sandbox, with all that it has written",
+     "--app=\"\"\tthe app\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     appRemove},
+    {"app sandbox", "[POD-FLAGS]", "start a pod without an app, to which apps can be added",
+     "--annotation=\"\"\tNAME=VALUE of the pod\n"
+     "--detach\tprint the UUID when the pod is ready, and leave it running\n"
+     "--dns=\"\"\tcomma list of name servers, host or none\n"
+     "--dns-domain=\"\"\tof the resolver\n"
+     "--dns-opt=\"\"\toption of the resolver\n"
+     "--dns-search=\"\"\tdomain that the resolver searches\n"
+     "--hostname=\"\"\tof the pod; airlock-UUID otherwise\n"
+     "--hosts-entry=\"\"\tIP=NAME for /etc/hosts, or host\n"
+     "--ipc=\"auto\"\tauto or private\n"
+     "--net[=default]\tnone: loopback alone; host: the host's network, where policy allows it\n"
+     "--pod-name=\"\"\tthat the pod can be called by, beside its UUID\n"
+     "--user-annotation=\"\"\tNAME=VALUE, for people\n"
+     "--user-label=\"\"\tlikewise\n"
+     "--uuid-file-save=\"\"\twrite the pod's UUID there\n",
+     appSandbox},
+    {"app start", "UUID --app=NAME", "start an app of a sandbox",
+     "--app=\"\"\tthe app\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     appStart},
+    {"app status", "UUID --app=NAME", "tell how an app is",
+     "--app=\"\"\tthe app\n"
+     "--format=\"\"\tjson or json-pretty\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     appStatus},
+    {"app stop", "UUID --app=NAME", "stop an app of a sandbox",
+     "--app=\"\"\tthe app\n"
+     "--force\tkill it\n"
+     "--uuid-file=\"\"\tread the pod's UUID from this file\n",
+     appStop},
     {"attach", "[--app=NAME] [--mode=MODE] UUID", "attach to the streams of a running app",
      "--app=\"\"\tthe app to attach to, where a pod has several\n"
      "--mode=\"auto\"\tlist, auto, tty, tty-in, tty-out, or some of stdin,stdout,stderr\n"
@@ -175,6 +231,7 @@ constexpr Command kCommands[] = {
      "--signature=\"\"\tdetached signature of the image before it\n",
      run},
     {"run-prepared", "[--uuid-file=FILE] UUID", "start a prepared pod",
+     "--detach\tprint the UUID when the pod is ready, and leave it running\n"
      "--dns=\"\"\tcomma list of name servers, host or none\n"
      "--dns-domain=\"\"\tof the resolver\n"
      "--dns-opt=\"\"\toption of the resolver\n"
@@ -229,9 +286,9 @@ int runCommand(const CommandLine& line) {
   const auto code = runWithPaths(command, line);
   if (code) return *code;
   // rkt's messages name the last word: "rm: …" for `image rm`.
-  constexpr std::string_view group = "image ";
   std::string_view name = command.name;
-  if (name.starts_with(group)) name.remove_prefix(group.size());
+  for (const std::string_view group : {"image ", "app "})
+    if (name.starts_with(group)) name.remove_prefix(group.size());
   note(errorText(std::string(name), code.error(), line.options));
   return kExitFailure;
 }

@@ -328,6 +328,7 @@ Result<CommandLine> parseCommandLine(std::span<const Command> commands,
     if (!split) ++operands;
     left.push_back(words[i]);
     if (operands == 2 && left.front() == "enter") verbatim = true;
+    if (operands == 3 && left[0] == "app" && left[1] == "exec") verbatim = true;
   }
   TRY(completePaths(line.options));
   if (!left.empty() && left.front() == "help") {

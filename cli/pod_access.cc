@@ -91,6 +91,10 @@ Result<AppName> chooseApp(const store::Pod& pod, const std::string& wanted,
     return refuse(ErrorKind::Missing, "E_APP", "no app \"" + wanted + "\" in the pod");
   }
   if (apps.size() == 1) return apps.front().name;
+  if (apps.empty()) {
+    return refuse(ErrorKind::Missing, "E_APP", "the pod has no app",
+                  "Add one: " + programName() + " app add " + pod.record.pod.text() + " IMAGE");
+  }
   complain(command, "pod contains multiple apps:");
   for (const ipc::PodApp& app : apps) complain(command, "\t" + app.name.text());
   return refuse(ErrorKind::Invalid, "E_APP",

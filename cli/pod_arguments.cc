@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "cli/in_message.h"
+#include "cli/mutable_arguments.h"
 #include "cli/pod_declarations.h"
 #include "cli/pod_flags.h"
 #include "cli/pod_values.h"
@@ -22,11 +23,17 @@ namespace {
 // State of one reading of the arguments.
 class Reader {
  public:
-  explicit Reader(PodVerb verb) {
-    if (verb == PodVerb::Run) addStartFlags(flags_, pod_);
-    if (verb == PodVerb::Run) flags_.boolean("detach", pod_.detach);
-    if (verb == PodVerb::Prepare) refuseStartFlags(flags_);
+  explicit Reader(PodVerb verb) : verb_(verb) {
+    pod_.sandbox = verb == PodVerb::Sandbox;
+    if (verb == PodVerb::Run || pod_.sandbox) {
+      addStartFlags(flags_, pod_);
+      flags_.boolean("detach", pod_.detach);
+    } else {
+      refuseStartFlags(flags_, verb == PodVerb::Prepare ? "run-prepared" : "app sandbox");
+    }
     if (verb == PodVerb::Prepare) flags_.boolean("quiet", pod_.quiet);
+    if (pod_.sandbox) refuseForwarding(flags_);
+    if (verb == PodVerb::Add) addAppVolumeFlag(flags_, pod_);
     addDeclarations(flags_, pod_);
     addChoices(flags_, pod_);
     addPodFlags();
@@ -55,6 +62,10 @@ class Reader {
         const std::size_t image = TRY(flags_.parse(arguments, next));
         next = image;
         if (image == arguments.size() || arguments[image].starts_with("--")) continue;
+        if (verb_ == PodVerb::Add && pod_.target.empty()) {
+          pod_.target = arguments[next++];
+          continue;
+        }
         pod_.apps.emplace_back().image = arguments[image];
         ++next;
       }
@@ -77,8 +88,10 @@ class Reader {
     return {};
   }
 
-  Result<void> checkWhole() const {
+  Result<void> checkWhole() {
     TRY(checkStart(pod_));
+    if (pod_.sandbox) return checkSandbox(pod_);
+    if (verb_ == PodVerb::Add) TRY(checkAdded(pod_));
     for (const char* network : {"none", "host"}) {
       if (!pod_.ports.empty() && pod_.networkName == network)
         return badFlag("--port flag does not work with '" + std::string(network) + "' networking");
@@ -305,6 +318,7 @@ class Reader {
     return checkLast(app);
   }
 
+  PodVerb verb_;
   PodArguments pod_;
   FlagSet flags_;
 };

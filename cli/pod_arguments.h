@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// rkt's grammar of `run` and `prepare`: [pod flags] IMAGE [app flags] [-- ARGS [---]] [IMAGE ...].
+// rkt's grammar of `run` and `prepare`: [pod flags] IMAGE [app flags] [-- ARGS [---]] [IMAGE ...];
+// of `app sandbox`: [pod flags]; of `app add`: POD IMAGE [app flags] [-- ARGS].
 // Nothing is looked up here.
 #pragma once
 
@@ -47,6 +48,7 @@ struct PodArguments {
   // Of a start: what the pod's manifest does not say.
   bool interactive = false;
   bool detach = false;
+  bool sandbox = false;  // no app: they are added later
   ipc::Network network = ipc::Network::Loopback;
   std::string networkName = "default";  // as typed
   std::string hostname;
@@ -54,6 +56,7 @@ struct PodArguments {
   bool mdsRegister = false;      // with the metadata service
   std::string journal = "auto";  // "auto", "off" or the name of a journal namespace
 
+  std::string target;       // the running pod that the one app is added to
   std::string uuidFile;     // that the UUID is written to
   std::string podManifest;  // file: the pod is exactly this, and nothing below is given
   bool quiet = false;
@@ -74,7 +77,7 @@ struct PodArguments {
   std::vector<AppArguments> apps;  // at least one, but with podManifest
 };
 
-enum class PodVerb { Run, Prepare };
+enum class PodVerb { Run, Prepare, Sandbox, Add };
 Result<PodArguments> parsePodArguments(const std::vector<std::string>& arguments,
                                        PodVerb verb = PodVerb::Run);
 

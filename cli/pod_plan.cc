@@ -106,7 +106,7 @@ class Planner {
       return fail(ErrorKind::Invalid, "an image is missing");
     image::PodManifest& pod = plan_.manifest;
     pod.acVersion = std::string(image::kAppcVersion);
-    pod.annotations.push_back({"coreos.com/rkt/stage1/mutable", "false"});
+    pod.annotations.push_back({std::string(kMutable), arguments_.sandbox ? "true" : "false"});
     for (const image::Annotation& annotation : arguments_.annotations)
       pod.annotations.push_back(annotation);
     pod.userAnnotations = arguments_.userAnnotations;

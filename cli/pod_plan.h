@@ -52,6 +52,7 @@ std::vector<image::EnvironmentVariable> environmentOf(const char* const* environ
 // As a mount has it.
 std::string absoluteTarget(const std::string& path);
 
+inline constexpr std::string_view kMutable = "coreos.com/rkt/stage1/mutable";
 inline constexpr std::string_view kNotifies = "appc.io/executor/supports-systemd-notify";
 
 }  // namespace airlock::cli

@@ -74,13 +74,14 @@ class Builder {
       : pod_(pod), start_(start), surroundings_(surroundings) {}
 
   Result<PodRequest> build(std::span<const ChosenImage> images) {
-    TRY(image::requireApps(pod_));
+    if (!start_.sandbox) TRY(image::requireApps(pod_));
     if (images.size() != pod_.apps.size()) return fail(ErrorKind::Invalid, "an image is missing");
     TRY(refuseUnsupported(pod_));
     spec().hostname = start_.hostname;
     if (spec().hostname.empty() && programName() == "rkt") spec().hostname = "rkt-";
     spec().network = start_.network;
     spec().terminal = start_.interactive;
+    spec().sandbox = start_.sandbox;
     if (start_.interactive && pod_.apps.size() != 1) {
       return refuse(ErrorKind::Invalid, "E_FLAG", "interactive option only supports one image");
     }

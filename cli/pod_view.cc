@@ -26,12 +26,6 @@ using store::PodState;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kShortHashDigits = 12;
 
-// rkt never says more than milliseconds.
-std::string shownTime(std::int64_t nanoseconds) {
-  constexpr std::int64_t millisecond = 1'000'000;
-  return goTime(nanoseconds - nanoseconds % millisecond);
-}
-
 std::optional<int> statusOf(const store::Pod& pod, const std::string& app) {
   for (const auto& [name, status] : pod.statuses) {
     if (name == app) return status;
@@ -42,12 +36,13 @@ std::optional<int> statusOf(const store::Pod& pod, const std::string& app) {
 Json mountsJson(const image::PodManifest& manifest, const image::RuntimeApp& app) {
   Json mounts = Json::array();
   for (const image::Mount& mount : app.mounts) {
-    const auto volume = std::ranges::find(manifest.volumes, mount.volume, &image::Volume::name);
-    const bool known = volume != manifest.volumes.end();
+    const auto found = std::ranges::find(manifest.volumes, mount.volume, &image::Volume::name);
+    const image::Volume* volume = found != manifest.volumes.end() ? &*found : nullptr;
+    if (mount.appVolume) volume = &*mount.appVolume;
     mounts.push_back({{"name", mount.volume.text()},
                       {"container_path", mount.path},
-                      {"host_path", known ? volume->source : ""},
-                      {"read_only", known && volume->readOnly.value_or(false)}});
+                      {"host_path", volume != nullptr ? volume->source : ""},
+                      {"read_only", volume != nullptr && volume->readOnly.value_or(false)}});
   }
   return mounts;
 }
@@ -56,14 +51,32 @@ void addMap(Json& json, const char* key, const std::map<std::string, std::string
   if (!values.empty()) json[key] = values;
 }
 
+}  // namespace
+
+// rkt never says more than milliseconds.
+std::string shownTime(std::int64_t nanoseconds) {
+  constexpr std::int64_t millisecond = 1'000'000;
+  return goTime(nanoseconds - nanoseconds % millisecond);
+}
+
+std::string appState(const store::Pod& pod, const AppName& app) {
+  const store::AddedApp* added = pod.addedApp(app);
+  if (added != nullptr && added->running) return "running";
+  if (added != nullptr && added->startedAt == 0) return "created";
+  if (added != nullptr || hasEnded(pod.state) || statusOf(pod, app.text())) return "exited";
+  return store::toString(pod.state);
+}
+
 Json appJson(const PodView& view, const ipc::PodApp& app) {
   const store::Pod& pod = view.pod;
   const std::string& name = app.name.text();
   const auto status = statusOf(pod, name);
-  const bool ended = hasEnded(pod.state) || status;
-  Json json = {{"name", name}, {"state", ended ? "exited" : store::toString(pod.state)}};
-  if (pod.record.createdAt != 0) json["created_at"] = pod.record.createdAt;
-  if (pod.startedAt != 0) json["started_at"] = pod.startedAt;
+  const store::AddedApp* added = pod.addedApp(app.name);
+  const std::int64_t createdAt = added != nullptr ? added->createdAt : pod.record.createdAt;
+  const std::int64_t startedAt = added != nullptr ? added->startedAt : pod.startedAt;
+  Json json = {{"name", name}, {"state", appState(pod, app.name)}};
+  if (createdAt != 0) json["created_at"] = createdAt;
+  if (startedAt != 0) json["started_at"] = startedAt;
   if (const auto at = view.finishedAt.find(name); at != view.finishedAt.end()) {
     json["finished_at"] = at->second;
   }
@@ -80,6 +93,8 @@ Json appJson(const PodView& view, const ipc::PodApp& app) {
   }
   return json;
 }
+
+namespace {
 
 const ipc::CatalogRecord* recordOf(std::span<const ipc::CatalogRecord> images,
                                    const ImageId& image) {
@@ -178,6 +193,19 @@ Result<std::string> readPodManifest(const store::Pod& pod) {
   return sys::readFile(pod.dir, store::name("pod"), limits::kPodManifestBytes);
 }
 
+Result<image::PodManifest> podManifestOf(const store::Pod& pod) {
+  image::PodManifest manifest = TRY(image::parsePodManifest(TRY(readPodManifest(pod))));
+  for (const store::AddedApp& added : pod.added) {
+    const auto own = image::parsePodManifest(TRY(readAppManifest(added)));
+    if (own && !own->apps.empty()) manifest.apps.push_back(own->apps.front());
+  }
+  return manifest;
+}
+
+Result<std::string> readAppManifest(const store::AddedApp& app) {
+  return sys::readFile(app.dir, store::name("pod"), limits::kPodManifestBytes);
+}
+
 PodView viewOf(store::Pod pod) {
   PodView view{.pod = std::move(pod), .manifest = std::nullopt, .finishedAt = {}, .usage = {}};
   if (view.pod.state == PodState::Running) view.usage = usageOf(view.pod.record.cgroup);
@@ -186,13 +214,12 @@ PodView viewOf(store::Pod pod) {
   if (view.pod.startedAt != 0) {
     view.pod.startedAt = std::max(view.pod.startedAt, view.pod.record.createdAt);
   }
-  if (const auto text = readPodManifest(view.pod)) {
-    if (auto manifest = image::parsePodManifest(*text)) view.manifest = *std::move(manifest);
-  }
+  if (auto manifest = podManifestOf(view.pod)) view.manifest = *std::move(manifest);
   for (const auto& [app, status] : view.pod.statuses) {
+    const auto name = AppName::parse(app);
     const auto path = BeneathPath::parse("status/" + app);
-    if (!path) continue;
-    const auto file = sys::openBeneath(view.pod.dir, *path, O_RDONLY | O_NONBLOCK);
+    if (!name || !path) continue;
+    const auto file = sys::openBeneath(view.pod.dirOf(*name), *path, O_RDONLY | O_NONBLOCK);
     if (!file) continue;
     if (const auto info = sys::status(*file)) {
       view.finishedAt[app] =
@@ -268,7 +295,7 @@ std::string statusLines(const PodView& view, std::span<const ipc::CatalogRecord>
   if (pod.state == PodState::Running || ended) {
     text += std::string("exited=") + (ended ? "true" : "false") + "\n";
   }
-  if (ended) {
+  if (ended || !pod.added.empty()) {
     for (const auto& [app, status] : pod.statuses)
       text += "app-" + app + "=" + std::to_string(status) + "\n";
     for (const std::string& app : pod.oomKilled) text += "oom-killed=" + app + "\n";

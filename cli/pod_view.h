@@ -34,6 +34,10 @@ struct PodView {
 PodView viewOf(store::Pod pod);
 // The bytes of a pod's manifest.
 Result<std::string> readPodManifest(const store::Pod& pod);
+// The manifest of a pod as it is now, with the apps that were added to it.
+Result<image::PodManifest> podManifestOf(const store::Pod& pod);
+// The bytes of the manifest that an app was added with: a pod's, with that app alone.
+Result<std::string> readAppManifest(const store::AddedApp& app);
 
 // Whether the pod was prepared or run and will not run any more.
 bool hasEnded(store::PodState state);
@@ -49,6 +53,11 @@ std::string listTable(std::span<const PodView> pods, bool full, bool legend, std
 // images, as far as they are still in the store.
 std::string statusLines(const PodView& view, std::span<const ipc::CatalogRecord> images);
 
+// rkt's words: "created", "running", "exited", or the pod's state.
+std::string appState(const store::Pod& pod, const AppName& app);
+image::Json appJson(const PodView& view, const ipc::PodApp& app);
+// "2016-01-26 14:23:34.631 +0000 UTC"; nanoseconds since 1970.
+std::string shownTime(std::int64_t time);
 // One element of `list --format=json`.
 image::Json podJson(const PodView& view);
 // `status --format=json`: the same, and what protected the pod.

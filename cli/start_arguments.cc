@@ -44,14 +44,14 @@ void addStartFlags(FlagSet& flags, PodArguments& pod) {
   addIpcFlag(flags);
 }
 
-void refuseStartFlags(FlagSet& flags) {
+void refuseStartFlags(FlagSet& flags, const char* instead) {
   for (const char* name :
        {"interactive", "mds-register", "net", "private-net", "hostname", "journal", "dns",
         "dns-search", "dns-opt", "dns-domain", "hosts-entry", "ipc"}) {
-    flags.optionalValue(name, "", [name](const std::string&) -> Result<void> {
+    flags.optionalValue(name, "", [name, instead](const std::string&) -> Result<void> {
       return refuse(ErrorKind::Unsupported, "E_FLAG",
                     "--" + std::string(name) + " is said when the pod starts",
-                    "Give it to run-prepared");
+                    "Give it to " + std::string(instead));
     });
   }
 }
@@ -69,6 +69,7 @@ Result<StartArguments> parseStartArguments(const std::vector<std::string>& argum
   StartArguments start;
   FlagSet flags;
   addStartFlags(flags, start.pod);
+  flags.boolean("detach", start.pod.detach);
   const auto file = [&](const char* name, std::string& target) {
     flags.value(name, [&target](const std::string& value) -> Result<void> {
       target = value;
@@ -78,6 +79,8 @@ Result<StartArguments> parseStartArguments(const std::vector<std::string>& argum
   file("uuid-file", start.uuidFile);
   file("uuid-file-save", start.pod.uuidFile);
   start.operands = TRY(flags.parseAll(arguments));
+  if (start.pod.interactive && start.pod.detach)
+    return badFlag("--detach does not go with a terminal of the caller's");
   TRY(checkStart(start.pod));
   return start;
 }

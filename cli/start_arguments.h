@@ -21,8 +21,8 @@ Result<StartArguments> parseStartArguments(const std::vector<std::string>& argum
 
 // `pod` outlives the set.
 void addStartFlags(FlagSet& flags, PodArguments& pod);
-// `prepare` would lose them.
-void refuseStartFlags(FlagSet& flags);
+// `prepare` and `app add` would lose them; `instead` is the command that takes them.
+void refuseStartFlags(FlagSet& flags, const char* instead);
 // What does not go together.
 Result<void> checkStart(const PodArguments& pod);
 

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 
+#include "base/accounts.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/syscall.h"
@@ -153,7 +155,8 @@ Result<PodRequest> requestPrepared(const Options& options, const PodId& pod,
                                    const std::string& text, std::span<const ChosenImage> images,
                                    const PodArguments& start, Surroundings surroundings) {
   TRY(checkStage1(options, start));
-  const image::PodManifest manifest = TRY(image::parsePodManifest(text));
+  image::PodManifest manifest = TRY(image::parsePodManifest(text));
+  if (start.detach) leaveCaller(manifest);  // which the stored one does not say
   std::optional<MetadataEntry> metadata;
   if (start.mdsRegister) {
     metadata = MetadataEntry{newMetadataToken(), {}};
@@ -166,6 +169,25 @@ Result<PodRequest> requestPrepared(const Options& options, const PodId& pod,
   request.request.prepared = pod;
   request.metadata = std::move(metadata);
   return request;
+}
+
+Result<void> checkWhoseVolumes(const store::Pod& pod, const image::PodManifest& manifest,
+                               const std::string& what) {
+  const uid_t owner = pod.record.ownerUid;
+  const auto isHost = [](const image::Volume& volume) {
+    return volume.kind == image::Volume::Kind::Host;
+  };
+  const bool any = std::ranges::any_of(manifest.volumes, isHost) ||
+                   std::ranges::any_of(manifest.apps, [&](const image::RuntimeApp& app) {
+                     return std::ranges::any_of(app.mounts, [&](const image::Mount& mount) {
+                       return mount.appVolume && isHost(*mount.appVolume);
+                     });
+                   });
+  if (!any || owner == ::geteuid()) return {};
+  return refuse(ErrorKind::Denied, "E_DENIED",
+                what + " was prepared by " + userName(owner) +
+                    " with volumes of the host, which would be opened with your rights",
+                "Run it as " + userName(owner) + ", or prepare one of your own");
 }
 
 Result<int> startAndHold(const Options& options, PodRequest& request, const PodArguments& start,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What run, prepare and run-prepared do alike.  Those three.
+// What run, prepare, run-prepared and the app commands do alike.  Those alone.
 #pragma once
 
 #include <span>
@@ -41,6 +41,11 @@ Result<PodId> preparePod(const Options& options, PodRequest& request);
 Result<PodRequest> requestPrepared(const Options& options, const PodId& pod,
                                    const std::string& text, std::span<const ChosenImage> images,
                                    const PodArguments& start, Surroundings surroundings);
+
+// E_DENIED when `what` (the pod, or an app of it) has host volumes and is somebody else's: they
+// would be opened with our rights, at paths that another wrote and whose links they may change.
+Result<void> checkWhoseVolumes(const store::Pod& pod, const image::PodManifest& manifest,
+                               const std::string& what);
 
 // The descriptors of a RunRequest with these standard streams, in its order.
 std::vector<FdRef> descriptorsOf(const PodRequest& request, std::vector<FdRef> streams,

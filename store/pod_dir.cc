@@ -173,16 +173,6 @@ Result<Fd> makeLock(FdRef dir) {
   return lock;
 }
 
-const AddedApp* Pod::addedApp(const AppName& app) const {
-  const auto found = std::ranges::find(added, app, &AddedApp::name);
-  return found == added.end() ? nullptr : &*found;
-}
-
-FdRef Pod::dirOf(const AppName& app) const {
-  const AddedApp* found = addedApp(app);
-  return found != nullptr ? found->dir.ref() : dir.ref();
-}
-
 Result<void> checkIdle(const Pod& pod) {
   const PodId& id = pod.record.pod;
   switch (pod.state) {

@@ -56,9 +56,17 @@ struct Pod {
   std::vector<AddedApp> added;
   Fd dir;
 
-  const AddedApp* addedApp(const AppName& app) const;  // nullptr: it is not an added one
+  // nullptr: it is not an added one.
+  const AddedApp* addedApp(const AppName& app) const {
+    for (const AddedApp& each : added)
+      if (each.name == app) return &each;
+    return nullptr;
+  }
   // Where the files of this app are: status, upper, volumes, log, attach, spec, pod.
-  FdRef dirOf(const AppName& app) const;
+  FdRef dirOf(const AppName& app) const {
+    const AddedApp* found = addedApp(app);
+    return found != nullptr ? found->dir.ref() : dir.ref();
+  }
 };
 
 class PodDirectory {

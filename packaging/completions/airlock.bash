@@ -44,7 +44,7 @@ _airlock() {
       # A version stands after a colon, at which bash starts a new word.
       case $COMP_WORDBREAKS in *:*) rest=${rest//:/\\:} ;; esac
       compopt -o default 2>/dev/null ;;
-    attach | cat-manifest | enter | export | logs | rm | status | stop)
+    'app add' | 'app exec' | 'app list' | 'app rm' | 'app start' | 'app status' | 'app stop' | attach | cat-manifest | enter | export | logs | rm | status | stop)
       rest+=$("$program" list --no-legend --full 2>/dev/null | cut -f1 | sort -u) ;;
     trust) compopt -o default 2>/dev/null ;;
   esac

@@ -73,7 +73,7 @@ function __airlock_candidates
     switch "$verb"
         case run prepare fetch 'image cat-manifest' 'image export' 'image extract' 'image render' 'image rm' 'image verify'
             $program image list --no-legend --fields=name 2>/dev/null
-        case attach cat-manifest enter export logs rm run-prepared status stop
+        case 'app add' 'app exec' 'app list' 'app rm' 'app start' 'app status' 'app stop' attach cat-manifest enter export logs rm run-prepared status stop
             $program list --no-legend --full 2>/dev/null | cut -f1 | sort -u
         case completion
             printf '%s\n' bash fish zsh

@@ -47,7 +47,7 @@ _airlock() {
       candidates=(${(f)"$($program image list --no-legend --fields=name 2>/dev/null)"})
       compadd -a candidates
       _files ;;
-    attach | cat-manifest | enter | export | logs | rm | run-prepared | status | stop)
+    'app add' | 'app exec' | 'app list' | 'app rm' | 'app start' | 'app status' | 'app stop' | attach | cat-manifest | enter | export | logs | rm | run-prepared | status | stop)
       candidates=(${(fu)"$($program list --no-legend --full 2>/dev/null | cut -f1)"})
       compadd -a candidates ;;
     completion) compadd bash fish zsh ;;
