@@ -40,11 +40,11 @@ void addWaitFlag(FlagSet& flags, const char* name, Wait& wait) {
   });
 }
 
-// Looks until `done(state)`, or the time is over: then the state is told as it is.
+// Looks until `done(pod)`, or the time is over: then the state is told as it is.
 template <class Done>
 Result<store::Pod> waitFor(const Options& options, store::Pod pod, const Wait& wait, Done done) {
   const std::int64_t start = sys::now();
-  while (wait.wanted && !done(pod.state)) {
+  while (wait.wanted && !done(pod)) {
     if (wait.milliseconds && sys::now() - start >= *wait.milliseconds) break;
     ::poll(nullptr, 0, kLookAgainMilliseconds);
     pod = TRY(findPod(options, pod.record.pod.text()));
@@ -52,7 +52,10 @@ Result<store::Pod> waitFor(const Options& options, store::Pod pod, const Wait& w
   return pod;
 }
 
-bool isReady(store::PodState state) { return state == store::PodState::Running || hasEnded(state); }
+// Running is not enough: its apps may have handlers that go first.
+bool isReady(const store::Pod& pod) {
+  return (pod.state == store::PodState::Running && pod.ready) || hasEnded(pod.state);
+}
 
 }  // namespace
 
@@ -80,7 +83,8 @@ Result<int> status(const Options& options, const std::vector<std::string>& argum
 
   store::Pod pod = TRY(inMessage(findPod(options, operands->front()), "problem retrieving pod"));
   pod = TRY(waitFor(options, std::move(pod), waitReady, isReady));
-  pod = TRY(waitFor(options, std::move(pod), wait, hasEnded));
+  pod = TRY(waitFor(options, std::move(pod), wait,
+                    [](const store::Pod& each) { return hasEnded(each.state); }));
 
   std::vector<ipc::CatalogRecord> images;
   if (const auto opened = TRY(openPods(options))) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person types about pods: prepared ones, manifests, names, what the apps find in them.
 #include <regex>
+#include <thread>
 
 #include "base/syscall.h"
 #include "tests/e2e/world.h"
@@ -67,6 +68,45 @@ TEST_F(Pods, ArePreparedNowAndRunLater) {
   EXPECT_NE(again.err.find("pod \"" + pod + "\" is not prepared"), std::string::npos) << again.err;
   const std::string json = done(Who::Alice, "list --format=json");
   EXPECT_NE(json.find(R"("user_labels":{"tier":"front"})"), std::string::npos) << json;
+}
+
+TEST_F(Pods, ThatWerePreparedGoOnWithoutTheirCaller) {
+  fetch(Who::Alice);
+  const std::string pod = trimmed(done(
+      Who::Alice, std::string("prepare ") + kImage + " --name=web -- -c 'echo up; sleep 1000'"));
+  EXPECT_EQ(done(Who::Alice, "run-prepared --detach " + pod), pod + "\n");
+  EXPECT_NE(done(Who::Alice, "status --wait-ready=10s " + pod).find("state=running\n"),
+            std::string::npos);
+  EXPECT_TRUE(eventually([&] { return airlock(Who::Alice, "logs --plain " + pod).out == "up\n"; }));
+  done(Who::Alice, "stop --force " + pod);
+}
+
+TEST_F(Pods, AreReadyWhenTheirAppsRun) {
+  fetch(Who::Root);
+  const std::string file = image("slow",
+                                 R"({"exec":["/bin/sleep","1000"],"user":"0","group":"0",)"
+                                 R"("eventHandlers":[{"name":"pre-start","exec":["/bin/sh","-c",)"
+                                 R"("while ! test -e /go/now; do sleep 0.1; done"]}]})",
+                                 "true");
+  done(Who::Root, "fetch " + file + " --signature=" + file + ".asc");
+  must("mkdir " + engine_->scratch("go"));
+  const std::string uuid = engine_->scratch("uuid");
+  std::thread caller([&] {
+    airlock(Who::Root, "run --uuid-file-save=" + uuid +
+                           " --volume=go,kind=host,source=" + engine_->scratch("go") + " " +
+                           idOf("example.test/tools/slow") + " --mount=volume=go,target=/go");
+  });
+  ASSERT_TRUE(eventually([&] { return exists(uuid) && readFile(uuid).size() == 36; }));
+  const std::string pod = readFile(uuid);
+  const std::string ready = engine_->data() + "/pods/run/" + pod + "/status/.ready";
+  EXPECT_NE(done(Who::Root, "status --wait-ready=500ms " + pod).find("state=running"),
+            std::string::npos);
+  EXPECT_FALSE(exists(ready));
+  writeFile(engine_->scratch("go") + "/now", "");
+  done(Who::Root, "status --wait-ready " + pod);
+  EXPECT_TRUE(exists(ready));
+  done(Who::Root, "stop --force " + pod);
+  caller.join();
 }
 
 TEST_F(Pods, OfSomebodyElseAreNotStartedWithOnesOwnRights) {
