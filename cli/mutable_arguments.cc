@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/mutable_arguments.h"
 
+#include "cli/pod_values.h"
+
 namespace airlock::cli {
 
 namespace {
-
-std::unexpected<Error> badFlag(std::string message, std::string hint = {}) {
-  return refuse(ErrorKind::Invalid, "E_FLAG", std::move(message), std::move(hint));
-}
 
 bool hasVariables(const PodArguments& pod) {
   return pod.inheritEnvironment || !pod.environment.empty() || !pod.environmentFiles.empty();
