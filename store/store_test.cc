@@ -23,7 +23,7 @@ TEST_F(StoreTest, AnImageExistsWhenItsRecordDoes) {
   const auto images = store.images().value();
   ASSERT_EQ(images.size(), 1U);
   EXPECT_EQ(store.manifest(images[0]).value(), "{}");
-  EXPECT_TRUE(store.openTree(images[0]));
+  EXPECT_TRUE(store.openTree(images[0].tree));
   EXPECT_EQ(count("intent"), 0U);
   EXPECT_EQ(count("tree"), 1U);
 }
@@ -36,7 +36,7 @@ TEST_F(StoreTest, C04_ImportingAgainReplacesWhatTheDiskHasLost) {
   const std::string file = path_ + "/store/tree/" + treeName(record.tree).text();
   fs::resize_file(file, 2);
   ASSERT_TRUE(store.commit(staged(store, "example.com/a", "1", "tree")));
-  EXPECT_EQ(sys::readAll(store.openTree(record).value(), 100).value(), "tree");
+  EXPECT_EQ(sys::readAll(store.openTree(record.tree).value(), 100).value(), "tree");
   EXPECT_EQ(count("tree"), 1U);
   EXPECT_EQ(count("blob"), 2U);
 }

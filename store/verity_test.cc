@@ -91,10 +91,10 @@ TEST_F(VerityTest, C04_KnownDigests) {
 TEST_F(VerityTest, ATreeWithoutVerityIsTrustedOrHashed) {
   const Fd tree = file(bytesOf(10'000));
   const ipc::CatalogRecord record = recordOf(tree);
-  EXPECT_EQ(contentOf(record, tree, false).value(), "store-trust");
-  EXPECT_EQ(contentOf(record, tree, true).value(), "rehash");
+  EXPECT_EQ(contentOf(record, {&tree, 1}, false).value(), "store-trust");
+  EXPECT_EQ(contentOf(record, {&tree, 1}, true).value(), "rehash");
   const Fd other = file(bytesOf(10'001));
-  EXPECT_EQ(contentOf(record, other, true).error().code(), "E_CONTENT");
+  EXPECT_EQ(contentOf(record, {&other, 1}, true).error().code(), "E_CONTENT");
 }
 
 TEST_F(VerityTest, C04_ATreeThatLostItsVerityIsHashedUnasked) {
@@ -102,9 +102,9 @@ TEST_F(VerityTest, C04_ATreeThatLostItsVerityIsHashedUnasked) {
   ipc::CatalogRecord record = recordOf(tree);
   record.verity = digestsOfTree(tree).value().verity;
   ASSERT_FALSE(measureVerity(tree));
-  EXPECT_EQ(contentOf(record, tree, false).value(), "rehash");
+  EXPECT_EQ(contentOf(record, {&tree, 1}, false).value(), "rehash");
   const Fd other = file(bytesOf(10'001));
-  EXPECT_EQ(contentOf(record, other, false).error().code(), "E_CONTENT");
+  EXPECT_EQ(contentOf(record, {&other, 1}, false).error().code(), "E_CONTENT");
 }
 
 TEST_F(VerityTest, TheLayerContentHoldsForVerityAlone) {

@@ -35,7 +35,7 @@ class Inflate : public ::testing::Test {
                              std::uint64_t most = kMost) {
     const Fd in = throughPipe ? pipeOf(file) : fileOf(file);
     const Fd out = fileOf("");
-    const auto result = inflate(in, out, most);
+    const auto result = inflate(in, out, {.most = most});
     if (!result)
       return result.error().code().empty() ? result.error().text() : result.error().code();
     EXPECT_EQ(result->bytesIn, file.size());
@@ -144,7 +144,7 @@ TEST_F(Inflate, AReaderThatGoesAwayIsAnError) {
   auto pipe = sys::pipe().value();
   pipe.readEnd.reset();
   ::signal(SIGPIPE, SIG_IGN);
-  EXPECT_FALSE(inflate(fileOf(scratch_->read("tar")), pipe.writeEnd, kMost));
+  EXPECT_FALSE(inflate(fileOf(scratch_->read("tar")), pipe.writeEnd, {.most = kMost}));
 }
 
 }  // namespace
