@@ -210,5 +210,20 @@ TEST(Files, RemoveTreeTakesDeepTreesAndStaysInside) {
   EXPECT_EQ(::access("/etc/passwd", F_OK), 0);
 }
 
+TEST(KeyFingerprint, HasAFormForEachKindOfKey) {
+  const auto kindOf = [](const std::string& text) {
+    const auto fingerprint = KeyFingerprint::parse(text);
+    return fingerprint ? std::optional(fingerprint->kind()) : std::nullopt;
+  };
+  EXPECT_EQ(kindOf(std::string(40, 'a')), KeyFingerprint::Kind::OpenPgp);
+  EXPECT_EQ(kindOf("minisign-" + std::string(16, '0')), KeyFingerprint::Kind::Minisign);
+  EXPECT_EQ(kindOf("sha256-" + std::string(64, 'f')), KeyFingerprint::Kind::PublicKey);
+  for (const std::string& bad :
+       {std::string(64, 'f'), "sha256-" + std::string(63, 'f'), "sha256-" + std::string(64, 'F'),
+        "sha256-" + std::string(40, 'f'), "minisign-" + std::string(40, 'a'),
+        "sha512-" + std::string(64, 'f'), std::string("sha256-")})
+    EXPECT_EQ(kindOf(bad), std::nullopt) << bad;
+}
+
 }  // namespace
 }  // namespace airlock

@@ -174,7 +174,8 @@ Result<int> trust(const Options& options, const std::vector<std::string>& argume
                                  boolFlag("transparency-log", flags.log),
                                  boolFlag("skip-fingerprint-review", flags.skipReview),
                                  boolFlag("insecure-allow-http", flags.allowHttp)}));
-  if (flags.prefix.empty() && !flags.root && !locations.empty()) return unbounded(options);
+  if (flags.prefix.empty() && !flags.root && !flags.log && !locations.empty())
+    return unbounded(options);
   const KeyScope scope = TRY(scopeOf(flags));
   std::vector<OfferedKey> keys;
   if (locations.empty()) keys = TRY(discovered(options, flags, scope));

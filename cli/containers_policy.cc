@@ -100,11 +100,9 @@ Result<void> Translation::readKeys(const Json& value, const std::string& member,
                                    Requirement& into) {
   const bool inside = member.find("Data") != std::string::npos;
   for (const std::string& text : TRY(textsOf(value, where + "." + member))) {
-    const auto content = inside ? [&]() -> Result<std::string> {
-      if (auto bytes = decoded(text)) return *std::move(bytes);
-      return wrong(where + "." + member + " is no base64");
-    }()
-        : sources_.readKey(text);
+    const auto bytes = inside ? decoded(text) : std::nullopt;
+    if (inside && !bytes) return wrong(where + "." + member + " is no base64");
+    const auto content = inside ? Result<std::string>(*bytes) : sources_.readKey(text);
     const auto fingerprint =
         content ? sources_.fingerprintOf(*content) : std::unexpected(content.error());
     if (!fingerprint) {

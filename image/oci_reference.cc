@@ -249,7 +249,9 @@ Result<ImageName> imageNameOfPrefix(std::string_view text) {
   const std::string host = authority.substr(0, authority.find(':'));
   std::string port = authority.substr(std::min(authority.size(), host.size() + 1));
   const auto plain = ImageName::parse(text);
-  if (plain && !isDockerHub(host)) return plain;
+  // A run of separators can only be a repository's: appc has none.
+  const bool hasRun = text.find("__") != text.npos || text.find("--") != text.npos;
+  if (plain && !isDockerHub(host) && !hasRun) return plain;
   const std::string_view path = text.substr(std::min(text.size(), slash + 1));
   const bool noPort = authority.find(':') == std::string::npos;
   const bool isPrefix = isDomain(host) && (noPort || isPort(port)) &&
