@@ -129,8 +129,8 @@ TEST(Channel, I05_TooManyDescriptorsAreRefusedAndClosedTenThousandTimes) {
   Pair pair = makePair();
   const std::size_t before = openDescriptors();
   for (int i = 0; i < 10'000; ++i) {
-    // 33: one too many but all received; 253: the kernel cuts the control message (MSG_CTRUNC).
-    ASSERT_TRUE(sendRaw(pair.theirs.fd(), "m", i % 2 == 0 ? 33 : 253));
+    // One too many but all received; 253: the kernel cuts the control message (MSG_CTRUNC).
+    ASSERT_TRUE(sendRaw(pair.theirs.fd(), "m", i % 2 == 0 ? limits::kMessageDescriptors + 1 : 253));
     ASSERT_EQ(codeOf(pair.ours.receive(1000)), "E_FRAME");
   }
   EXPECT_EQ(openDescriptors(), before);
@@ -180,9 +180,7 @@ TEST(Channel, WhatThePeerSaidIsHeardThoughItLeftAMessageUnread) {
   Pair pair = makePair();
   ASSERT_TRUE(pair.ours.send("unread"));
   ASSERT_TRUE(pair.theirs.send("answer"));
-  {
-    const Channel gone = std::move(pair.theirs);
-  }
+  { const Channel gone = std::move(pair.theirs); }
   const auto answer = pair.ours.receive(1000);
   ASSERT_TRUE(answer) << answer.error().text();
   ASSERT_TRUE(*answer);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -231,7 +232,12 @@ Result<std::string> TarGate::readBody(FdRef tar, std::uint64_t size) {
 }
 
 Result<std::span<const std::uint8_t>> TarGate::passBody(FdRef tar) {
-  if (!TRY(fill(tar))) return truncated();
+  if (!TRY(fill(tar))) {
+    // umoci leaves out the padding of the last file, too: all of its content is there.
+    if (what_ == TarOf::Aci || bodyLeft_ > padding_) return truncated();
+    static constexpr std::array<std::uint8_t, kRecord> kZeros{};
+    return std::span(kZeros).first(std::exchange(bodyLeft_, 0));
+  }
   const std::size_t count = std::min<std::uint64_t>(bodyLeft_, end_ - begin_);
   const auto bytes = std::span(buffer_).subspan(begin_, count);
   begin_ += count;
@@ -422,6 +428,7 @@ Result<void> TarGate::takeEntryHeader(const TarHeader& header) {
   output_.append(reinterpret_cast<const char*>(&header), sizeof header);
   entries_.push_back({.position = outputBytes_, .size = *size, .type = type});
   bodyLeft_ = padded(*size);
+  padding_ = bodyLeft_ - *size;
   pax_.clear();
   paxKeys_.clear();
   paxSize_.reset();

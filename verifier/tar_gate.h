@@ -74,6 +74,7 @@ class TarGate {
   std::string output_;             // headers for libarchive, of one entry
   std::uint64_t outputBytes_ = 0;  // everything that next() has returned
   std::uint64_t bodyLeft_ = 0;     // of the current entry, with padding
+  std::uint64_t padding_ = 0;      // of it
   std::deque<GatedEntry> entries_;
   // Extensions that wait for their entry.
   std::string pax_;
