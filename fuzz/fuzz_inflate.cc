@@ -19,7 +19,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Fd in = Fd::own(::memfd_create("fuzz", MFD_CLOEXEC));
   const Fd out = Fd::own(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   if (!sys::writeAll(in, std::span(data, size))) std::abort();
-  const auto inflated = verifier::inflate(in, out, kMost);
-  if (inflated && (inflated->bytesOut > kMost || inflated->bytesIn != size)) std::abort();
+  for (const bool layer : {false, true}) {
+    const auto inflated = verifier::inflate(in, out, {.most = kMost, .layer = layer});
+    if (inflated && (inflated->bytesOut > kMost || inflated->bytesIn != size)) std::abort();
+  }
   return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the seeds of unpack_tar, erofs_check, render and tree_stream: make_tree_seeds
+// Writes the seeds of unpack_tar, erofs_check, layer, render and tree_stream: make_tree_seeds
 // CORPUS_FOLDER
 #include <filesystem>
 #include <fstream>
@@ -43,6 +43,20 @@ int main(int count, char** arguments) {
     save("unpack_tar", name, tar.whole());
     save("erofs_check", name, contentOf(unpack(tar.whole()).image));
   }
+  const std::pair<const char*, TarBuilder> layers[] = {
+      {"whiteouts", TarBuilder().directory("d/").file("d/.wh.f", "").file("g", "new")},
+      {"opaque", TarBuilder().directory("d/").file("d/.wh..wh..opq", "").file("d/n", "x")},
+      {"replaced", TarBuilder().file("a", "1").file("a", "2").directory("b/").file("b", "3")},
+      {"below", TarBuilder().hardLink("one", "g").file("d/implicit", "x")},
+      {"through", TarBuilder().directory("u/").symlink("l", "u").file("l/x", "1")},
+      {"devices", TarBuilder().add({.name = "null", .type = '3'}).add({.name = "p", .type = '6'})},
+      {"attributes", TarBuilder()
+                         .pax(paxRecord("SCHILY.xattr.security.capability", "c") +
+                              paxRecord("SCHILY.xattr.user.k", "v"))
+                         .file("x", "x")},
+  };
+  for (const auto& [name, tar] : layers) save("layer", name, tar.whole());
+  save("layer", "unpadded", TarBuilder().file("a", "1").withoutEnd().substr(0, 513));
   std::string directory = TarBuilder::image().file("rootfs/f", "x").withoutEnd();
   directory += many.withoutEnd().substr(TarBuilder::image().withoutEnd().size());
   save("erofs_check", "two-blocks", contentOf(unpack(directory + std::string(1024, '\0')).image));
