@@ -298,7 +298,6 @@ TEST(Layer, AnArchiveMayEndWithoutItsEndMark) {
   EXPECT_EQ(stack.addRaw(padded.substr(0, padded.size() - 508)), "accepted");
   EXPECT_EQ(stack.at("b"), "1234");
   EXPECT_EQ(stack.addRaw(padded.substr(0, padded.size() - 509)), "E_TRUNCATED");
-  EXPECT_EQ(stack.addRaw(padded.substr(0, 600)), "E_TRUNCATED");
   EXPECT_EQ(stack.addRaw(""), "accepted");
   EXPECT_EQ(stack.addRaw(std::string(1024, '\0')), "accepted");
   EXPECT_EQ(stack.at("a"), "1");

@@ -181,9 +181,10 @@ TEST_F(Crash, L03_ThePairOfAPodThatIsGoneIsGivenBack) {
 TEST_F(Crash, EveryFaultPointIsUsedHere) {
   const auto all = pointsThatBegin("");
   std::size_t used = 0;
-  // The last four by tests of their own: AddedApps, Dependencies, ImageRemovalTest and MigrateTest.
+  // The last five by tests of their own: AddedApps, Dependencies, ImageRemovalTest, MigrateTest and
+  // OciImport.
   for (const char* prefix : {"import-", "remove-", "run-", "gc-", "prepare-", "app-", "render-",
-                             "image-gc-", "migrate-"})
+                             "image-gc-", "migrate-", "oci-"})
     used += pointsThatBegin(prefix).size();
   EXPECT_EQ(all.size(), used);
 }
