@@ -104,7 +104,7 @@ Result<MeasuredStart> measureStart(Server& server, const StartFacts& start) {
                     .selinux = store::typeOf(spec.selinuxProcess)};
   for (std::size_t i = 0; i < spec.apps.size(); ++i)
     pod.apps.emplace_back(spec.apps[i].name.text(), start.images[i].image);
-  result.layers.push_back(store::contentLayer(opened.facts));
+  if (!opened.facts.empty()) result.layers.push_back(store::contentLayer(opened.facts));
   TRY(store::requireLayers(server.policy.required, result.layers));
   const MeasureResult measured = TRY(measure(server, std::move(opened.facts), std::move(pod)));
   result.layers.push_back(measured.layer);

@@ -58,7 +58,9 @@ int main() {
   const bool done = last.has_value();
   const Result<void> sent =
       events.send(done ? std::move(*last) : ipc::FetchEvent(ipc::Failure{last.error()}));
-  if (!sent) log(LogLevel::Error, "fetch", done ? sent.error().text() : last.error().text());
+  const bool left = !done && last.error().code() == "E_GONE";  // which is no news to who has left
+  if (!sent && !left)
+    log(LogLevel::Error, "fetch", done ? sent.error().text() : last.error().text());
   return done && sent ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

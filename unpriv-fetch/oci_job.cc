@@ -218,7 +218,8 @@ Result<std::vector<LayerFile>> receiveWishes(const image::OciManifest& manifest,
   std::set<std::uint32_t> seen;
   for (bool last = false; !last;) {
     auto message = TRY(channel.receive(kWishTimeout));
-    if (!message) return badWish("nobody says which layers are wanted");
+    // The documents were all that it wanted, or the image may not be kept.
+    if (!message) return refuse(ErrorKind::Failed, "E_GONE", "nobody wants the layers");
     const ipc::FetchLayers wishes = TRY(ipc::decodeFetchLayers(message->bytes));
     TRY(message->fds.expect(wishes.layers.size()));
     for (std::size_t i = 0; i < wishes.layers.size(); ++i) {

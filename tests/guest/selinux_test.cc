@@ -131,6 +131,61 @@ TEST_F(Selinux, AnotherDayOfTheEngineMeetsNoDenialEither) {
   EXPECT_EQ(newDenials(), std::vector<std::string>());
 }
 
+// An archive of a layout with two layers, the second of which takes something of the first away.
+std::string makeOciArchive(const std::string& path) {
+  must(
+      "rm -rf /tmp/oci; mkdir -p /tmp/oci/blobs/sha256 /tmp/one/bin /tmp/two; cd /tmp\n"
+      "cp /bin/busybox one/bin; for a in sh cat ls sleep; do ln -sf busybox one/bin/$a; done\n"
+      "echo 1 > one/first; echo 1 > one/gone; echo 2 > two/second; : > two/.wh.gone\n"
+      "blob() { d=$(sha256sum < $1 | cut -d' ' -f1); cp $1 oci/blobs/sha256/$d; "
+      "printf '{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":%s}' $2 $d "
+      "$(stat -c %s $1); }\n"
+      "for l in one two; do tar --owner=0 --group=0 -C $l -czf $l.tar.gz .; done\n"
+      "type=application/vnd.oci.image\n"
+      "layers=$(blob one.tar.gz $type.layer.v1.tar+gzip),$(blob two.tar.gz "
+      "$type.layer.v1.tar+gzip)\n"
+      "printf '{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"/bin/ls\",\"/\"]"
+      "},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%064d\",\"sha256:%064d\"]}}' 1 2 > "
+      "c\n"
+      "printf '{\"schemaVersion\":2,\"mediaType\":\"%s\",\"config\":%s,\"layers\":[%s]}' "
+      "$type.manifest.v1+json \"$(blob c $type.config.v1+json)\" \"$layers\" > m\n"
+      "printf '{\"schemaVersion\":2,\"manifests\":[%s]}' \"$(blob m $type.manifest.v1+json)\" > "
+      "oci/index.json\n"
+      "printf '{\"imageLayoutVersion\":\"1.0.0\"}' > oci/oci-layout\n"
+      "tar -C oci -cf " +
+      path + " . && chmod a+r " + path);
+  return "oci-archive:" + path;
+}
+
+TEST_F(Selinux, ADayWithLayersAndWithAppsThatComeAndGoMeetsNoDenial) {
+  const std::string image = makeOciArchive("/tmp/layers.tar");
+  const std::string airlock = "airlock --insecure-options=image ";
+  const std::string id = done(Who::Root, airlock + "fetch " + image).substr(0, 39);
+  EXPECT_EQ(done(Who::Root, airlock + "run " + id + " --exec=/bin/cat -- /first /second"),
+            "1\n2\n");
+  EXPECT_EQ(as(Who::Root, airlock + "run " + id + " --exec=/bin/cat -- /gone").code, 1);
+  done(Who::Root, "airlock image verify " + id + "; airlock image export " + id +
+                      " /root/out.tar; airlock image render " + id +
+                      " /root/rendered; rm -r "
+                      "/root/out.tar /root/rendered");
+  done(Who::Alice, "airlock --dir=/home/alice/layers --insecure-options=image fetch " + image);
+  for (const Who who : {Who::Root, Who::Alice}) {
+    const std::string box = done(who, "airlock app sandbox --detach --pod-name=box").substr(0, 36);
+    EXPECT_EQ(done(who, "airlock app add box " + std::string(kGuestImage) +
+                            " --name=one --exec=/bin/sleep -- 600"),
+              "one\n");
+    done(who,
+         "airlock app start box --app=one; airlock app list box; airlock app status box "
+         "--app=one");
+    EXPECT_EQ(done(who, "airlock app exec --app=one box /bin/sh -c 'cat /proc/self/attr/current'"),
+              labelOf(box) + std::string(1, '\0'));
+    done(who, "airlock app stop box --app=one; airlock logs box; airlock app rm box --app=one");
+    done(who, "airlock stop box; airlock status --wait " + box + "; airlock rm " + box);
+  }
+  done(Who::Root, "airlock gc --grace-period=0s; airlock image rm " + id);
+  EXPECT_EQ(newDenials(), std::vector<std::string>());
+}
+
 TEST_F(Selinux, L01_EachPodHasTwoCategoriesThatNoOtherHas) {
   const std::string one = labelOf(sleeper());
   const std::string two = labelOf(sleeper());
