@@ -81,7 +81,8 @@ Result<PodTree> PodTree::make(const std::string& label) {
 }
 
 Result<void> PodTree::shareWithSandbox() {
-  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  // Where they are: a copy that is attached nowhere cannot be cloned on kernels before 6.15.
+  const unsigned flags = OPEN_TREE_CLOEXEC;
   shm_ = TRY(inContext(sys::openTree(currentDirectory(), "/dev/shm", flags), "the pod's memory"));
   mqueue_ = TRY(inContext(sys::openTree(currentDirectory(), "/dev/mqueue", flags), "its queues"));
   return {};
