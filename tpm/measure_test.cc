@@ -74,6 +74,22 @@ TEST(Measure, RecordsEngineFactsOnceThenImageThenPod) {
   EXPECT_FALSE(directory.has("wal"));
 }
 
+TEST(Measure, ImagesOfLayersAndWithDependenciesAreInTheLogAndItIsReadAgain) {
+  const Swtpm tpm;
+  const TemporaryDirectory directory;
+  ipc::MeasureJob job = podJob();
+  job.images[0].image = OciDigest();
+  job.images[0].layers = {OciDigest(), OciDigest()};
+  ASSERT_TRUE(runMeasure(job, directory.fd(), &tpm));
+  job.images[0].layers.clear();
+  job.images[0].image = AciId();
+  job.images[0].dependencies = {"example.com/base sha512-aa"};
+  const auto second = runMeasure(job, directory.fd(), &tpm);
+  ASSERT_TRUE(second) << second.error().text();
+  const Replay replay = expectAgreement(directory, tpm);
+  EXPECT_TRUE(matches(replay, second->banks));
+}
+
 TEST(Measure, RegisterIsWhatTpm2PcrreadPrints) {
   const Swtpm tpm;
   const TemporaryDirectory directory;

@@ -42,10 +42,17 @@ constexpr Field kEngine[]{{"anchor", Kind::string},
                           {"version", Kind::string}};
 constexpr Field kPolicy[]{{"policy", Kind::string}, {"summary", Kind::string}};
 constexpr Field kTrust[]{{"keys", Kind::array}, {"trust", Kind::string}};
-constexpr Field kImage[]{
-    {"content", Kind::string}, {"image", Kind::string},  {"insecure", Kind::boolean},
-    {"labels", Kind::array},   {"name", Kind::string},   {"origin", Kind::string},
-    {"rule", Kind::string},    {"signers", Kind::array}, {"tree", Kind::string}};
+constexpr Field kImage[]{{"dependencies", Kind::array, true},
+                         {"content", Kind::string},
+                         {"image", Kind::string},
+                         {"insecure", Kind::boolean},
+                         {"labels", Kind::array},
+                         {"layers", Kind::array, true},
+                         {"name", Kind::string},
+                         {"origin", Kind::string},
+                         {"rule", Kind::string},
+                         {"signers", Kind::array},
+                         {"tree", Kind::string}};
 constexpr Field kPod[]{{"apps", Kind::array},
                        {"caller_uid", Kind::number_unsigned},
                        {"first_uid", Kind::number_unsigned},
