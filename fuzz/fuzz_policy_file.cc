@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <string_view>
 
-#include "priv-helper/policy.h"
+#include "policy/policy.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  airlock::helper::Policy policy;
+  airlock::policy::Policy policy;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  static_cast<void>(airlock::helper::parsePolicy(text, "fuzz.policy", policy));
+  static_cast<void>(airlock::policy::parsePolicy(text, "fuzz.policy", policy));
   return 0;
 }

@@ -65,7 +65,7 @@ Result<Authorised<ImportQuestion>> Authoriser::import(ImportQuestion question) c
   if (question.skipSignature && !rule->grants.skipSignature) {
     return denied(Verb::Fetch, "importing without a signature (--insecure-options=image)", rule);
   }
-  const Grants& grants = rule->grants;
+  const policy::Grants& grants = rule->grants;
   if (const auto* found = question.found) {
     const bool pinned = grants.unsignedImages && grants.signatures.pins(*found);
     TRY(store::checkDemand(grants.signatures, keys_, *found, question.skipSignature || pinned));
@@ -103,7 +103,7 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
     const ipc::AppSpec& app = question.pod.apps[i];
     const ipc::CatalogRecord& image = question.images[i];
     const Rule* rule = TRY(ruleFor(Verb::Run, image.name.text()));
-    const Grants& grants = rule->grants;
+    const policy::Grants& grants = rule->grants;
     if (question.pod.network == ipc::Network::Host && !grants.hostNetwork) {
       return denied(Verb::Run, "the host's network (--net=host)", rule);
     }
@@ -113,17 +113,17 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
     const bool hostVolume =
         !owners.empty() ||
         std::ranges::count(question.pod.volumes, ipc::VolumeKind::Host, &ipc::VolumeSpec::kind) > 0;
-    if (grants.volumes == Extent::None && hostVolume)
+    if (grants.volumes == policy::Extent::None && hostVolume)
       return denied(Verb::Run, "a host volume", rule);
-    if (grants.volumes == Extent::Own &&
+    if (grants.volumes == policy::Extent::Own &&
         std::ranges::any_of(owners, [&](uid_t owner) { return owner != uid_; })) {
       return denied(Verb::Run, "a host volume that belongs to somebody else", rule);
     }
-    if (grants.capabilities == Capabilities::Default &&
+    if (grants.capabilities == policy::Capabilities::Default &&
         (app.capabilities & ~kDefaultCapabilities) != 0) {
       return denied(Verb::Run, "a capability beyond the default set", rule);
     }
-    if (!app.noNewPrivileges && grants.capabilities != Capabilities::All) {
+    if (!app.noNewPrivileges && grants.capabilities != policy::Capabilities::All) {
       return denied(Verb::Run, "an app without no_new_privs", rule);
     }
     if (app.oomScoreAdjust && *app.oomScoreAdjust < 0 && uid_ != 0) {
@@ -137,7 +137,7 @@ Result<Authorised<RunQuestion>> Authoriser::run(RunQuestion question) const {
 
 Result<Authorised<OwnedQuestion>> Authoriser::owned(OwnedQuestion question) const {
   const Rule* rule = TRY(ruleFor(question.verb, std::nullopt));
-  if (question.owner != uid_ && rule->grants.pods != Extent::Any) {
+  if (question.owner != uid_ && rule->grants.pods != policy::Extent::Any) {
     return denied(question.verb, "something of " + userName(question.owner), rule);
   }
   return Authorised<OwnedQuestion>(question, rule->quote());

@@ -11,10 +11,14 @@
 #include "ipc/helper_messages.h"
 #include "ipc/peer.h"
 #include "ipc/records.h"
-#include "priv-helper/policy.h"
+#include "policy/policy.h"
 #include "store/keystore.h"
 
 namespace airlock::helper {
+
+using policy::Policy;
+using policy::Rule;
+using policy::Verb;
 
 class Authoriser;
 

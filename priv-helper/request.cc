@@ -61,7 +61,7 @@ Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
   const Fd hostMounts = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));
   TRY(enterPrivateMountNamespace());
 
-  Policy policy = TRY(loadPolicy(configuration.configRoots()));
+  Policy policy = TRY(policy::loadPolicy(configuration.configRoots()));
   store::KeyStore keys = TRY(store::KeyStore::open(configuration.configRoots()));
   store::Store store = TRY(store::Store::openForWriting(configuration.dataDirectory));
   store::PodDirectory pods = TRY(store::PodDirectory::openForWriting(store.top()));

@@ -12,7 +12,7 @@
 #include "ipc/helper_messages.h"
 #include "ipc/peer.h"
 #include "priv-helper/authorise.h"
-#include "priv-helper/policy.h"
+#include "policy/policy.h"
 #include "store/keystore.h"
 #include "store/pod_dir.h"
 #include "store/store.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "priv-helper/policy.h"
+#include "policy/policy.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 #include "base/names.h"
 #include "base/syscall.h"
 
-namespace airlock::helper {
+namespace airlock::policy {
 
 namespace {
 
@@ -272,4 +272,4 @@ Result<Policy> loadPolicy(const std::vector<std::string>& configRoots) {
   return policy;
 }
 
-}  // namespace airlock::helper
+}  // namespace airlock::policy

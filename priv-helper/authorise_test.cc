@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "priv-helper/policy.h"
+#include "priv-helper/authorise.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -8,10 +8,16 @@
 #include <filesystem>
 #include <fstream>
 
-#include "priv-helper/authorise.h"
+#include "policy/policy.h"
 
 namespace airlock::helper {
 namespace {
+
+using policy::Capabilities;
+using policy::Extent;
+using policy::Grants;
+using policy::loadPolicy;
+using policy::parsePolicy;
 
 namespace fs = std::filesystem;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The administrator's policy: who may do what, and which layers are required.  Helper only.
+// The administrator's policy: who may do what, and which layers are required.  For the helper.
 // Line-based on purpose: root reads it without a parser library (airlock-policy(5)).
 #pragma once
 
@@ -16,7 +16,7 @@
 #include "store/pod_label.h"
 #include "store/signature_demand.h"
 
-namespace airlock::helper {
+namespace airlock::policy {
 
 enum class Verb { Fetch, Run, Enter, Stop, Remove, CollectGarbage, RemoveImage, Report };
 const char* toString(Verb verb);
@@ -71,4 +71,4 @@ Result<Policy> loadPolicy(const std::vector<std::string>& configRoots);
 // One file's lines, for loadPolicy and the fuzzer.
 Result<void> parsePolicy(std::string_view content, const std::string& path, Policy& into);
 
-}  // namespace airlock::helper
+}  // namespace airlock::policy
