@@ -171,3 +171,14 @@ def kept_by(pid):
                        "private_kib": int(fields["Private_Dirty"].split()[0]) + int(fields["Private_Clean"].split()[0]),
                        "rss_kib": int(fields["Rss"].split()[0])})
     return result
+
+
+def peak_together(argv, environment, log):
+    """The largest sum of the proportional sizes of a command's processes that looks of every few milliseconds saw."""
+    pid = launch(list(map(str, argv)), environment, log)
+    most = 0
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        most = max(most, sum(member["pss_kib"] for member in kept_by(pid)))
+        time.sleep(0.005)
+    os.waitpid(pid, 0)
+    return most

@@ -29,6 +29,7 @@ struct Options {
   std::string systemConfig = store::kSystemVendorConfig;
   std::string userConfig;
   Insecure insecure;
+  std::string authFile;  // credentials for registries, and no others; empty: where other tools look
   bool debug = false;
   bool trustKeysFromHttps = false;
   bool json = false;

@@ -13,6 +13,7 @@ namespace airlock::cli {
 namespace {
 
 constexpr std::string_view kGlobalOptions =
+    "--authfile=\"\"\tcredentials for registries, and no others: a file as podman login writes it\n"
     "--debug\tlonger error texts\n"
     "--dir=\"/var/lib/airlock\"\tdata directory\n"
     "--help\tshow help\n"

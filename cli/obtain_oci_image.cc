@@ -79,9 +79,12 @@ Result<ipc::CatalogRecord> importFrom(OciDownload& download, OciDocuments docume
                                        .config = std::move(documents.config),
                                        .signatures = TRY(signaturesOf(documents.attachments)),
                                        .index = std::move(documents.index)}));
-  const std::vector<std::size_t> wanted(importing.wanted().begin(), importing.wanted().end());
+  std::vector<std::size_t> wanted(importing.wanted().begin(), importing.wanted().end());
   if (std::ranges::any_of(wanted, [&](std::size_t i) { return i >= documents.layers.size(); }))
     return refuse(ErrorKind::Failed, "E_HELPER", "a layer is wanted that the image does not have");
+  // The largest first: the last one to come has nothing beside it to be converted with.
+  std::ranges::stable_sort(wanted, std::ranges::greater(),
+                           [&](std::size_t i) { return documents.layers[i].size; });
   TRY(download.layers(wanted, [&](std::size_t number, Fd file) {
     return importing.give(static_cast<std::uint32_t>(number), std::move(file));
   }));

@@ -54,6 +54,7 @@ std::vector<Flag> globalFlags(CommandLine& line) {
            options.insecure = TRY(parseInsecure("all-fetch"));
          return {};
        }},
+      textFlag("authfile", options.authFile),
       boolFlag("debug", options.debug),
       boolFlag("trust-keys-from-https", options.trustKeysFromHttps),
       boolFlag("json", options.json),

@@ -15,6 +15,7 @@
 #include "cli/seccomp_groups.h"
 #include "cli/stream_modes.h"
 #include "image/capabilities.h"
+#include "image/oci_config.h"
 #include "image/types.h"
 
 namespace airlock::cli {
@@ -164,6 +165,11 @@ class Builder {
     started.output = modes.output;
     started.errors = modes.errors;
     describe(app, started);
+    const auto stop = app.userAnnotations.find(std::string(image::kStopSignalAnnotation));
+    if (stop != app.userAnnotations.end()) {
+      started.stopSignal = TRY(inContext(image::signalNumber(stop->second),
+                                         "the stop signal of app " + started.name.text()));
+    }
     started.readOnlyRoot = runtime.readOnlyRootFs;
     spec().apps.push_back(std::move(started));
     return {};

@@ -69,6 +69,11 @@ Result<std::optional<ipc::Credential>> credentialFor(const Options& options,
   if (options.insecure.tls) return std::nullopt;
   const std::string host = repository.authority();
   std::optional<ipc::Credential> credential;
+  if (!options.authFile.empty()) {
+    credential = TRY(registryCredential(repository, options.authFile));
+    if (credential) credential->host = host;
+    return credential;
+  }
   const auto docker = configuration.docker.find(host);
   const auto domain = configuration.auth.find(host);
   if (docker != configuration.docker.end()) {

@@ -77,6 +77,8 @@ TEST_F(RegistryAccessTest, TheLongestNamespaceCounts) {
 }
 
 TEST_F(RegistryAccessTest, FilesAreAskedInTheOrderOfOtherTools) {
+  write(".dockercfg", R"({"a.b":{"auth":"dXNlcjpvbGQ=","email":"a@b"}})");
+  EXPECT_EQ(secretFor("a.b/c"), "user:old");
   write(".docker/config.json", R"({"auths":{"a.b":{"auth":"dXNlcjpkb2NrZXI="}}})");
   EXPECT_EQ(secretFor("a.b/c"), "user:docker");
   write(".config/containers/auth.json", R"({"auths":{"a.b":{"auth":"dXNlcjpjb25maWc="}}})");
@@ -87,6 +89,12 @@ TEST_F(RegistryAccessTest, FilesAreAskedInTheOrderOfOtherTools) {
   write("named.json", R"({"auths":{}})");
   ::setenv("REGISTRY_AUTH_FILE", (home_ + "/named.json").c_str(), 1);
   EXPECT_EQ(secretFor("a.b/c"), "none");
+  // One that is named with --authfile is the only one, and must be there.
+  const std::string config = home_ + "/.docker/config.json";
+  EXPECT_EQ(registryCredential(repository("a.b/c"), config).value()->secret, "docker");
+  EXPECT_EQ(registryCredential(repository("c.d/e"), config).value(), std::nullopt);
+  const auto missing = registryCredential(repository("a.b/c"), home_ + "/missing.json");
+  EXPECT_EQ(missing.error().code(), "E_CONFIG");
 }
 
 TEST_F(RegistryAccessTest, HelpersAreAskedAsTheUser) {

@@ -25,6 +25,7 @@ using Kind = ipc::Credential::Kind;
 
 // How a helper says that the password is an identity token (docker-credential-helpers).
 constexpr std::string_view kTokenUser = "<token>";
+constexpr char kOldDockerFile[] = "/.dockercfg";
 constexpr int kHelperMilliseconds = 120'000;  // it may ask its user for a passphrase
 
 std::unexpected<Error> wrong(const std::string& path, std::string why) {
@@ -127,7 +128,8 @@ std::vector<std::string> authFiles() {
   std::string docker = variable("DOCKER_CONFIG");
   if (docker.empty()) docker = below(home, "/.docker");
   return {below(variable("XDG_RUNTIME_DIR"), "/containers/auth.json"),
-          below(config, "/containers/auth.json"), below(docker, "/config.json")};
+          below(config, "/containers/auth.json"), below(docker, "/config.json"),
+          below(home, kOldDockerFile)};
 }
 
 Result<std::optional<RegistryAuthFile>> readAuthFile(const std::string& path) {
@@ -263,13 +265,15 @@ Result<RegistryAuthFile> parseRegistryAuthFile(std::string_view text, const std:
   if (!document) return wrong(path, document.error().text());
   const ObjectReader reader = TRY(ObjectReader::of(*document, printable(path)));
   RegistryAuthFile file;
-  if (const Json* auths = reader.find("auths")) {
+  const bool old = path.ends_with(kOldDockerFile);
+  if (const Json* auths = old ? &*document : reader.find("auths")) {
     TRY(ObjectReader::of(*auths, reader.at("auths")));
     for (const auto& [key, value] : auths->items()) {
       auto credential = TRY(readAuth(value, "auths." + printable(key), path));
       if (credential) file.auths.emplace(canonicalKey(key), *std::move(credential));
     }
   }
+  if (old) return file;
   for (auto& [key, name] : TRY(reader.textMap("credHelpers"))) {
     if (!isHelperName(name)) return wrong(path, "credHelpers names no program");
     file.helpers.emplace(canonicalKey(key), name);
@@ -316,6 +320,15 @@ Result<std::optional<ipc::Credential>> registryCredential(const image::Repositor
     if (credential) return credential;
   }
   return std::nullopt;
+}
+
+Result<std::optional<ipc::Credential>> registryCredential(const image::Repository& repository,
+                                                          const std::string& authFile) {
+  const auto file = TRY(readAuthFile(authFile));
+  if (!file)
+    return refuse(ErrorKind::Missing, "E_CONFIG", "there is no " + printable(authFile),
+                  "Name a file in --authfile= as podman login or docker login write it");
+  return credentialIn(*file, repository);
 }
 
 }  // namespace airlock::cli

@@ -16,7 +16,8 @@
 
 namespace airlock::cli {
 
-// One such file.  Keys are "host[:port][/path]", canonical.
+// One such file, or a .dockercfg, which has nothing but the entries of "auths".  Keys are
+// "host[:port][/path]", canonical.
 struct RegistryAuthFile {
   std::map<std::string, ipc::Credential> auths;  // Basic or Identity; host is not set
   std::map<std::string, std::string> helpers;    // by host: NAME of docker-credential-NAME
@@ -35,8 +36,11 @@ Result<std::optional<ipc::Credential>> parseHelperAnswer(std::string_view text, 
 
 // The first that has one: $REGISTRY_AUTH_FILE (alone, when it is set),
 // $XDG_RUNTIME_DIR/containers/auth.json, $XDG_CONFIG_HOME/containers/auth.json,
-// $DOCKER_CONFIG/config.json (~/.docker/config.json).  In a file a helper for the host comes before
-// what the file itself says, as docker does.
+// $DOCKER_CONFIG/config.json (~/.docker/config.json), ~/.dockercfg.  In a file a helper for the
+// host comes before what the file itself says, as docker does.
 Result<std::optional<ipc::Credential>> registryCredential(const image::Repository& repository);
+// Of this file alone, which must be there.
+Result<std::optional<ipc::Credential>> registryCredential(const image::Repository& repository,
+                                                          const std::string& authFile);
 
 }  // namespace airlock::cli

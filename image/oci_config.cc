@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -193,6 +195,30 @@ Result<ImageManifest> appcManifestOf(const ImageName& name, const std::vector<La
   annotate(result, "appc.io/docker/cmd", jsonOf(TRY(settings.textList("Cmd", limits::kArguments))));
   TRY(checkApp(*result.app));
   return result;
+}
+
+Result<std::uint8_t> signalNumber(std::string_view text) {
+  const auto parsed = [](std::string_view digits) {
+    int value = -1;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && end == digits.data() + digits.size() ? value : -1;
+  };
+  std::string_view name = text;
+  if (name.starts_with("SIG")) name.remove_prefix(3);
+  int number = parsed(text);
+  if (name == "RTMIN") number = SIGRTMIN;
+  if (name == "RTMAX") number = SIGRTMAX;
+  const int offset = name.size() > 6 ? parsed(name.substr(6)) : -1;
+  if (name.starts_with("RTMIN+") && offset >= 0) number = SIGRTMIN + offset;
+  if (name.starts_with("RTMAX-") && offset >= 0) number = SIGRTMAX - offset;
+  for (int each = 1; each < SIGRTMIN; ++each) {
+    const char* known = ::sigabbrev_np(each);
+    if (known != nullptr && name == known) number = each;
+  }
+  const bool realtime = name.starts_with("RT");
+  if (number < (realtime ? SIGRTMIN : 1) || number > SIGRTMAX)
+    return refuse(ErrorKind::Invalid, "E_SIGNAL", printable(text) + " is no signal");
+  return static_cast<std::uint8_t>(number);
 }
 
 }  // namespace airlock::image

@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+
+#include "image/oci_config.h"
+
 namespace airlock::image {
 namespace {
 
@@ -144,6 +148,18 @@ TEST(OciManifest, PlatformsBecomeLabels) {
             (Labels{{"os", "linux"}, {"arch", "amd64"}, {"variant", "v3"}}));
   EXPECT_EQ(platformLabels({"linux", "riscv64", ""}).error().code(), "E_PLATFORM");
   EXPECT_EQ(platformLabels(hostPlatform()).value().size(), 2U);
+}
+
+TEST(OciConfig, SignalsAreNamedAsDockerNamesThem) {
+  EXPECT_EQ(signalNumber("SIGQUIT").value(), SIGQUIT);
+  EXPECT_EQ(signalNumber("QUIT").value(), SIGQUIT);
+  EXPECT_EQ(signalNumber("9").value(), SIGKILL);
+  EXPECT_EQ(signalNumber("SIGRTMIN+3").value(), SIGRTMIN + 3);
+  EXPECT_EQ(signalNumber("RTMAX-1").value(), SIGRTMAX - 1);
+  EXPECT_EQ(signalNumber("SIGRTMIN").value(), SIGRTMIN);
+  for (const char* text : {"", "SIG", "0", "65", "-3", "quit", "SIGQUIT ", "3x", "RTMIN+99",
+                           "RTMAX-99", "RTMIN-1", "SIGSIGQUIT"})
+    EXPECT_EQ(signalNumber(text).error().code(), "E_SIGNAL") << text;
 }
 
 }  // namespace

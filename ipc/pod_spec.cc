@@ -2,6 +2,7 @@
 #include "ipc/pod_spec.h"
 
 #include <algorithm>
+#include <csignal>
 #include <set>
 
 #include "ipc/shared_fields.h"
@@ -145,7 +146,9 @@ Result<AppSpec> readApp(wire::AppSpec::Reader from) {
       .output = TRY(fromWire(from.getOutput())),
       .errors = TRY(fromWire(from.getErrors())),
       .preStart = TRY(readHandler(from.getPreStart())),
-      .postStop = TRY(readHandler(from.getPostStop()))};
+      .postStop = TRY(readHandler(from.getPostStop())),
+      .stopSignal = from.getStopSignal()};
+  if (app.stopSignal > SIGRTMAX) return badValue("stop signal", "is no signal");
   if (!app.workingDirectory.empty() && !app.workingDirectory.starts_with('/')) {
     return badValue("working directory", "is not absolute");
   }
@@ -193,6 +196,7 @@ void writeApp(wire::AppSpec::Builder to, const AppSpec& app) {
   to.setErrors(toWire(app.errors));
   if (!app.preStart.empty()) writeExec(to.initPreStart(count(app.preStart)), app.preStart);
   if (!app.postStop.empty()) writeExec(to.initPostStop(count(app.postStop)), app.postStop);
+  to.setStopSignal(app.stopSignal);
 }
 
 Result<VolumeKind> fromWire(wire::VolumeKind kind) {

@@ -90,6 +90,7 @@ struct AppSpec {
   StreamMode errors = StreamMode::Inherit;
   std::vector<std::string> preStart;  // what runs before the app, as the app; empty: nothing
   std::vector<std::string> postStop;  // what runs after it
+  std::uint8_t stopSignal = 0;        // asks it to stop; 0: SIGTERM
   bool operator==(const AppSpec&) const = default;
 };
 

@@ -48,6 +48,30 @@ void writeStoredLayer(wire::StoredLayer::Builder to, const StoredLayer& layer) {
   if (layer.verity) to.setVerityDigest(raw(*layer.verity));
   to.setHangsOnPlace(layer.hangsOnPlace);
 }
+Result<TakenLayer> readTakenLayer(wire::TakenLayer::Reader from) {
+  return TakenLayer{.place = from.getPlace(), .layer = TRY(readStoredLayer(from.getLayer()))};
+}
+Result<LayersTaken> readLayersTaken(wire::LayersTaken::Reader from) {
+  switch (from.which()) {
+    case wire::LayersTaken::FAILURE:
+      return TRY(readFailure(from.getFailure()));
+    case wire::LayersTaken::TAKEN:
+      return TRY(readList(from.getTaken(), limits::kOciLayers, "layers", readTakenLayer));
+    case wire::LayersTaken::UNSET:
+      break;
+  }
+  return badValue("answer", "is none");
+}
+void writeLayersTaken(wire::LayersTaken::Builder to, const LayersTaken& taken) {
+  if (const auto* failure = std::get_if<Failure>(&taken))
+    return writeFailure(to.initFailure(), *failure);
+  const auto& layers = std::get<std::vector<TakenLayer>>(taken);
+  writeList(to.initTaken(count(layers)), layers,
+            [](wire::TakenLayer::Builder builder, const TakenLayer& one) {
+              builder.setPlace(one.place);
+              writeStoredLayer(builder.initLayer(), one.layer);
+            });
+}
 // Empty: none.
 Result<std::optional<OciDigest>> readOptionalDigest(capnp::Data::Reader bytes,
                                                     std::string_view field) {
@@ -183,6 +207,15 @@ Result<std::string> encode(const CatalogRecord& record) {
 }
 Result<CatalogRecord> decodeCatalogRecord(std::string_view bytes) {
   return codec::decode<wire::CatalogRecord>(bytes, limits::kMessageBytes, codec::readCatalog);
+}
+
+Result<std::string> encode(const LayersTaken& taken) {
+  return codec::encode<wire::LayersTaken>(
+      limits::kMessageBytes, [&](auto to) { codec::writeLayersTaken(to, taken); },
+      decodeLayersTaken);
+}
+Result<LayersTaken> decodeLayersTaken(std::string_view bytes) {
+  return codec::decode<wire::LayersTaken>(bytes, limits::kMessageBytes, codec::readLayersTaken);
 }
 
 Result<std::string> encode(const PodRecord& record) {

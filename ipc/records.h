@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/digest.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "ipc/failure.h"
 #include "ipc/helper_messages.h"
 
 namespace airlock::ipc {
@@ -35,6 +37,16 @@ struct StoredLayer {
   bool hangsOnPlace = false;  // its tree is of use above the same layers alone
   bool operator==(const StoredLayer&) const = default;
 };
+// A layer that a copy of the importing process has taken.
+struct TakenLayer {
+  std::uint32_t place = 0;  // in the manifest
+  StoredLayer layer;
+  bool operator==(const TakenLayer&) const = default;
+};
+using LayersTaken = std::variant<Failure, std::vector<TakenLayer>>;
+Result<std::string> encode(const LayersTaken& taken);
+Result<LayersTaken> decodeLayersTaken(std::string_view bytes);
+
 struct CatalogRecord {
   ImageId image;
   ImageName name;

@@ -470,6 +470,7 @@ PodSpec samplePodSpec() {
   side.errors = StreamMode::Log;
   side.preStart = {"/bin/prepare", "--all"};
   side.postStop = {"/bin/clean"};
+  side.stopSignal = 3;
   return PodSpec{.id = samplePodId(0),
                  .hostname = "pod-1.example",
                  .network = Network::Host,

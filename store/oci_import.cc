@@ -2,6 +2,7 @@
 #include "store/oci_import.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -186,13 +187,43 @@ Result<void> OciImport::take(std::uint32_t index, FdRef layer) {
   const auto expected = wanted();
   if (std::ranges::find(expected, index) == expected.end())
     return refuse(ErrorKind::Invalid, "E_REQUEST", "a layer that nobody has asked for");
-  Place& place = places_[index];
   TRY(checkSource(layer));
-  Fd file = TRY(unnamed(*store_, "blob"));
+  TRY(collect(usefulWorkers() - 1));
+  places_[index].file = TRY(unnamed(*store_, "blob"));
+  for (Place& place : places_)
+    if (place.first == index && !place.stored) place.tree = TRY(unnamed(*store_, "tree"));
+  working_.push_back(TRY(Worker::start([&]() -> Result<std::string> {
+    auto taken = copyAndConvert(index, layer);
+    if (!taken) return ipc::encode(ipc::LayersTaken(ipc::Failure{std::move(taken.error())}));
+    return ipc::encode(ipc::LayersTaken(*std::move(taken)));
+  })));
+  return {};
+}
+
+// Waits until no more than `most` layers are being taken.
+Result<void> OciImport::collect(std::size_t most) {
+  while (working_.size() > most) {
+    std::vector<pollfd> events;
+    for (const Worker& worker : working_) events.push_back({worker.answered().get(), POLLIN, 0});
+    if (::poll(events.data(), events.size(), deadline(kLayerMilliseconds)) < 0 && errno != EINTR)
+      return failErrno("poll");
+    const auto ready = std::ranges::find_if(events, [](const pollfd& e) { return e.revents != 0; });
+    const auto worker = working_.begin() + (ready == events.end() ? 0 : ready - events.begin());
+    auto answer = TRY(ipc::decodeLayersTaken(TRY(worker->finish(deadline(kLayerMilliseconds)))));
+    working_.erase(worker);
+    if (auto* failure = std::get_if<ipc::Failure>(&answer))
+      return std::unexpected(std::move(failure->error));
+    for (ipc::TakenLayer& taken : std::get<std::vector<ipc::TakenLayer>>(answer))
+      places_.at(taken.place).stored = std::move(taken.layer);
+  }
+  return {};
+}
+
+Result<void> OciImport::copyLayer(const Place& place, FdRef layer) {
   Sha256 hash;
   const auto bytes = pump(layer, place.blob.bytes, [&](std::span<const std::uint8_t> piece) {
     hash.update(piece);
-    return sys::writeAll(file, piece);
+    return sys::writeAll(place.file, piece);
   });
   if (!bytes && bytes.error().code() == "E_LIMIT")
     return wrongLayer(place.blob.digest, "it has more bytes than the manifest says");
@@ -202,69 +233,69 @@ Result<void> OciImport::take(std::uint32_t index, FdRef layer) {
     return wrongLayer(place.blob.digest, "its bytes have the digest " + digest.text());
   if (*bytes != place.blob.bytes)
     return wrongLayer(place.blob.digest, "the manifest gives it another size");
-  beginWriting(file);
-  place.file = std::move(file);
-  fault("oci-layer-copied");
-  for (std::size_t i = index; i < places_.size(); ++i) {
-    // What has to wait for those below is done at the end.
-    if (places_[i].first == index && !places_[i].stored) static_cast<void>(TRY(convert(i)));
-  }
+  beginWriting(place.file);
   return {};
+}
+
+Result<std::vector<ipc::TakenLayer>> OciImport::copyAndConvert(std::size_t first, FdRef layer) {
+  TRY(copyLayer(places_[first], layer));
+  fault("oci-layer-copied");
+  std::vector<ipc::TakenLayer> taken;
+  for (std::size_t i = first; i < places_.size(); ++i) {
+    if (places_[i].first != first || places_[i].stored) continue;
+    // What has to wait for those below is done at the end.
+    if (auto stored = TRY(convert(i)))
+      taken.push_back({static_cast<std::uint32_t>(i), *std::move(stored)});
+  }
+  return taken;
 }
 
 Result<Fd> OciImport::openTreeOf(const Place& place) const {
   return place.tree.valid() ? readOnly(place.tree) : store_->openTree(place.stored->tree);
 }
 
-Result<ipc::Layered> OciImport::unpack(std::size_t index, bool withLowers) {
-  Place& place = places_[index];
-  place.tree = TRY(unnamed(*store_, "tree"));
+Result<ipc::Layered> OciImport::unpack(std::size_t index, const std::vector<std::uint32_t>& skip,
+                                       bool withLowers) {
+  const Place& place = places_[index];
+  if (::ftruncate(place.tree.get(), 0) != 0 || ::lseek(place.tree.get(), 0, SEEK_SET) != 0)
+    return failErrno("empty a file");
   std::vector<Fd> lowers;
   for (std::size_t i = index; withLowers && i-- > 0;) lowers.push_back(TRY(openTreeOf(places_[i])));
-  const ipc::LayerJob job{.bottom = index == 0,
-                          .lowers = static_cast<std::uint32_t>(lowers.size()),
-                          .skip = place.skip};
+  const ipc::LayerJob job{
+      .bottom = index == 0, .lowers = static_cast<std::uint32_t>(lowers.size()), .skip = skip};
   const Fd file = TRY(readOnly(places_[place.first].file));
   return inContext(unpackLayerInto(*starter_, file, place.tree, job, lowers),
                    "layer " + place.blob.digest.text());
 }
 
-Result<bool> OciImport::convert(std::size_t index) {
-  Place& place = places_[index];
-  ipc::Layered layered = TRY(unpack(index, false));
-  bool withLowers = false;
-  // Once without what is replaced, once more with what is below: either may only show in the other.
+Result<std::optional<ipc::StoredLayer>> OciImport::convert(std::size_t index) {
+  const Place& place = places_[index];
+  const bool belowThere = std::ranges::all_of(
+      std::span(places_).first(index), [](const Place& one) { return one.stored.has_value(); });
+  std::vector<std::uint32_t> skip;  // entries that later ones replace
+  ipc::Layered layered = TRY(unpack(index, skip, belowThere));
+  // Once without what is replaced, once more for what only then shows.
   for (int tries = 0; !layered.superseded.empty() || layered.needsLowers; ++tries) {
+    if (layered.needsLowers && !belowThere) return std::optional<ipc::StoredLayer>();
     if (tries == 3) {
       return refuse(ErrorKind::Invalid, "E_DUPLICATE",
                     "layer " + place.blob.digest.text() + " replaces its own entries without end",
                     "Ask its publisher for an image that was made anew");
     }
-    place.skip.insert(place.skip.end(), layered.superseded.begin(), layered.superseded.end());
-    std::ranges::sort(place.skip);
-    if (layered.needsLowers) {
-      const auto below = std::span(places_).first(index);
-      const bool allThere =
-          std::ranges::all_of(below, [](const Place& one) { return one.stored.has_value(); });
-      if (!allThere) {
-        place.tree.reset();
-        return false;
-      }
-      withLowers = true;
-    }
-    layered = TRY(unpack(index, withLowers));
+    skip.insert(skip.end(), layered.superseded.begin(), layered.superseded.end());
+    std::ranges::sort(skip);
+    layered = TRY(unpack(index, skip, belowThere));
   }
   beginWriting(place.tree);
   const CheckedTree checked = TRY(checkTree(*starter_, place.tree, ipc::CheckJob{.layer = true}));
-  place.stored = ipc::StoredLayer{
+  fault("oci-layer-converted");
+  return ipc::StoredLayer{
       .blob = place.blob.digest,
       .blobBytes = place.blob.bytes,
       .tree = checked.tree,
       .treeBytes = static_cast<std::uint64_t>(TRY(sys::status(place.tree)).st_size),
       .verity = checked.verity,
       .hangsOnPlace = layered.hangsOnPlace};
-  fault("oci-layer-converted");
-  return true;
 }
 
 Result<void> OciImport::receiveLayers(ipc::Channel& channel) {
@@ -284,9 +315,12 @@ Result<void> OciImport::receiveLayers(ipc::Channel& channel) {
 Result<ipc::Imported> OciImport::finish() && {
   if (!wanted().empty())
     return refuse(ErrorKind::Invalid, "E_REQUEST", "a layer of the image has not come");
+  TRY(collect(0));
   for (std::size_t i = 0; i < places_.size(); ++i) {
     if (places_[i].stored) continue;
-    if (!TRY(convert(i))) return fail(ErrorKind::Failed, "a layer waits for one above it");
+    if (!places_[i].tree.valid()) places_[i].tree = TRY(unnamed(*store_, "tree"));
+    places_[i].stored = TRY(convert(i));
+    if (!places_[i].stored) return fail(ErrorKind::Failed, "a layer waits for one above it");
   }
   Store& store = *store_;
   Store::Staged staged = TRY(std::move(*this).stage());

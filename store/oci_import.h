@@ -25,6 +25,7 @@
 #include "store/keystore.h"
 #include "store/roles.h"
 #include "store/store.h"
+#include "store/worker.h"
 
 namespace airlock::store {
 
@@ -53,7 +54,8 @@ class OciImport {
 
   // The layers that are still to come, by their number in the manifest.
   std::vector<std::uint32_t> wanted() const;
-  // One of these, a regular file or a pipe.  E_DIGEST: it is another one.
+  // One of these, a regular file or a pipe.  It is taken while others still come: what is wrong
+  // with it, a later call may be the first to say.  E_DIGEST: it is another one.
   Result<void> take(std::uint32_t index, FdRef layer);
   // Asks the other end of the channel for all of these and takes them as they come: it may be
   // downloading them.  No lock is held in between, and nothing is kept before the last.
@@ -72,17 +74,21 @@ class OciImport {
     Fd file;                // as it came, of that one
     Fd tree;
     std::optional<ipc::StoredLayer>
-        stored;                       // what is known of it; its files are here, or in the store
-    std::vector<std::uint32_t> skip;  // entries that later ones of it replace
+        stored;  // what is known of it; its files are here, or in the store
   };
   Result<void> copyDocuments(const OciInput& input);
   Result<void> authenticate(const KeyStore& keys, const OciInput& input);
   Result<void> describe(const OciInput& input);
   Result<void> checkName() const;
   Result<void> findStored();
-  // False: the layers below are needed, and one of them is not there yet.
-  Result<bool> convert(std::size_t index);
-  Result<ipc::Layered> unpack(std::size_t index, bool withLowers);
+  // In a copy of this process: the bytes of a layer that came, and its tree wherever it is used.
+  Result<std::vector<ipc::TakenLayer>> copyAndConvert(std::size_t first, FdRef layer);
+  Result<void> copyLayer(const Place& place, FdRef layer);
+  // Nothing: the layers below are needed, and one of them is not there yet.
+  Result<std::optional<ipc::StoredLayer>> convert(std::size_t index);
+  Result<ipc::Layered> unpack(std::size_t index, const std::vector<std::uint32_t>& skip,
+                              bool withLowers);
+  Result<void> collect(std::size_t most);
   Result<Fd> openTreeOf(const Place& place) const;
   Result<Store::Staged> stage() &&;
 
@@ -95,6 +101,7 @@ class OciImport {
   Fd appcManifest_;
   std::optional<Fd> signatures_;
   std::vector<Place> places_;
+  std::vector<Worker> working_;  // the last, so that they end before what they share
 };
 
 // Re-reads what the store has of an OCI image (`airlock image verify`).

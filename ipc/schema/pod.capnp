@@ -75,6 +75,7 @@ struct AppSpec {
   errors @27 :StreamMode;
   preStart @28 :List(Data);   # what runs before the app, as the app; empty: nothing
   postStop @29 :List(Data);   # what runs after it
+  stopSignal @30 :UInt8;      # asks it to stop: 1 to 64; 0: SIGTERM
 }
 # Where a stream of an app leads.
 enum StreamMode {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What the store keeps on disk about an image and a pod: files, not messages, in the same frame.
+# What the store keeps on disk about an image and a pod: files, in the frame of messages.  One of them is on its way
+# to the disk: LayersTaken.
 @0xbc05b4411f47c0a2;
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("airlock::ipc::wire");
@@ -31,7 +32,7 @@ struct CatalogRecord {
   config @20 :Data;           # of an OCI image: 32 bytes
   index @21 :Data;            # of an OCI image that was chosen from one: 32 bytes, else empty
 }
-# Part of CatalogRecord.
+# Part of CatalogRecord and of TakenLayer.
 struct StoredLayer {
   blob @0 :Data;              # 32 bytes: the layer's digest in the manifest
   blobBytes @1 :UInt64;
@@ -39,6 +40,20 @@ struct StoredLayer {
   treeBytes @3 :UInt64;
   verityDigest @4 :Data;
   hangsOnPlace @5 :Bool;      # its tree is of use above the same layers alone
+}
+# Sent once by a copy of the importing process that has taken layers to the process it is a copy of: believed like it.
+# No descriptors.  Failure: the image is not imported.
+struct LayersTaken {
+  union {
+    unset @0 :Void;           # refused
+    failure @1 :Types.Failure;
+    taken @2 :List(TakenLayer);
+  }
+}
+# Part of LayersTaken.  A place that is not named waits for the layers below it.
+struct TakenLayer {
+  place @0 :UInt32;           # in the manifest
+  layer @1 :StoredLayer;
 }
 # Part of CatalogRecord: an image as it was when another one was rendered with it.
 struct Dependency {

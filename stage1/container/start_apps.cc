@@ -81,6 +81,7 @@ class Starter {
     SupervisedApp supervised{.name = app.name, .pid = -1, .status = std::nullopt};
     supervised.memory = TRY(AppMemory::watch(cgroup, app.memoryBytes));
     supervised.notify = std::move(notify);
+    if (app.stopSignal != 0) supervised.stopSignal = app.stopSignal;
 
     // Closed again, too: whoever reads must see the end when the app has ended.
     const AppStreams::Ends ends = TRY(openEnds(app, plans.app.confinement.uid));

@@ -260,7 +260,8 @@ void Supervisor::stop(bool hurry) {
   stopping_ = true;
   killAt_ = sys::now() + limits::kStopMilliseconds;
   for (SupervisedApp& app : apps_) app.postStop.killAt = std::min(app.postStop.killAt, *killAt_);
-  signalApps(SIGTERM);
+  for (const SupervisedApp& app : apps_)
+    if (!app.status) static_cast<void>(::kill(app.pid, app.stopSignal));
   signalApps(SIGCONT);  // a stopped process would not see it
   if (duty_ != Duty::Sandbox) return;
   // Supervisors stop their apps, then run what is to run after them: a time for each.

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -40,6 +41,7 @@ struct SupervisedApp {
   Fd notify = {};  // makeNotifySocket() of an app that notifies
   Notification pending = {};
   PostStop postStop = {};
+  int stopSignal = SIGTERM;
 };
 
 // Waits for a pre-start handler, in a pod that is still being started: serves its streams, passes
