@@ -108,8 +108,7 @@ TEST(Measure, TheScriptInTheDocumentationReplaysTheLog) {
   const TemporaryDirectory directory;
   const auto measured = runMeasure(podJob(), directory.fd(), &tpm);
   ASSERT_TRUE(measured) << measured.error().text();
-  const Fd page = sys::openPath(AIRLOCK_SOURCE_DIR "/docs/measurement.md", O_RDONLY).value();
-  const std::string text = sys::readAll(page, 1 << 20).value();
+  const std::string text = test::readPage("measurement.md");
   const std::string begin = "cat > replay.py <<'EOF'\n";
   const std::size_t start = text.find(begin) + begin.size();
   directory.write("replay.py", text.substr(start, text.find("EOF\n", start) - start));
