@@ -153,7 +153,7 @@ Result<ipc::Attested> attestKeys(const Server& server, ipc::AttestRequest reques
   ipc::MeasureJob job;
   job.mode = modeOf(server.policy);
   job.pcr = server.policy.pcr;
-  TRY(complete(server, job));
+  if (request.isQuote()) TRY(complete(server, job));
   job.attest = ipc::AttestJob{.request = std::move(request),
                               .keyHandle = server.policy.attestationKey,
                               .callerUid = server.peer.uid};
