@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/syscall.h"
 #include "ipc/channel.h"
+#include "tpm/tpm.h"
 
 namespace airlock::tpm::test {
 
@@ -254,6 +255,20 @@ std::vector<std::string> typesOf(const Replay& replay) {
   std::vector<std::string> types;
   for (const Record& record : replay.records) types.push_back(record.event.type);
   return types;
+}
+
+Replay expectAgreement(const TemporaryDirectory& directory, const Swtpm& tpm, std::uint32_t pcr) {
+  auto replay = replayIn(directory);
+  EXPECT_TRUE(replay) << replay.error().text();
+  if (!replay) return {};
+  auto device = Tpm::open(tpm.connect());
+  EXPECT_TRUE(device) << device.error().text();
+  const auto banks = device->activeBanks(pcr);
+  EXPECT_TRUE(banks) << banks.error().text();
+  const auto values = device->read(pcr, *banks);
+  EXPECT_TRUE(values) << values.error().text();
+  EXPECT_EQ(replay->chain.values, *values);
+  return *replay;
 }
 
 }  // namespace airlock::tpm::test

@@ -80,5 +80,8 @@ std::string podOf(const ipc::MeasureJob& job);
 // The log in `directory`, replayed.
 Result<Replay> replayIn(const TemporaryDirectory& directory);
 std::vector<std::string> typesOf(const Replay& replay);
+// It is what the TPM holds, in every bank.
+Replay expectAgreement(const TemporaryDirectory& directory, const Swtpm& tpm,
+                       std::uint32_t pcr = 15);
 
 }  // namespace airlock::tpm::test
