@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <span>
-#include <string_view>
 
 #include "base/fd.h"
 #include "base/syscall.h"
@@ -19,9 +18,10 @@ namespace {
 using airlock::tpm::Connection;
 namespace tpm = airlock::tpm;
 
+constexpr std::uint32_t kHandle = 0x81018000;
+
 // As far as the answers let it go.
-airlock::Result<void> use(Connection& connection, std::string_view input) {
-  constexpr std::uint32_t kHandle = 0x81018000;
+airlock::Result<void> use(Connection& connection) {
   const auto key = TRY(tpm::readKey(connection, kHandle));
   if (key && tpm::isAttestationKey(key->area) && !tpm::pem(key->area)) std::abort();
   if (key) static_cast<void>(tpm::describe(key->area));
@@ -33,9 +33,8 @@ airlock::Result<void> use(Connection& connection, std::string_view input) {
   const auto endorsement = TRY(tpm::makeEndorsementKey(connection));
   static_cast<void>(endorsement.isCertified());
   const auto made = TRY(tpm::makeAttestationKey(connection, endorsement));
-  TRY(tpm::keep(connection, made, kHandle));
-  TRY(tpm::activate(connection, endorsement, kHandle, input));
-  return tpm::evict(connection, kHandle);
+  TRY(tpm::evict(connection, kHandle));
+  return tpm::keep(connection, made, kHandle);
 }
 
 }  // namespace
@@ -52,6 +51,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ::shutdown(answers.get(), SHUT_WR);  // so that what is missing is an end, and no wait
   auto connection = Connection::open(std::move(device));
   if (!connection) std::abort();
-  static_cast<void>(use(**connection, {reinterpret_cast<const char*>(data), size}));
+  if (size > 0 && data[0] == 0xba) {  // a challenge begins so, and no answer
+    const tpm::EndorsementKey key{tpm::Transient(**connection, 0), {}, {}, {}};
+    static_cast<void>(
+        tpm::activate(**connection, key, kHandle, {reinterpret_cast<const char*>(data), size}));
+  } else {
+    static_cast<void>(use(**connection));
+  }
   return 0;
 }

@@ -178,11 +178,14 @@ Result<TPML_PCR_SELECTION> selectRegisters(Connection& connection,
     }
     wanted[algorithm->id] |= one.registers;
   }
-  if (asked.empty()) {
-    const auto usual = there.contains(kSha256) && there.at(kSha256) != 0
-                           ? kSha256
-                           : *std::ranges::find_if(banks, [](auto bank) { return bank != kSha1; });
-    wanted[usual] = kUsual & there.at(usual);
+  for (const std::uint16_t bank : banks) {
+    const auto found = there.find(bank);
+    // It said a moment ago that it has them.
+    if (found == there.end() || (found->second >> ours & 1) == 0) {
+      return malformedAnswer("GetCapability(PCRS)");
+    }
+    // The first that is not SHA-1 has the lowest number of them: SHA-256, where that is active.
+    if (asked.empty() && wanted.empty() && bank != kSha1) wanted[bank] = kUsual & found->second;
   }
   for (const std::uint16_t bank : banks) wanted[bank] |= 1U << ours;
   TPML_PCR_SELECTION selection{};
