@@ -14,7 +14,7 @@ TEST(QuoteArguments, ANonceHasSixteenToSixtyFourBytes) {
   EXPECT_EQ(*parseNonce("000102030405060708090a0b0c0d0eff"),
             std::string("\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\377", 16));
   EXPECT_EQ(parseNonce(std::string(128, 'a'))->size(), 64U);
-  for (const std::string wrong :
+  for (const std::string& wrong :
        {std::string(), std::string(30, 'a'), std::string(33, 'a'), std::string(130, 'a'),
         std::string(32, 'g'), std::string(32, ' ')}) {
     EXPECT_EQ(codeOf(parseNonce(wrong)), "E_USAGE") << wrong;
