@@ -168,6 +168,17 @@ inline constexpr std::size_t kEventStateBytes =
     16 * MiB;  // what is kept so that the log need not be read again
 inline constexpr std::size_t kEventLogArchives = 1000;  // logs of earlier boots under one name
 
+// Attestation (tpm)
+inline constexpr std::size_t kNonceMinBytes = 16;
+inline constexpr std::size_t kNonceMaxBytes = 64;
+inline constexpr std::size_t kPcrSelections = 8;
+inline constexpr std::size_t kChallengeBytes = 2 * KiB;      // a file of tpm2_makecredential
+inline constexpr std::size_t kAttestedFiles = 8;             // in one answer
+inline constexpr std::size_t kAttestedFileBytes = 16 * KiB;  // the registers of all banks, as JSON
+inline constexpr std::size_t kCertificateBytes = 8 * KiB;    // of an endorsement key, in NV
+inline constexpr std::size_t kFirmwareLogBytes = 16 * MiB;
+inline constexpr std::size_t kKernelCommandLineBytes = 64 * KiB;
+
 // Policy
 inline constexpr std::size_t kPolicyFileBytes = 256 * KiB;
 inline constexpr std::size_t kPolicyLineBytes = 4 * KiB;

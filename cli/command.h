@@ -93,6 +93,11 @@ Result<int> collectGarbage(const Options& options, const std::vector<std::string
 Result<int> catManifest(const Options& options, const std::vector<std::string>& arguments);
 Result<int> policyExplain(const Options& options, const std::vector<std::string>& arguments);
 Result<int> tpmLog(const Options& options, const std::vector<std::string>& arguments);
+Result<int> attestInit(const Options& options, const std::vector<std::string>& arguments);
+Result<int> attestRevoke(const Options& options, const std::vector<std::string>& arguments);
+Result<int> attestEnroll(const Options& options, const std::vector<std::string>& arguments);
+Result<int> attestActivate(const Options& options, const std::vector<std::string>& arguments);
+Result<int> attestQuote(const Options& options, const std::vector<std::string>& arguments);
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
 Result<int> config(const Options& options, const std::vector<std::string>& arguments);
 Result<int> configImportRkt(const Options& options, const std::vector<std::string>& arguments);

@@ -81,6 +81,22 @@ constexpr Command kCommands[] = {
      "--mode=\"auto\"\tlist, auto, tty, tty-in, tty-out, or some of stdin,stdout,stderr\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      attach},
+    {"attest activate", "CHALLENGE --output=FILE",
+     "answer a verifier's challenge: show that the attestation key is in this TPM",
+     "--output=\"\"\tor -o: write the secret of the challenge there\n", attestActivate},
+    {"attest enroll", "--output=DIR",
+     "write the public parts of the TPM's keys, and its certificate, for a verifier",
+     "--output=\"\"\tor -o: a new directory for the files\n", attestEnroll},
+    {"attest init", "", "make the attestation key of this host",
+     "--force\treplace the one that there is: verifiers must learn the new one\n", attestInit},
+    {"attest quote", "--nonce=HEX --output=DIR",
+     "have the TPM sign its registers, and write them with the logs: evidence for a verifier",
+     "--nonce=\"\"\twhat the verifier asks with, 16 to 64 bytes in hex\n"
+     "--output=\"\"\tor -o: a new directory for the files\n"
+     "--pcrs=\"sha256:0-15\"\tregisters, such as sha256:0-7,14+sha384:15; that of the log is "
+     "always among them\n",
+     attestQuote},
+    {"attest revoke", "", "remove the attestation key from the TPM", "", attestRevoke},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
@@ -294,7 +310,7 @@ int runCommand(const CommandLine& line) {
   if (code) return *code;
   // rkt's messages name the last word: "rm: …" for `image rm`.
   std::string_view name = command.name;
-  for (const std::string_view group : {"image ", "app "})
+  for (const std::string_view group : {"image ", "app ", "attest "})
     if (name.starts_with(group)) name.remove_prefix(group.size());
   note(errorText(std::string(name), code.error(), line.options));
   return kExitFailure;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "ipc/attest_fields.h"
 #include "ipc/capnp.h"
 #include "ipc/schema/helper.capnp.h"
 #include "ipc/shared_fields.h"
@@ -193,6 +194,8 @@ Result<HelperRequest> readRequest(wire::HelperRequest::Reader from) {
       return TRY(readOpenImage(from.getOpenImage()));
     case wire::HelperRequest::IMPORT_OCI:
       return TRY(readImportOci(from.getImportOci()));
+    case wire::HelperRequest::ATTEST:
+      return TRY(readAttest(from.getAttest()));
   }
   return badValue("request", "is of an unknown kind");
 }
@@ -238,7 +241,8 @@ void writeRequest(wire::HelperRequest::Builder to, const HelperRequest& request)
             open.setImage(raw(value.image));
             open.setTree(value.tree);
           },
-          [&](const ImportOciRequest& value) { writeImportOci(to.initImportOci(), value); }},
+          [&](const ImportOciRequest& value) { writeImportOci(to.initImportOci(), value); },
+          [&](const AttestRequest& value) { writeAttest(to.initAttest(), value); }},
       request);
 }
 
@@ -346,6 +350,8 @@ Result<HelperReply> readReply(wire::HelperReply::Reader from) {
       return Prepared{.pod = TRY(readPodId(from.getPrepared().getPod(), "pod id"))};
     case wire::HelperReply::LAYERS_WANTED:
       return TRY(readLayersWanted(from.getLayersWanted()));
+    case wire::HelperReply::ATTESTED:
+      return TRY(readAttested(from.getAttested()));
   }
   return badValue("reply", "is of an unknown kind");
 }
@@ -426,7 +432,8 @@ void writeReply(wire::HelperReply::Builder to, const HelperReply& reply) {
           [&](const LayersWanted& value) {
             auto layers = to.initLayersWanted().initLayers(count(value.layers));
             for (unsigned i = 0; i < layers.size(); ++i) layers.set(i, value.layers[i]);
-          }},
+          },
+          [&](const Attested& value) { writeAttested(to.initAttested(), value); }},
       reply);
 }
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "ipc/attest_messages.h"
 #include "ipc/failure.h"
 #include "ipc/pod_spec.h"
 #include "ipc/signature_kind.h"
@@ -112,7 +113,7 @@ using HelperRequest =
     std::variant<ImportRequest, RunRequest, EnterRequest, StopRequest, RemovePodRequest,
                  CollectGarbageRequest, RemoveImageRequest, VerifyImageRequest, ExplainRequest,
                  ReportRequest, AttachRequest, ExportRequest, CollectImagesRequest,
-                 OpenImageRequest, ImportOciRequest>;
+                 OpenImageRequest, ImportOciRequest, AttestRequest>;
 
 // --- replies
 // ------------------------------------------------------------------------------------------------------
@@ -208,7 +209,7 @@ struct Progress {
 // Progress may come any number of times; every other reply is the last one.
 using HelperReply = std::variant<Failure, Progress, Imported, Started, Entered, Done, Collected,
                                  ImageVerified, Explained, Reported, Attached, DependenciesMissing,
-                                 ImagesCollected, ImageOpened, Prepared, LayersWanted>;
+                                 ImagesCollected, ImageOpened, Prepared, LayersWanted, Attested>;
 
 Result<std::string> encode(const HelperRequest& request);
 Result<HelperRequest> decodeHelperRequest(std::string_view bytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/measure_messages.h"
 
+#include "ipc/attest_fields.h"
 #include "ipc/capnp.h"
 #include "ipc/schema/measure.capnp.h"
 #include "ipc/shared_fields.h"
@@ -190,6 +191,23 @@ wire::MeasureJob::Mode toWire(MeasureMode mode) {
   return wire::MeasureJob::Mode::REQUIRE;
 }
 
+Result<std::optional<AttestJob>> readAttestJob(wire::MeasureJob::Reader from) {
+  if (!from.hasAttest()) return std::optional<AttestJob>();
+  const auto attest = from.getAttest();
+  AttestJob job{.request = TRY(readAttest(attest.getRequest())),
+                .keyHandle = attest.getKeyHandle(),
+                .callerUid = attest.getCallerUid()};
+  if (job.keyHandle < kFirstKeyHandle || job.keyHandle > kLastKeyHandle) {
+    return badValue("key handle", "is not one of the owner's persistent ones");
+  }
+  return std::optional(std::move(job));
+}
+void writeAttestJob(wire::AttestJob::Builder to, const AttestJob& job) {
+  writeAttest(to.initRequest(), job.request);
+  to.setKeyHandle(job.keyHandle);
+  to.setCallerUid(job.callerUid);
+}
+
 Result<MeasureJob> readJob(wire::MeasureJob::Reader from) {
   MeasureJob job{.mode = TRY(fromWire(from.getMode())),
                  .pcr = from.getPcr(),
@@ -198,8 +216,12 @@ Result<MeasureJob> readJob(wire::MeasureJob::Reader from) {
                  .engine = TRY(readEngine(from.getEngine())),
                  .images = TRY(readList(from.getImages(), limits::kApps, "images", readImage)),
                  .event = TRY(readEvent(from.getEvent())),
-                 .readOnly = from.getReadOnly()};
+                 .readOnly = from.getReadOnly(),
+                 .attest = TRY(readAttestJob(from))};
   if (job.pcr > limits::kPcrMax) return badValue("register", "is not between 0 and 23");
+  if (job.attest && (job.event || !job.images.empty() || job.readOnly)) {
+    return badValue("attestation request", "stands beside something to measure");
+  }
   return job;
 }
 void writeJob(wire::MeasureJob::Builder to, const MeasureJob& job) {
@@ -211,6 +233,7 @@ void writeJob(wire::MeasureJob::Builder to, const MeasureJob& job) {
   writeList(to.initImages(count(job.images)), job.images, writeImage);
   writeEvent(to.initEvent(), job.event);
   to.setReadOnly(job.readOnly);
+  if (job.attest) writeAttestJob(to.initAttest(), *job.attest);
 }
 
 Result<Measured> readMeasured(wire::Measured::Reader from) {
@@ -226,6 +249,8 @@ Result<MeasureReply> readReply(wire::MeasureReply::Reader from) {
       return TRY(readFailure(from.getFailure()));
     case wire::MeasureReply::MEASURED:
       return TRY(readMeasured(from.getMeasured()));
+    case wire::MeasureReply::ATTESTED:
+      return TRY(readAttested(from.getAttested()));
   }
   return badValue("measure reply", "is of an unknown kind");
 }
@@ -236,7 +261,8 @@ void writeReply(wire::MeasureReply::Builder to, const MeasureReply& reply) {
                           measured.setRecords(value.records);
                           writeBanks(measured.initBanks(count(value.banks)), value.banks);
                           measured.setAnchor(text(value.anchor));
-                        }},
+                        },
+                        [&](const Attested& value) { writeAttested(to.initAttested(), value); }},
              reply);
 }
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "ipc/attest_messages.h"
 #include "ipc/failure.h"
 #include "ipc/helper_messages.h"
 
@@ -69,6 +70,13 @@ struct AbortFacts {
 
 enum class MeasureMode : std::uint16_t { Require, Log, Off };
 
+// Something with the keys of the TPM, instead of images and event.
+struct AttestJob {
+  AttestRequest request;
+  std::uint32_t keyHandle = kDefaultKeyHandle;  // of the attestation key
+  std::uint32_t callerUid = 0;                  // each gets one quote in a second
+};
+
 // Descriptors: 0 the log directory; 1 the TPM (character device or connected socket), when hasTpm.
 struct MeasureJob {
   MeasureMode mode = MeasureMode::Log;
@@ -80,13 +88,14 @@ struct MeasureJob {
   // What happens now, after the engine's and images' own events.
   std::optional<std::variant<PodFacts, EnterFacts, AbortFacts>> event;
   bool readOnly = false;  // only report the register
+  std::optional<AttestJob> attest = {};
 };
 struct Measured {
   std::uint64_t records = 0;   // in the log
   std::vector<PcrBank> banks;  // values now; empty without a TPM
   std::string anchor;          // "hardware", "software" or "none"
 };
-using MeasureReply = std::variant<Failure, Measured>;
+using MeasureReply = std::variant<Failure, Measured, Attested>;
 
 Result<std::string> encode(const MeasureJob& job);
 Result<MeasureJob> decodeMeasureJob(std::string_view bytes);

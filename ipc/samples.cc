@@ -15,6 +15,18 @@ const std::vector<Layer> kLayers = {{"seccomp", true, "93 system calls"},
 const std::vector<PcrBank> kBanks = {{"sha256", std::string(64, 'a')},
                                      {"sha384", std::string(96, 'b')}};
 
+const std::vector<std::pair<std::string, AttestRequest>> kAttestRequests = {
+    {"quote", {QuoteRequest{std::string(20, '\xff'), {{"sha256", 0xffff}, {"sha384", 1U << 15}}}}},
+    {"init", {InitKeyRequest{.rotate = true}}},
+    {"enroll", {EnrollRequest{}}},
+    {"activate", {ActivateRequest{std::string("\xba\xdc\xc0\xde\0\0\0\1", 8)}}},
+    {"revoke", {RevokeKeyRequest{}}}};
+const Attested kAttested = {.files = {{"quote", std::string("\xff\x54\x43G\0", 5)}, {"ak.pub", ""}},
+                            .facts = {{"tpm", "IBM SW TPM"}},
+                            .anchor = "software",
+                            .logBytes = 1ULL << 33,
+                            .hasFirmwareLog = true};
+
 Failure sampleFailure() {
   return Failure{Error(ErrorKind::Denied, "policy says no")
                      .withCode("E_POLICY")
@@ -198,6 +210,8 @@ void addRequests(std::vector<Sample>& list) {
   request("HelperRequest.attach",
           AttachRequest{samplePodId(1), {appName("web"), true, true, false}});
   request("HelperRequest.export", ExportRequest{samplePodId(1), appName("web")});
+  for (const auto& [name, value] : kAttestRequests)
+    request(("HelperRequest.attest." + name).c_str(), value);
   request("HelperRequest.collectImages", CollectImagesRequest{.graceSeconds = 1ULL << 40});
   request("HelperRequest.openImage",
           OpenImageRequest{.image = sampleDigest<ImageIdTag>('o'), .tree = true});
@@ -235,6 +249,7 @@ void addReplies(std::vector<Sample>& list) {
         ImagesCollected{.removed = {{sampleDigest<ImageIdTag>('c'), "example.com/app:1"}},
                         .more = true});
   reply("HelperReply.imageOpened", ImageOpened{});
+  reply("HelperReply.attested", kAttested);
   reply("HelperReply.explained", Explained{.allowed = true, .rule = "a:1", .reasons = {"b", "c"}});
   reply("HelperReply.attached", Attached{});
   reply("HelperReply.reported", Reported{.layers = kLayers,
@@ -376,6 +391,14 @@ void addMeasure(std::vector<Sample>& list) {
                                                .arguments = sampleDigest<ContentTag>('g'),
                                                .callerUid = 7}));
   job("MeasureJob.abort", withEvent(AbortFacts{.pod = samplePodId(10), .reason = "exec failed"}));
+  for (const auto& [kind, request] : kAttestRequests) {
+    MeasureJob attest = sampleMeasureJob();
+    attest.images.clear();
+    attest.readOnly = false;
+    attest.attest = AttestJob{.request = request, .keyHandle = 0x81018001, .callerUid = 1000};
+    job(("MeasureJob.attest." + kind).c_str(), attest);
+  }
+  add(list, "MeasureReply.attested", MeasureReply(kAttested), decodeMeasureReply);
   add(list, "MeasureReply.failure", MeasureReply(sampleFailure()), decodeMeasureReply);
   add(list, "MeasureReply.measured",
       MeasureReply(Measured{.records = 7, .banks = kBanks, .anchor = "software"}),

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <span>
 
@@ -25,7 +26,8 @@ struct VerbName {
 constexpr VerbName kVerbs[] = {{Verb::Fetch, "fetch"},          {Verb::Run, "run"},
                                {Verb::Enter, "enter"},          {Verb::Stop, "stop"},
                                {Verb::Remove, "remove"},        {Verb::CollectGarbage, "gc"},
-                               {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"}};
+                               {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"},
+                               {Verb::Attest, "attest"}};
 constexpr std::string_view kLayers[] = {"measurement", "content", "content=rehash", "selinux",
                                         "cgroup"};
 
@@ -152,6 +154,17 @@ Result<void> parseRule(const std::vector<std::string_view>& line, Policy& policy
   return {};
 }
 
+// "0x81018000"
+Result<std::uint32_t> keyHandle(std::string_view text) {
+  std::array<std::uint8_t, 4> bytes{};
+  std::uint32_t handle = 0;
+  if (text.starts_with("0x") && fromHex(text.substr(2), bytes)) {
+    for (const std::uint8_t byte : bytes) handle = handle << 8 | byte;
+  }
+  if (handle >= ipc::kFirstKeyHandle && handle <= ipc::kLastKeyHandle) return handle;
+  return fail(ErrorKind::Invalid, "ak= takes a handle from 0x81000000 to 0x817fffff");
+}
+
 Result<void> parseMeasure(const std::vector<std::string_view>& line, Policy& policy) {
   constexpr Choice<ipc::MeasureMode> modes[] = {{"require", ipc::MeasureMode::Require},
                                                 {"log", ipc::MeasureMode::Log},
@@ -166,8 +179,10 @@ Result<void> parseMeasure(const std::vector<std::string_view>& line, Policy& pol
       policy.pcr = TRY(number(value));
       // The others belong to the firmware, to IMA, or can be reset without a reboot
       // (docs/measurement.md).
-      if (policy.pcr < 11 || policy.pcr > 15)
-        return fail(ErrorKind::Invalid, "pcr= takes 11 to 15");
+      if (policy.pcr < 13 || policy.pcr > 15)
+        return fail(ErrorKind::Invalid, "pcr= takes 13, 14 or 15");
+    } else if (key == "ak") {
+      policy.attestationKey = TRY(keyHandle(value));
     } else if (key == "software-tpm" && value.starts_with('/')) {
       policy.softwareTpm = value;
     } else {

@@ -18,7 +18,7 @@
 
 namespace airlock::policy {
 
-enum class Verb { Fetch, Run, Enter, Stop, Remove, CollectGarbage, RemoveImage, Report };
+enum class Verb { Fetch, Run, Enter, Stop, Remove, CollectGarbage, RemoveImage, Report, Attest };
 const char* toString(Verb verb);
 
 enum class Extent { None, Own, Any };  // volumes, pods of others
@@ -57,8 +57,9 @@ struct Policy {
   store::LabelPolicy labels;
   std::uint32_t pidsMax = 4096;  // processes and threads of a pod
   std::string softwareTpm;       // socket of a swtpm; empty: the device, where there is one
-  ContentDigest digest;          // over all files, in their order
-  std::string summary;           // every line in force, for the measurement log
+  std::uint32_t attestationKey = ipc::kDefaultKeyHandle;  // persistent handle in the TPM
+  ContentDigest digest;                                   // over all files, in their order
+  std::string summary;  // every line in force, for the measurement log
   bool demands(std::string_view layer) const;
 };
 

@@ -36,7 +36,7 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
       "signer=any insecure=image pods=any  # why\n"
       "deny anyone *\n"
       "require measurement content\n"
-      "measure mode=require pcr=14 software-tpm=/run/tpm\n"
+      "measure mode=require pcr=14 ak=0x8101abcd software-tpm=/run/tpm\n"
       "limit pids=100\n"
       "selinux types=container range=c8.c15\n");
   ASSERT_EQ(policy.rules.size(), 2U);
@@ -54,6 +54,7 @@ TEST(PolicyFile, EveryWordOfALineIsRead) {
   EXPECT_EQ(rule.grants.capabilities, Capabilities::All);
   EXPECT_EQ(rule.where, "site.policy:3");
   EXPECT_FALSE(policy.rules[1].allow);
+  EXPECT_EQ(policy.attestationKey, 0x8101abcdU);
   EXPECT_TRUE(policy.demands("measurement"));
   EXPECT_TRUE(policy.demands("content"));
   EXPECT_FALSE(policy.demands("content=rehash"));
@@ -94,6 +95,14 @@ TEST(PolicyFile, WhatIsNotUnderstoodRefusesTheWholeFile) {
                            "measure mode=often",
                            "measure pcr=0",
                            "measure pcr=10",
+                           "measure pcr=11",
+                           "measure pcr=12",
+                           "measure ak=",
+                           "measure ak=81018000",
+                           "measure ak=0x80ffffff",
+                           "measure ak=0x81800000",
+                           "measure ak=0x8101800",
+                           "measure ak=0x8101800g",
                            "measure pcr=16",
                            "measure pcr=99999999999",
                            "measure software-tpm=relative",

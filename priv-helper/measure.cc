@@ -19,6 +19,7 @@ namespace airlock::helper {
 namespace {
 
 constexpr int kMeasureMilliseconds = 15'000;
+constexpr int kKeyMilliseconds = 300'000;  // a chip may take minutes to make a key
 // The log directory belongs to the measuring user: root's helper never writes in it.
 Result<Fd> logDirectory(const Server& server, const Account& owner) {
   const Fd runtime = TRY(runtimeDirectory(server));
@@ -47,7 +48,8 @@ Tpm openTpm(const Policy& policy) {
   return {*std::move(socket), ""};
 }
 
-Result<ipc::Measured> ask(const Server& server, ipc::MeasureJob job, const Tpm& tpm) {
+Result<ipc::MeasureReply> ask(const Server& server, ipc::MeasureJob job, const Tpm& tpm,
+                              int milliseconds = kMeasureMilliseconds) {
   const Account account = TRY(requireUser(kMeasureUser));
   const Fd log = TRY(logDirectory(server, account));
   std::vector<FdRef> fds = {log};
@@ -58,20 +60,40 @@ Result<ipc::Measured> ask(const Server& server, ipc::MeasureJob job, const Tpm& 
                                            .identity = Identity{account.uid, account.gid, {}},
                                            .bytes = TRY(ipc::encode(job)),
                                            .fds = fds,
-                                           .milliseconds = kMeasureMilliseconds}));
+                                           .milliseconds = milliseconds}));
   ipc::MeasureReply reply = TRY(ipc::decodeMeasureReply(answer));
   if (auto* failure = std::get_if<ipc::Failure>(&reply))
     return std::unexpected(std::move(failure->error));
-  return std::get<ipc::Measured>(std::move(reply));
+  return reply;
+}
+
+// The answer that belongs to the job; a measurer that gives another one is not believed.
+template <class Kind>
+Result<Kind> expectKind(Result<ipc::MeasureReply> reply) {
+  if (!reply) return std::unexpected(std::move(reply.error()));
+  if (auto* kind = std::get_if<Kind>(&*reply)) return std::move(*kind);
+  return refuse(ErrorKind::Failed, "E_MEASURE", "airlock-measure answered another question");
+}
+
+ipc::MeasureMode modeOf(const Policy& policy) {
+  return policy.demands("measurement") ? ipc::MeasureMode::Require : policy.measureMode;
+}
+
+// The engine as it is now.
+Result<void> complete(const Server& server, ipc::MeasureJob& job) {
+  const Fd runtime = TRY(runtimeDirectory(server));
+  job.engine = TRY(store::engineFacts(runtime, server.keys, server.policy.labels));
+  job.engine.policy = server.policy.digest;
+  job.engine.policySummary = server.policy.summary;
+  return {};
 }
 
 Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
   MeasureResult result{
       .measured = {},
       .layer = {.name = "measurement", .enforced = false, .detail = "off by policy"}};
-  job.mode = server.policy.measureMode;
+  job.mode = modeOf(server.policy);
   job.pcr = server.policy.pcr;
-  if (server.policy.demands("measurement")) job.mode = ipc::MeasureMode::Require;
   if (job.mode == ipc::MeasureMode::Off) return result;
   const Tpm tpm = openTpm(server.policy);
   const bool required = job.mode == ipc::MeasureMode::Require;
@@ -80,11 +102,8 @@ Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
                   "policy requires measurement, and the TPM cannot be used: " + tpm.why,
                   "Make the TPM available, or let policy say \"measure mode=log\"");
   }
-  const Fd runtime = TRY(runtimeDirectory(server));
-  job.engine = TRY(store::engineFacts(runtime, server.keys, server.policy.labels));
-  job.engine.policy = server.policy.digest;
-  job.engine.policySummary = server.policy.summary;
-  auto measured = ask(server, std::move(job), tpm);
+  TRY(complete(server, job));
+  auto measured = expectKind<ipc::Measured>(ask(server, std::move(job), tpm));
   if (!measured) {
     if (required) {
       return refuse(ErrorKind::Failed, "E_MEASURE",
@@ -128,6 +147,22 @@ Result<MeasureResult> readRegister(const Server& server) {
   ipc::MeasureJob job;
   job.readOnly = true;
   return measureWith(server, std::move(job));
+}
+
+Result<ipc::Attested> attestKeys(const Server& server, ipc::AttestRequest request) {
+  ipc::MeasureJob job;
+  job.mode = modeOf(server.policy);
+  job.pcr = server.policy.pcr;
+  if (request.isQuote()) TRY(complete(server, job));
+  job.attest = ipc::AttestJob{.request = std::move(request),
+                              .keyHandle = server.policy.attestationKey,
+                              .callerUid = server.peer.uid};
+  const Tpm tpm = openTpm(server.policy);
+  if (!tpm.fd) {
+    return refuse(ErrorKind::Unsupported, "E_TPM_ABSENT", tpm.why,
+                  "Switch the TPM on in the firmware; see airlock doctor");
+  }
+  return expectKind<ipc::Attested>(ask(server, std::move(job), tpm, kKeyMilliseconds));
 }
 
 Result<std::optional<Fd>> openLog(const Server& server) {

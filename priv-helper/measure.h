@@ -29,6 +29,8 @@ Result<MeasureResult> measure(const Server& server, std::vector<ipc::ImageFacts>
                               std::optional<MeasuredEvent> event);
 // Only what the register holds now.
 Result<MeasureResult> readRegister(const Server& server);
+// What is asked of the keys of the TPM; a quote is of a log that is measured up to now.
+Result<ipc::Attested> attestKeys(const Server& server, ipc::AttestRequest request);
 // The log, open for reading; nullopt before the first event.
 Result<std::optional<Fd>> openLog(const Server& server);
 

@@ -41,6 +41,7 @@ struct Dispatch {
   Result<Answer> operator()(ipc::OpenImageRequest& r) { return openImage(server, r, all()); }
   Result<Answer> operator()(ipc::ExplainRequest& r) { return explain(server, r, all()); }
   Result<Answer> operator()(ipc::ReportRequest& r) { return report(server, r, all()); }
+  Result<Answer> operator()(ipc::AttestRequest& r) { return attest(server, r, all()); }
 };
 
 // Mounts of ours exist here alone.  Before any directory is opened: a descriptor belongs to the

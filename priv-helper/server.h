@@ -11,8 +11,8 @@
 #include "ipc/channel.h"
 #include "ipc/helper_messages.h"
 #include "ipc/peer.h"
-#include "priv-helper/authorise.h"
 #include "policy/policy.h"
+#include "priv-helper/authorise.h"
 #include "store/keystore.h"
 #include "store/pod_dir.h"
 #include "store/store.h"
@@ -68,6 +68,7 @@ Result<Answer> collectImages(Server& server, ipc::CollectImagesRequest request, 
 Result<Answer> openImage(Server& server, ipc::OpenImageRequest request, ipc::FdTable fds);
 Result<Answer> verifyImage(Server& server, ipc::VerifyImageRequest request, ipc::FdTable fds);
 Result<Answer> explain(Server& server, ipc::ExplainRequest request, ipc::FdTable fds);
+Result<Answer> attest(Server& server, ipc::AttestRequest request, ipc::FdTable fds);
 Result<Answer> report(Server& server, ipc::ReportRequest request, ipc::FdTable fds);
 
 // Serves the one request that comes over this connection; every failure is told to the peer, and

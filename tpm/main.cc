@@ -12,6 +12,7 @@
 #include "ipc/measure_messages.h"
 #include "sandbox/confine.h"
 #include "sandbox/policies/measure.bpf.h"
+#include "tpm/attest.h"
 #include "tpm/fault.h"
 #include "tpm/measure.h"
 
@@ -47,7 +48,7 @@ Result<void> confine(FdRef directory, FdRef device) {
   return {};
 }
 
-Result<ipc::Measured> work(ipc::Message message) {
+Result<ipc::MeasureReply> work(ipc::Message message) {
   if (message.fds.size() != 1) TRY(message.fds.expect(2));
   const std::size_t count = message.fds.size();
   const Fd directory = TRY(message.fds.take(0));
@@ -58,7 +59,8 @@ Result<ipc::Measured> work(ipc::Message message) {
   if (job.hasTpm != device.valid()) {
     return refuse(ErrorKind::Invalid, "E_FD", "the job and its descriptors do not agree");
   }
-  return measure(job, directory, std::move(device));
+  if (job.attest) return TRY(attest(job, directory, std::move(device)));
+  return TRY(measure(job, directory, std::move(device)));
 }
 
 Result<void> serve() {
@@ -66,11 +68,9 @@ Result<void> serve() {
   ipc::Channel channel(Fd::own(ipc::kChannelFd));
   auto message = TRY(channel.receive(kJobMilliseconds));
   if (!message) return {};  // the helper changed its mind
-  auto measured = work(std::move(*message));
-  const ipc::MeasureReply reply =
-      measured ? ipc::MeasureReply(std::move(*measured))
-               : ipc::MeasureReply(ipc::Failure{std::move(measured.error())});
-  const std::string bytes = TRY(ipc::encode(reply));
+  auto reply = work(std::move(*message));
+  if (!reply) reply = ipc::Failure{std::move(reply.error())};
+  const std::string bytes = TRY(ipc::encode(*reply));
   return channel.send(bytes);
 }
 

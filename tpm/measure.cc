@@ -40,7 +40,7 @@ Result<void> checkJob(const MeasureJob& job) {
   if (job.pcr < kFirstRegister || job.pcr > kLastRegister) {
     return refuse(ErrorKind::Invalid, "E_TPM_REGISTER",
                   "register " + std::to_string(job.pcr) + " is not ours to extend",
-                  "measure.register may be 13, 14 or 15");
+                  "the policy may say: measure pcr=13, 14 or 15");
   }
   const std::string& boot = job.engine.bootId;
   const bool plain = std::ranges::all_of(
@@ -61,6 +61,9 @@ Result<Register> openRegister(const MeasureJob& job, Fd device) {
   return Register{std::move(tpm), job.pcr, std::move(banks), {}};
 }
 
+// A quote of a log that is not anchored would prove nothing: it is made in no mode.
+bool isRequired(const MeasureJob& job) { return job.mode == MeasureMode::Require || job.attest; }
+
 class Measuring {
  public:
   Measuring(const MeasureJob& job, EventLog log, std::optional<Register> reg, std::string trouble)
@@ -70,9 +73,10 @@ class Measuring {
   Result<void> recordAll();
   Result<ipc::Measured> finish();
   Result<ipc::Measured> report();
+  Result<void> attest(FdRef directory, const WhileAnchored& then);
 
  private:
-  bool required() const { return job_.mode == MeasureMode::Require; }
+  bool required() const { return isRequired(job_); }
   Result<void> settleFiles();
   Result<void> recover(const WriteAhead& ahead);
   Result<bool> rollForward(const WriteAhead& ahead, bool present);
@@ -366,6 +370,14 @@ Result<ipc::Measured> Measuring::finish() {
   return measured;
 }
 
+Result<void> Measuring::attest(FdRef directory, const WhileAnchored& then) {
+  if (!anchored_ || !register_ || register_->value != state_.chain.values) {
+    return refuse(ErrorKind::Failed, "E_TPM_UNANCHORED", "the log of this boot is not anchored");
+  }
+  return then({register_->tpm, register_->pcr, register_->banks, register_->value, anchorName_,
+               state_.bytes, directory});
+}
+
 // Changes nothing: no recovery, no archive, no mark.
 Result<ipc::Measured> Measuring::report() {
   if (register_) {
@@ -396,7 +408,7 @@ Result<ipc::Measured> measure(const ipc::MeasureJob& job, FdRef directory, Fd de
   // ever being answered.
   auto opened = openRegister(job, std::move(device));
   const bool absent = !opened && opened.error().code() == "E_TPM_ABSENT";
-  if (!opened && !(job.readOnly && absent) && (job.mode == MeasureMode::Require || job.readOnly)) {
+  if (!opened && !(job.readOnly && absent) && (isRequired(job) || job.readOnly)) {
     return std::unexpected(std::move(opened.error()));
   }
   std::optional<Register> reg;
@@ -408,6 +420,22 @@ Result<ipc::Measured> measure(const ipc::MeasureJob& job, FdRef directory, Fd de
   TRY(measuring.prepare());
   TRY(measuring.recordAll());
   return measuring.finish();
+}
+
+Result<void> whileAnchored(const ipc::MeasureJob& job, FdRef directory, Fd device,
+                           const WhileAnchored& then) {
+  TRY(checkJob(job));
+  if (job.mode == MeasureMode::Off) {
+    return refuse(ErrorKind::Unsupported, "E_ATTEST_OFF",
+                  "nothing is measured on this host, so there is nothing to quote",
+                  "let the policy say \"measure mode=log\" or \"mode=require\", and reboot");
+  }
+  Register reg = TRY(openRegister(job, std::move(device)));
+  Measuring measuring(job, TRY(EventLog::lock(directory)), std::move(reg), {});
+  TRY(measuring.prepare());
+  TRY(measuring.recordAll());
+  TRY(measuring.finish());
+  return measuring.attest(directory, then);
 }
 
 }  // namespace airlock::tpm

@@ -3,9 +3,15 @@
 // measuring process only.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "ipc/measure_messages.h"
+#include "tpm/tpm.h"
 
 namespace airlock::tpm {
 
@@ -17,5 +23,22 @@ namespace airlock::tpm {
 // the engine record's reason.  E_TPM_ABSENT, E_TPM_POISONED, E_TPM_PCR_USED, E_TPM_UNANCHORED,
 // E_TPM_REGISTER, E_TPM_LOG, E_TPM_LOG_FULL, and those of Tpm.
 Result<ipc::Measured> measure(const ipc::MeasureJob& job, FdRef directory, Fd device);
+
+// What holds while `then` runs: nobody else measures, the log is whole, and the register has the
+// value that its first `logBytes` lead to.
+struct Anchored {
+  Tpm& tpm;
+  std::uint32_t pcr;
+  const std::vector<std::uint16_t>& banks;
+  const Banks& value;
+  std::string anchor;  // "hardware" or "software"
+  std::uint64_t logBytes;
+  FdRef directory;
+};
+using WhileAnchored = std::function<Result<void>(const Anchored&)>;
+// For a job with `attest`: brings the engine's records up to date, then runs `then`.  Errors as in
+// mode Require, whatever the mode is; E_ATTEST_OFF in mode Off.
+Result<void> whileAnchored(const ipc::MeasureJob& job, FdRef directory, Fd device,
+                           const WhileAnchored& then);
 
 }  // namespace airlock::tpm

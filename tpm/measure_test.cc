@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <csignal>
 #include <map>
-#include <thread>
 
 #include "base/digest.h"
 #include "base/syscall.h"
@@ -21,6 +20,7 @@ namespace {
 
 using ipc::MeasureJob;
 using ipc::MeasureMode;
+using test::expectAgreement;
 using test::makeJob;
 using test::podJob;
 using test::replayIn;
@@ -34,22 +34,6 @@ using testing::HasSubstr;
 void expectCode(const Result<ipc::Measured>& result, std::string_view code) {
   ASSERT_FALSE(result) << "expected " << code;
   EXPECT_EQ(result.error().code(), code) << result.error().text();
-}
-
-// A log whose replay is what the TPM holds, in every bank.
-Replay expectAgreement(const TemporaryDirectory& directory, const Swtpm& tpm,
-                       std::uint32_t pcr = 15) {
-  auto replay = replayIn(directory);
-  EXPECT_TRUE(replay) << replay.error().text();
-  if (!replay) return {};
-  auto device = Tpm::open(tpm.connect());
-  EXPECT_TRUE(device) << device.error().text();
-  const auto banks = device->activeBanks(pcr);
-  EXPECT_TRUE(banks) << banks.error().text();
-  const auto values = device->read(pcr, *banks);
-  EXPECT_TRUE(values) << values.error().text();
-  EXPECT_EQ(replay->chain.values, *values);
-  return *replay;
 }
 
 void extendBySomebodyElse(const Swtpm& tpm, std::uint32_t pcr = 15) {
@@ -108,8 +92,7 @@ TEST(Measure, TheScriptInTheDocumentationReplaysTheLog) {
   const TemporaryDirectory directory;
   const auto measured = runMeasure(podJob(), directory.fd(), &tpm);
   ASSERT_TRUE(measured) << measured.error().text();
-  const Fd page = sys::openPath(AIRLOCK_SOURCE_DIR "/docs/measurement.md", O_RDONLY).value();
-  const std::string text = sys::readAll(page, 1 << 20).value();
+  const std::string text = test::readPage("measurement.md");
   const std::string begin = "cat > replay.py <<'EOF'\n";
   const std::size_t start = text.find(begin) + begin.size();
   directory.write("replay.py", text.substr(start, text.find("EOF\n", start) - start));
@@ -550,55 +533,6 @@ TEST(Measure, ALostStateFileCostsOnlyAReading) {
   const Replay replay = expectAgreement(directory, tpm);
   EXPECT_EQ(std::ranges::count(typesOf(replay), "engine"), 1);
   EXPECT_EQ(std::ranges::count(typesOf(replay), "image"), 1);
-}
-
-// --- many ---------------------------------------------------------------------------------------
-TEST(Measure, EightProcessesAtOnceLoseAndReorderNothing) {
-  const Swtpm tpm;
-  const TemporaryDirectory directory;
-  std::vector<std::vector<std::string>> pods(8);
-  {
-    std::vector<std::jthread> threads;
-    for (std::vector<std::string>& mine : pods) {
-      threads.emplace_back([&] {
-        for (int i = 0; i < 5; ++i) {
-          const MeasureJob job = podJob();
-          const auto measured = runMeasure(job, directory.fd(), &tpm);
-          EXPECT_TRUE(measured) << measured.error().text();
-          mine.push_back(test::podOf(job));
-        }
-      });
-    }
-  }
-  const Replay replay = expectAgreement(directory, tpm);
-  EXPECT_EQ(replay.records.size(), 4U + 40U);
-  std::map<std::string, std::size_t> at;
-  for (const Record& record : replay.records) {
-    if (record.event.type == "pod") at[textField(record.event, "pod")] = record.number;
-  }
-  EXPECT_EQ(at.size(), 40U);
-  for (const auto& mine : pods) {
-    for (std::size_t i = 1; i < mine.size(); ++i) EXPECT_LT(at[mine[i - 1]], at[mine[i]]);
-  }
-}
-
-TEST(Measure, AThousandEventsReplayToTheRegister) {
-  const Swtpm tpm("sha256,sha384");
-  const TemporaryDirectory directory;
-  MeasureJob job = podJob();
-  const ipc::ImageFacts image = job.images[0];
-  job.images.clear();
-  for (int round = 0; round < 63; ++round) {
-    job.images.clear();
-    for (int i = 0; i < 15; ++i) {
-      ipc::ImageFacts one = image;
-      one.origin = std::to_string(round) + "/" + std::to_string(i);
-      job.images.push_back(one);
-    }
-    const auto measured = runMeasure(job, directory.fd(), &tpm);
-    ASSERT_TRUE(measured) << measured.error().text();
-  }
-  EXPECT_EQ(expectAgreement(directory, tpm).records.size(), 3U + 63U * 16U);
 }
 
 }  // namespace

@@ -19,21 +19,11 @@
 #include "base/limits.h"
 #include "base/syscall.h"
 #include "ipc/channel.h"
+#include "tpm/tpm.h"
 
 namespace airlock::tpm::test {
 
 namespace {
-
-std::string shell(const std::string& command) {
-  std::string text;
-  FILE* pipe = ::popen(command.c_str(), "re");
-  char buffer[4096];
-  for (std::size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
-    text.append(buffer, got);
-  }
-  ::pclose(pipe);
-  return text;
-}
 
 Child start(const char* path, std::vector<std::string> arguments) {
   const Fd program = sys::openPath(path, O_PATH).value();
@@ -61,6 +51,17 @@ while True:
 
 }  // namespace
 
+std::string shell(const std::string& command) {
+  std::string text;
+  FILE* pipe = ::popen(command.c_str(), "re");
+  char buffer[4096];
+  for (std::size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
+    text.append(buffer, got);
+  }
+  ::pclose(pipe);
+  return text;
+}
+
 TemporaryDirectory::TemporaryDirectory() {
   std::string name = std::filesystem::temp_directory_path() / "airlock-tpm-XXXXXX";
   path_ = ::mkdtemp(name.data());
@@ -83,13 +84,32 @@ void TemporaryDirectory::write(const std::string& name, const std::string& conte
   std::ofstream(path_ + "/" + name, std::ios::binary | std::ios::trunc) << content;
 }
 
-Swtpm::Swtpm(const std::string& banks) {
+// An authority below our own directory: the usual one is the machine's, and would stay.
+void Swtpm::manufacture(const std::string& banks, bool certified) {
+  const std::string& at = directory_.path();
+  std::string command = "swtpm_setup --tpm2 --tpmstate '" + at +
+                        "/state' --overwrite --pcr-banks " + (banks.empty() ? "sha256" : banks);
+  if (certified) {
+    directory_.write("localca.conf", "statedir = " + at + "\nsigningkey = " + at +
+                                         "/ca-key.pem\nissuercert = " + at +
+                                         "/ca.pem\ncertserial = " + at + "/serial\n");
+    directory_.write("options",
+                     "--platform-manufacturer Airlock\n--platform-version 1\n"
+                     "--platform-model test\n");
+    directory_.write("setup.conf",
+                     "create_certs_tool = swtpm_localca\ncreate_certs_tool_config = " + at +
+                         "/localca.conf\ncreate_certs_tool_options = " + at + "/options\n");
+    command += " --create-ek-cert --create-platform-cert --config '" + at + "/setup.conf'";
+  }
+  const std::string said = shell(command + " 2>&1; echo \"=$?\"");
+  EXPECT_TRUE(said.ends_with("=0\n")) << said;
+}
+std::string Swtpm::issuer() const { return directory_.path() + "/ca.pem"; }
+
+Swtpm::Swtpm(const std::string& banks, bool certified) {
   std::filesystem::create_directory(directory_.path() + "/state");
   const std::string state = directory_.path() + "/state";
-  if (!banks.empty()) {
-    shell("swtpm_setup --tpm2 --tpmstate '" + state + "' --pcr-banks " + banks +
-          " --overwrite 2>&1");
-  }
+  if (!banks.empty() || certified) manufacture(banks, certified);
   directory_.write("relay.py", kRelay);
   child_.emplace(start(
       "/usr/bin/swtpm",
@@ -116,6 +136,7 @@ void Swtpm::signal(int number) {
   ASSERT_TRUE(child_->wait());
 }
 void Swtpm::loseState() {
+  tools("tpm2_pcrread sha256:0");  // by its answer it has read the state
   std::filesystem::rename(directory_.path() + "/state", directory_.path() + "/lost");
 }
 std::string Swtpm::tools(const std::string& command) const {
@@ -123,7 +144,9 @@ std::string Swtpm::tools(const std::string& command) const {
                directory_.path() + "/s' " + command + " 2>&1");
 }
 
-Result<ipc::Measured> runMeasure(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
+namespace {
+
+Result<ipc::MeasureReply> runJob(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
                                  RunOptions options) {
   sys::SocketPair pair = TRY(sys::socketPair());
   const Fd program =
@@ -152,7 +175,41 @@ Result<ipc::Measured> runMeasure(const ipc::MeasureJob& job, FdRef directory, co
   }
   ipc::MeasureReply reply = TRY(ipc::decodeMeasureReply((*answer)->bytes));
   if (auto* failure = std::get_if<ipc::Failure>(&reply)) return fail(std::move(failure->error));
-  return std::get<ipc::Measured>(std::move(reply));
+  return reply;
+}
+
+}  // namespace
+
+Result<ipc::Measured> runMeasure(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
+                                 RunOptions options) {
+  return std::get<ipc::Measured>(TRY(runJob(job, directory, tpm, std::move(options))));
+}
+Result<ipc::Attested> runAttest(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
+                                RunOptions options) {
+  return std::get<ipc::Attested>(TRY(runJob(job, directory, tpm, std::move(options))));
+}
+std::string readPage(const std::string& name) {
+  const Fd page = sys::openPath(std::string(AIRLOCK_SOURCE_DIR "/docs/") + name, O_RDONLY).value();
+  return sys::readAll(page, limits::MiB).value();
+}
+ipc::MeasureJob attestJob(decltype(ipc::AttestRequest::what) what) {
+  ipc::MeasureJob job = makeJob(ipc::MeasureMode::Log);
+  job.images.clear();
+  job.attest = ipc::AttestJob{.request = {std::move(what)}, .callerUid = 1000};
+  return job;
+}
+std::string fileOf(const ipc::Attested& attested, const std::string& name) {
+  for (const ipc::AttestedFile& file : attested.files) {
+    if (file.name == name) return file.content;
+  }
+  ADD_FAILURE() << "no file " << name;
+  return {};
+}
+std::string factOf(const ipc::Attested& attested, const std::string& name) {
+  for (const auto& [key, value] : attested.facts) {
+    if (key == name) return value;
+  }
+  return {};
 }
 
 ipc::MeasureJob makeJob(ipc::MeasureMode mode) {
@@ -198,6 +255,20 @@ std::vector<std::string> typesOf(const Replay& replay) {
   std::vector<std::string> types;
   for (const Record& record : replay.records) types.push_back(record.event.type);
   return types;
+}
+
+Replay expectAgreement(const TemporaryDirectory& directory, const Swtpm& tpm, std::uint32_t pcr) {
+  auto replay = replayIn(directory);
+  EXPECT_TRUE(replay) << replay.error().text();
+  if (!replay) return {};
+  auto device = Tpm::open(tpm.connect());
+  EXPECT_TRUE(device) << device.error().text();
+  const auto banks = device->activeBanks(pcr);
+  EXPECT_TRUE(banks) << banks.error().text();
+  const auto values = device->read(pcr, *banks);
+  EXPECT_TRUE(values) << values.error().text();
+  EXPECT_EQ(replay->chain.values, *values);
+  return *replay;
 }
 
 }  // namespace airlock::tpm::test

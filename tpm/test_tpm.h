@@ -34,16 +34,20 @@ class TemporaryDirectory {
 // A software TPM with its own state, started up, on a socket of its own.
 class Swtpm {
  public:
-  explicit Swtpm(
-      const std::string& banks = "");  // as swtpm_setup --pcr-banks; empty: its default, sha256
+  // `banks`: as swtpm_setup --pcr-banks; empty: its default, sha256.  `certified`: with a
+  // certificate of its endorsement key (RSA 2048) by an authority of its own.
+  explicit Swtpm(const std::string& banks = "", bool certified = false);
   ~Swtpm();
   Fd connect() const;
   void signal(int number);
   void loseState();  // the recipe for failure mode: takes the state directory away
   // What tpm2-tools say: runs `command` with TPM2TOOLS_TCTI set.
   std::string tools(const std::string& command) const;
+  std::string issuer() const;  // the file with the certificate of the authority
 
  private:
+  void manufacture(const std::string& banks, bool certified);
+
   TemporaryDirectory directory_;
   std::optional<Child> child_;
 };
@@ -56,6 +60,19 @@ struct RunOptions {
 Result<ipc::Measured> runMeasure(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
                                  RunOptions options = {});
 
+// The same for a job with the keys of the TPM.
+Result<ipc::Attested> runAttest(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
+                                RunOptions options = {});
+ipc::MeasureJob attestJob(decltype(ipc::AttestRequest::what) what);
+// The content of the file of that name; fails the test when there is none.
+std::string fileOf(const ipc::Attested& attested, const std::string& name);
+// The value of the fact of that name; empty without one.
+std::string factOf(const ipc::Attested& attested, const std::string& name);
+
+std::string readPage(const std::string& name);  // of docs/
+// What `command` prints.
+std::string shell(const std::string& command);
+
 ipc::MeasureJob makeJob(ipc::MeasureMode mode);
 ipc::MeasureJob podJob(ipc::MeasureMode mode = ipc::MeasureMode::Require);  // with a new pod
 std::string podOf(const ipc::MeasureJob& job);
@@ -63,5 +80,8 @@ std::string podOf(const ipc::MeasureJob& job);
 // The log in `directory`, replayed.
 Result<Replay> replayIn(const TemporaryDirectory& directory);
 std::vector<std::string> typesOf(const Replay& replay);
+// It is what the TPM holds, in every bank.
+Replay expectAgreement(const TemporaryDirectory& directory, const Swtpm& tpm,
+                       std::uint32_t pcr = 15);
 
 }  // namespace airlock::tpm::test

@@ -1,88 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tpm/tpm.h"
 
-#include <poll.h>
-#include <tss2/tss2_sys.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <optional>
 
-#include "tpm/transport.h"
+#include "tpm/connection.h"
 
 namespace airlock::tpm {
 
 namespace {
-
-// What tpm2-tss calls a TCTI: a table of functions, and the transport behind it.
-struct Tcti {
-  TSS2_TCTI_CONTEXT_COMMON_V1 table;  // first: tpm2-tss casts between the two
-  Transport transport;
-  std::optional<Error> error;  // of the last exchange
-};
-
-Tcti& tctiOf(TSS2_TCTI_CONTEXT* context) { return *reinterpret_cast<Tcti*>(context); }
-
-TSS2_RC transmit(TSS2_TCTI_CONTEXT* context, std::size_t size, const std::uint8_t* command) {
-  Tcti& tcti = tctiOf(context);
-  auto sent = tcti.transport.send(std::span(command, size));
-  if (sent) return TSS2_RC_SUCCESS;
-  tcti.error = std::move(sent.error());
-  return TSS2_TCTI_RC_IO_ERROR;
-}
-
-TSS2_RC receive(TSS2_TCTI_CONTEXT* context, std::size_t* size, std::uint8_t* response,
-                std::int32_t) {
-  Tcti& tcti = tctiOf(context);
-  if (response == nullptr) {  // asks how much room the response needs
-    *size = kTpmBufferBytes;
-    return TSS2_RC_SUCCESS;
-  }
-  auto received = tcti.transport.receive(std::span(response, *size));
-  if (received) {
-    *size = *received;
-    return TSS2_RC_SUCCESS;
-  }
-  tcti.error = std::move(received.error());
-  return TSS2_TCTI_RC_IO_ERROR;
-}
-
-struct FinalizeSys {
-  void operator()(TSS2_SYS_CONTEXT* context) const {
-    Tss2_Sys_Finalize(context);
-    std::free(context);
-  }
-};
-
-constexpr TSS2L_SYS_AUTH_COMMAND kEmptyPassword{.count = 1,
-                                                .auths = {{.sessionHandle = TPM2_RH_PW}}};
-
-std::string hexOf(TSS2_RC code) {
-  char text[16];
-  static_cast<void>(std::snprintf(text, sizeof text, "0x%x", code));
-  return text;
-}
-
-auto commandFailed(TSS2_RC code, const char* what) {
-  if (code == TPM2_RC_FAILURE) {
-    return refuse(ErrorKind::Failed, "E_TPM_FAILURE_MODE", "the TPM is in failure mode",
-                  "reboot; if it stays so, the TPM is broken");
-  }
-  if (code == TPM2_RC_INITIALIZE) {
-    return refuse(ErrorKind::Failed, "E_TPM_NOT_STARTED", "the TPM has not been started up",
-                  "firmware does that at boot; for swtpm use --flags not-need-init,startup-clear");
-  }
-  if ((code & TSS2_RC_LAYER_MASK) != TSS2_TPM_RC_LAYER) {
-    return refuse(
-        ErrorKind::Failed, "E_TPM_RESPONSE",
-        std::string("the TPM's answer to ") + what + " is malformed (" + hexOf(code) + ")",
-        "what answers there is not a working TPM: check [measure] in the configuration");
-  }
-  return refuse(ErrorKind::Failed, "E_TPM_COMMAND",
-                std::string("the TPM refused ") + what + " with code " + hexOf(code),
-                "tpm2_rc_decode " + hexOf(code) + " says what that means");
-}
 
 std::string lettersOf(std::uint32_t value) {
   std::string text;
@@ -105,57 +30,12 @@ bool selects(const TPMS_PCR_SELECTION& bank, std::uint32_t pcr) {
 
 }  // namespace
 
-struct Tpm::Connection {
-  Tcti tcti;
-  std::unique_ptr<TSS2_SYS_CONTEXT, FinalizeSys> sys;
-
-  // Runs one command; TPM_RC_RETRY and its like mean that it was not executed (TPM 2.0 part
-  // 2, 6.6.3).
-  template <class Command>
-  Result<void> run(const char* what, Command command) {
-    constexpr int kTries = 5;
-    for (int attempt = 1;; ++attempt) {
-      tcti.error.reset();
-      const TSS2_RC code = command(sys.get());
-      if (code == TSS2_RC_SUCCESS) return {};
-      if (tcti.error) return fail(*std::exchange(tcti.error, std::nullopt));
-      const bool again =
-          code == TPM2_RC_RETRY || code == TPM2_RC_YIELDED || code == TPM2_RC_TESTING;
-      if (!again || attempt == kTries) return commandFailed(code, what);
-      static_cast<void>(::poll(nullptr, 0, 10 * attempt));
-    }
-  }
-};
-
 Tpm::Tpm(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
 Tpm::Tpm(Tpm&&) noexcept = default;
 Tpm& Tpm::operator=(Tpm&&) noexcept = default;
 Tpm::~Tpm() = default;
 
-Result<Tpm> Tpm::open(Fd device) {
-  Transport transport = TRY(Transport::over(std::move(device)));
-  constexpr std::uint64_t kMagic = 0x61697231'6f636b74;
-  TSS2_TCTI_CONTEXT_COMMON_V1 table{};
-  table.magic = kMagic;
-  table.version = 1;
-  table.transmit = transmit;
-  table.receive = receive;
-  std::unique_ptr<Connection> connection(
-      new Connection{Tcti{table, std::move(transport), std::nullopt}, nullptr});
-
-  const std::size_t size = Tss2_Sys_GetContextSize(kTpmBufferBytes);
-  auto* memory = static_cast<TSS2_SYS_CONTEXT*>(std::calloc(1, size));
-  if (memory == nullptr) return failErrno("allocate the TPM context");
-  TSS2_ABI_VERSION version = TSS2_ABI_VERSION_CURRENT;
-  const TSS2_RC code = Tss2_Sys_Initialize(
-      memory, size, reinterpret_cast<TSS2_TCTI_CONTEXT*>(&connection->tcti), &version);
-  if (code != TSS2_RC_SUCCESS) {
-    std::free(memory);
-    return fail(ErrorKind::Failed, "set up tpm2-tss: code " + hexOf(code));
-  }
-  connection->sys.reset(memory);
-  return Tpm(std::move(connection));
-}
+Result<Tpm> Tpm::open(Fd device) { return Tpm(TRY(Connection::open(std::move(device)))); }
 
 Result<std::vector<std::uint16_t>> Tpm::activeBanks(std::uint32_t pcr) {
   TPMS_CAPABILITY_DATA data{};
@@ -165,7 +45,7 @@ Result<std::vector<std::uint16_t>> Tpm::activeBanks(std::uint32_t pcr) {
   }));
   const TPML_PCR_SELECTION& banks = data.data.assignedPCR;
   if (data.capability != TPM2_CAP_PCRS || banks.count > TPM2_NUM_PCR_BANKS) {
-    return commandFailed(TSS2_SYS_RC_MALFORMED_RESPONSE, "GetCapability(PCRS)");
+    return malformedAnswer("GetCapability(PCRS)");
   }
   std::vector<std::uint16_t> active;
   for (std::uint32_t i = 0; i < banks.count; ++i) {
@@ -243,7 +123,7 @@ Result<Tpm::Identity> Tpm::identify() {
   }));
   const TPML_TAGGED_TPM_PROPERTY& properties = data.data.tpmProperties;
   if (data.capability != TPM2_CAP_TPM_PROPERTIES || properties.count > TPM2_MAX_TPM_PROPERTIES) {
-    return commandFailed(TSS2_SYS_RC_MALFORMED_RESPONSE, "GetCapability(TPM_PROPERTIES)");
+    return malformedAnswer("GetCapability(TPM_PROPERTIES)");
   }
   Identity identity;
   for (std::uint32_t i = 0; i < properties.count; ++i) {

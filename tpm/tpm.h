@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The four TPM commands that measuring needs, through tpm2-tss's SAPI.  The measuring process only.
-//
-// SAPI and no ESYS: no sessions are needed, and a context of ESYS costs more than the extend that
-// it is for.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +13,9 @@
 
 namespace airlock::tpm {
 
-// Errors of every call: E_TPM_TIMEOUT, E_TPM_IO, E_TPM_RESPONSE, E_TPM_FAILURE_MODE,
-// E_TPM_NOT_STARTED, E_TPM_COMMAND.
+class Connection;
+
+// Errors of every call: see Connection::run.
 class Tpm {
  public:
   // See Transport::over for what `device` may be.
@@ -47,8 +45,10 @@ class Tpm {
   };
   Result<Counters> counters();
 
+  // For the commands of keys.h and quote.h.
+  Connection& connection() { return *connection_; }
+
  private:
-  struct Connection;
   explicit Tpm(std::unique_ptr<Connection> connection);
   std::unique_ptr<Connection> connection_;
 };

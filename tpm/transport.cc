@@ -67,7 +67,7 @@ Result<void> Transport::wait(short events) {
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return failErrno("wait for the TPM");
     return refuse(ErrorKind::Failed, "E_TPM_TIMEOUT",
-                  "the TPM gave no answer in " + std::to_string(kAnswerMilliseconds / 1000) + " s",
+                  "the TPM gave no answer in " + std::to_string(patience_ / 1000) + " s",
                   "see whether it still works: tpm2_getcap properties-fixed");
   }
 }
@@ -91,7 +91,7 @@ Result<void> Transport::send(std::span<const std::uint8_t> command) {
   if (broken_) {
     return refuse(ErrorKind::Failed, "E_TPM_IO", "the TPM did not answer an earlier command");
   }
-  deadline_ = sys::now() + kAnswerMilliseconds;
+  deadline_ = sys::now() + patience_;
   auto sent = sendWhole(command);
   broken_ = !sent;
   return sent;

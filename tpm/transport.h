@@ -22,6 +22,8 @@ class Transport {
   // commands as swtpm's data channel does.  It becomes non-blocking: only so does the device
   // support poll (Linux, drivers/char/tpm).
   static Result<Transport> over(Fd device);
+  // The time that answers get from now on, instead of kAnswerMilliseconds.
+  void patience(int milliseconds) { patience_ = milliseconds; }
 
   // One command, whole.  E_TPM_IO, E_TPM_TIMEOUT.
   Result<void> send(std::span<const std::uint8_t> command);
@@ -39,6 +41,7 @@ class Transport {
   Fd device_;
   bool stream_;
   bool broken_ = false;
+  int patience_ = kAnswerMilliseconds;
   std::int64_t deadline_ = 0;  // of sys::now()
 };
 

@@ -5,6 +5,7 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("airlock::ipc::wire");
 using Types = import "types.capnp";
 using Pod = import "pod.capnp";
+using Attest = import "attest.capnp";
 
 # Sent by the CLI, once per connection.  Hostile until checked.  No field that the kernel can tell (uid, pid, cgroup), no
 # path and no URL that anything would be opened by.  Checked for each: frame, shape, exact number and kind of
@@ -27,6 +28,7 @@ struct HelperRequest {
     collectImages @13 :CollectImagesRequest;
     openImage @14 :OpenImageRequest;
     importOci @15 :ImportOciRequest;
+    attest @16 :Attest.AttestRequest;
   }
 }
 
@@ -157,6 +159,7 @@ struct HelperReply {
     imageOpened @14 :ImageOpened;
     prepared @15 :Prepared;
     layersWanted @16 :LayersWanted;
+    attested @17 :Attest.Attested;
   }
 }
 

@@ -4,6 +4,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("airlock::ipc::wire");
 using Types = import "types.capnp";
+using Attest = import "attest.capnp";
 
 # Sent once by the helper that started the process.  Descriptors: 0 the log directory; 1 the TPM (character device or
 # connected socket), when hasTpm.  The texts may come from a signed image: they go into canonical JSON and nowhere else.
@@ -22,12 +23,20 @@ struct MeasureJob {
     abort @9 :AbortFacts;
   }
   readOnly @10 :Bool;         # only report the register
+  attest @11 :AttestJob;      # instead of images and event: answered by Attested
 
   enum Mode {
     require @0;
     log @1;
     off @2;
   }
+}
+# Something with the keys of the TPM.  A quote is of a log that is whole and leads to the register, or there is none: the
+# engine's facts are brought up to date first, as before a pod, and in every mode as if it were `require`.
+struct AttestJob {
+  request @0 :Attest.AttestRequest;
+  keyHandle @1 :UInt32;       # of the attestation key: 0x81000000 to 0x817fffff
+  callerUid @2 :UInt32;       # each user gets one quote in a second
 }
 # The facts of the engine: measured at first use in a boot, and again when one changes.
 struct EngineFacts {
@@ -87,6 +96,7 @@ struct MeasureReply {
     unset @0 :Void;           # refused
     failure @1 :Types.Failure;
     measured @2 :Measured;
+    attested @3 :Attest.Attested;
   }
 }
 # The job is done: the records are on disk and, with a TPM, in the register.

@@ -122,7 +122,8 @@ void World::refused(Who who, const std::string& arguments, const std::string& wo
   ASSERT_FALSE(said.empty());
   EXPECT_NE(said.back().find(words), std::string::npos) << outcome.err;
   // What went before are steps under way; the refusal is one line, and the last.
-  const std::size_t begin = arguments.starts_with("app ") ? 4 : 0;  // the last word of its name
+  const bool group = arguments.starts_with("app ") || arguments.starts_with("attest ");
+  const std::size_t begin = group ? arguments.find(' ') + 1 : 0;  // the last word of its name
   const std::string verb = arguments.substr(begin, arguments.find(' ', begin) - begin) + ": ";
   const auto isRefusal = [&](const std::string& line) { return line.starts_with(verb); };
   EXPECT_TRUE(isRefusal(said.back())) << outcome.err;
