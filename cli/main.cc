@@ -81,6 +81,23 @@ constexpr Command kCommands[] = {
      "--mode=\"auto\"\tlist, auto, tty, tty-in, tty-out, or some of stdin,stdout,stderr\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      attach},
+    {"attest challenge", "--ek=FILE --ak-pub=FILE --output=FILE --secret=FILE",
+     "make a secret that only the TPM with these two keys can read, to enrol a host",
+     "--ak-pub=\"\"\tthe attestation key: a TPM2B_PUBLIC\n"
+     "--ek=\"\"\tthe endorsement key: its certificate, a TPM2B_PUBLIC or PEM\n"
+     "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file: the EK's must be one of "
+     "theirs\n"
+     "--output=\"\"\tor -o: write the challenge there\n"
+     "--secret=\"\"\twrite there what the host must answer\n",
+     attestChallenge, false},
+    {"attest verify", "--ak=FILE --nonce=HEX [--policy=FILE] EVIDENCE",
+     "tell from its evidence what ran on another host, without trusting it",
+     "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"
+     "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file\n"
+     "--nonce=\"\"\twhat the host was asked with, in hex\n"
+     "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
+     "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n",
+     attestVerify, false},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
