@@ -132,14 +132,15 @@ Result<FleetPolicy::Pods> readPods(const Json& value, const std::string& where) 
       TRY(strictly(value, where, {"networks", "callers", "requireAudit", "requireSelinux"}));
   FleetPolicy::Pods pods;
   pods.networks = TRY(textsAt(object, "networks"));
-  if (const Json* callers = object.find("callers")) {
+  if (object.find("callers") != nullptr) {
     const auto list = TRY(object.list<std::uint64_t>(
         "callers", limits::kFleetEntries,
         [](const Json& uid, const std::string& at) -> Result<std::uint64_t> {
-          if (!uid.is_number_unsigned()) return refuseField(at, "must be a user's number");
+          if (!uid.is_number_integer() || uid.get<std::int64_t>() < 0) {
+            return refuseField(at, "must be a user's number");
+          }
           return uid.get<std::uint64_t>();
         }));
-    static_cast<void>(callers);
     pods.callers = std::set<std::uint64_t>(list.begin(), list.end());
   }
   pods.requireAudit = TRY(object.boolean("requireAudit"));

@@ -49,8 +49,9 @@ Result<std::string> parseNonce(std::string hex) {
 // What airlock-attest has escaped once is looked at again: it has read foreign bytes.
 void printReport(std::string_view report) {
   while (!report.empty()) {
-    const std::size_t end = std::min(report.find('\n'), report.size());
-    out(printable(report.substr(0, end)) + "\n");
+    const std::size_t end = std::min(report.find_first_of("\n\t"), report.size());
+    out(printable(report.substr(0, end)));
+    out(report.substr(end, 1));
     report.remove_prefix(std::min(end + 1, report.size()));
   }
 }

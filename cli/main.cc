@@ -280,8 +280,9 @@ constexpr Command kCommands[] = {
      "--force\tkill them\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      stop},
-    {"tpm log", "",
-     "print what was measured since boot, and whether it replays to the TPM's register", "",
+    {"tpm log", "[--format=FORMAT]",
+     "print what was measured since boot, and whether it replays to the TPM's register",
+     "--format=\"\"\tcel-json or cel-tlv: the records alone, in TCG's Canonical Event Log\n",
      tpmLog},
     {"trust", "[--prefix=PREFIX | --root] [KEY...]", "trust a key to sign images",
      "--insecure-allow-http\tallow keys over plain HTTP\n"
