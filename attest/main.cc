@@ -8,15 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "attest/confinement.h"
 #include "attest/jobs.h"
 #include "attest/key.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "ipc/appraise_messages.h"
 #include "ipc/channel.h"
 #include "sandbox/confine.h"
 #include "sandbox/credentials.h"
-#include "sandbox/policies/attest.bpf.h"
 
 namespace airlock::attest {
 
@@ -25,27 +24,6 @@ namespace {
 // tss2-mu writes to stderr on its own; what failed is in our answer.
 constexpr char kTssLog[] = "TSS2_LOG";
 constexpr int kJobMilliseconds = 10'000;
-#ifdef AIRLOCK_SANITIZED
-constexpr rlim_t kMemoryBytes = RLIM_INFINITY;  // the sanitizers' shadow memory is terabytes
-#else
-constexpr rlim_t kMemoryBytes = 2 * limits::GiB;
-#endif
-constexpr rlim_t kProcessorSeconds = 300;
-
-Result<void> confine(std::vector<int> keep) {
-  sandbox::Confinement confinement;
-  confinement.filter = sandbox::policies::kAttest;
-  confinement.keep = std::move(keep);
-  confinement.environment = {kTssLog};
-  confinement.limits = {{RLIMIT_AS, kMemoryBytes},
-                        {RLIMIT_CPU, kProcessorSeconds},
-                        {RLIMIT_FSIZE, limits::kReportBytes},
-                        {RLIMIT_NOFILE, 32},
-                        {RLIMIT_NPROC, 0}};
-  auto enforced = sandbox::enter(confinement);
-  if (!enforced) return std::unexpected(std::move(enforced.error()));
-  return {};
-}
 
 Result<ipc::Appraised> work(ipc::Message message) {
   const ipc::AppraiseJob job = TRY(ipc::decodeAppraiseJob(message.bytes));
