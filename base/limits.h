@@ -168,15 +168,25 @@ inline constexpr std::size_t kEventStateBytes =
     16 * MiB;  // what is kept so that the log need not be read again
 inline constexpr std::size_t kEventLogArchives = 1000;  // logs of earlier boots under one name
 
-// Attestation (tpm)
-inline constexpr std::size_t kNonceMinBytes = 16;
-inline constexpr std::size_t kNonceMaxBytes = 64;
+// Attestation (tpm, attest)
+inline constexpr std::size_t kNonceLeastBytes = 16;
+inline constexpr std::size_t kNonceMostBytes = 64;        // what a TPM2B_DATA takes
+inline constexpr std::size_t kEvidenceBytes = 256 * MiB;  // one archive, its images' files included
+inline constexpr std::size_t kEvidenceFiles = 100'000;
+inline constexpr std::size_t kQuoteBytes = 4 * KiB;  // a TPMS_ATTEST, or a signature
+inline constexpr std::size_t kFirmwareLogBytes = 16 * MiB;
+inline constexpr std::size_t kFirmwareEvents = 100'000;
+inline constexpr std::size_t kFleetPolicyBytes = 4 * MiB;
+inline constexpr std::size_t kFleetEntries = 16'384;   // of one list of it
+inline constexpr std::size_t kAttestationKeys = 1024;  // of one inventory
+inline constexpr std::size_t kRootsBytes = 4 * MiB;    // certificates of TPM makers
+inline constexpr std::size_t kRoots = 1024;
+inline constexpr std::size_t kReportBytes = 256 * MiB;
 inline constexpr std::size_t kPcrSelections = 8;
 inline constexpr std::size_t kChallengeBytes = 2 * KiB;      // a file of tpm2_makecredential
 inline constexpr std::size_t kAttestedFiles = 8;             // in one answer
 inline constexpr std::size_t kAttestedFileBytes = 16 * KiB;  // the registers of all banks, as JSON
 inline constexpr std::size_t kCertificateBytes = 8 * KiB;    // of an endorsement key, in NV
-inline constexpr std::size_t kFirmwareLogBytes = 16 * MiB;
 inline constexpr std::size_t kKernelCommandLineBytes = 64 * KiB;
 
 // Policy

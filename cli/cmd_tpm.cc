@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/text_output.h"
 #include "image/json.h"
+#include "tpm/cel_tlv.h"
 #include "tpm/replay.h"
 
 namespace airlock::cli {
@@ -93,11 +94,22 @@ void print(const tpm::Replay& replay, const ipc::Reported& report, Agreement agr
   }
 }
 
+// TCG's Canonical Event Log, for other tools: the records alone, as bytes.
+Result<int> printInterchange(const tpm::Replay& replay, const std::string& format) {
+  for (const tpm::Record& record : replay.records) {
+    out(format == "cel-tlv" ? tpm::encodeTlv(record) : tpm::encodeRecord(record));
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<int> tpmLog(const Options& options, const std::vector<std::string>& arguments) {
-  if (!TRY(parseFlags(arguments, {})).empty())
+  std::string format;
+  if (!TRY(parseFlags(arguments, {textFlag("format", format)})).empty())
     return refuse(ErrorKind::Invalid, "E_USAGE", "tpm log takes no argument");
+  if (!format.empty() && format != "cel-json" && format != "cel-tlv")
+    return refuse(ErrorKind::Invalid, "E_USAGE", "--format takes cel-json or cel-tlv");
   const HelperAnswer answer = TRY(askHelper(options, ipc::ReportRequest{}, {}));
   const auto* report = std::get_if<ipc::Reported>(&answer.reply);
   if (report == nullptr)
@@ -106,6 +118,7 @@ Result<int> tpmLog(const Options& options, const std::vector<std::string>& argum
   if (report->hasLog && !answer.fds.empty()) {
     replay = TRY(inContext(tpm::replayLog(answer.fds.front()), "the measurement log"));
   }
+  if (!format.empty()) return printInterchange(replay, format);
   Agreement agreement = Agreement::NoRegister;
   if (!report->banks.empty()) {
     // Without a record there is nothing that the register would have to hold: it may be the

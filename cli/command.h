@@ -98,6 +98,8 @@ Result<int> attestRevoke(const Options& options, const std::vector<std::string>&
 Result<int> attestEnroll(const Options& options, const std::vector<std::string>& arguments);
 Result<int> attestActivate(const Options& options, const std::vector<std::string>& arguments);
 Result<int> attestQuote(const Options& options, const std::vector<std::string>& arguments);
+Result<int> attestVerify(const Options& options, const std::vector<std::string>& arguments);
+Result<int> attestChallenge(const Options& options, const std::vector<std::string>& arguments);
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
 Result<int> config(const Options& options, const std::vector<std::string>& arguments);
 Result<int> configImportRkt(const Options& options, const std::vector<std::string>& arguments);

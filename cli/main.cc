@@ -97,6 +97,23 @@ constexpr Command kCommands[] = {
      "always among them\n",
      attestQuote},
     {"attest revoke", "", "remove the attestation key from the TPM", "", attestRevoke},
+    {"attest challenge", "--ek=FILE --ak-pub=FILE --output=FILE --secret=FILE",
+     "make a secret that only the TPM with these two keys can read, to enrol a host",
+     "--ak-pub=\"\"\tthe attestation key: a TPM2B_PUBLIC\n"
+     "--ek=\"\"\tthe endorsement key: its certificate, a TPM2B_PUBLIC or PEM\n"
+     "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file: the EK's must be one of "
+     "theirs\n"
+     "--output=\"\"\tor -o: write the challenge there\n"
+     "--secret=\"\"\twrite there what the host must answer\n",
+     attestChallenge, false},
+    {"attest verify", "--ak=FILE --nonce=HEX [--policy=FILE] EVIDENCE",
+     "tell from its evidence what ran on another host, without trusting it",
+     "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"
+     "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file\n"
+     "--nonce=\"\"\twhat the host was asked with, in hex\n"
+     "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
+     "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n",
+     attestVerify, false},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
@@ -279,8 +296,9 @@ constexpr Command kCommands[] = {
      "--force\tkill them\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      stop},
-    {"tpm log", "",
-     "print what was measured since boot, and whether it replays to the TPM's register", "",
+    {"tpm log", "[--format=FORMAT]",
+     "print what was measured since boot, and whether it replays to the TPM's register",
+     "--format=\"\"\tcel-json or cel-tlv: the records alone, in TCG's Canonical Event Log\n",
      tpmLog},
     {"trust", "[--prefix=PREFIX | --root] [KEY...]", "trust a key to sign images",
      "--insecure-allow-http\tallow keys over plain HTTP\n"

@@ -73,7 +73,7 @@ Result<std::uint32_t> registersOf(std::string_view list) {
 Result<std::string> parseNonce(std::string_view hex) {
   const std::size_t size = hex.size() / 2;
   std::vector<std::uint8_t> bytes(size);
-  if (size < limits::kNonceMinBytes || size > limits::kNonceMaxBytes || !fromHex(hex, bytes)) {
+  if (size < limits::kNonceLeastBytes || size > limits::kNonceMostBytes || !fromHex(hex, bytes)) {
     return refuse(ErrorKind::Invalid, "E_USAGE",
                   "a nonce has 16 to 64 bytes, written as lower-case hex",
                   "the verifier makes one for each question: openssl rand -hex 32");

@@ -29,7 +29,7 @@ Result<PcrSelection> readSelection(wire::PcrSelection::Reader from) {
 Result<QuoteRequest> readQuote(wire::QuoteRequest::Reader from) {
   return QuoteRequest{
       .nonce =
-          TRY(readOctets(from.getNonce(), "nonce", limits::kNonceMinBytes, limits::kNonceMaxBytes)),
+          TRY(readOctets(from.getNonce(), "nonce", limits::kNonceLeastBytes, limits::kNonceMostBytes)),
       .selection =
           TRY(readList(from.getSelection(), limits::kPcrSelections, "selection", readSelection))};
 }

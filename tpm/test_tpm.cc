@@ -139,6 +139,10 @@ void Swtpm::loseState() {
   tools("tpm2_pcrread sha256:0");  // by its answer it has read the state
   std::filesystem::rename(directory_.path() + "/state", directory_.path() + "/lost");
 }
+void Swtpm::reboot() {
+  shell("swtpm_ioctl --unix '" + directory_.path() + "/c' -i 2>&1");
+  tools("tpm2_startup --clear");
+}
 std::string Swtpm::tools(const std::string& command) const {
   return shell("TPM2TOOLS_TCTI='cmd:/usr/bin/python3 " + directory_.path() + "/relay.py " +
                directory_.path() + "/s' " + command + " 2>&1");

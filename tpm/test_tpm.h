@@ -41,6 +41,7 @@ class Swtpm {
   Fd connect() const;
   void signal(int number);
   void loseState();  // the recipe for failure mode: takes the state directory away
+  void reboot();  // as its host's: a reset, and a start with registers at zero
   // What tpm2-tools say: runs `command` with TPM2TOOLS_TCTI set.
   std::string tools(const std::string& command) const;
   std::string issuer() const;  // the file with the certificate of the authority

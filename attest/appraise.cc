@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attest/appraise.h"
+
+#include <algorithm>
+#include <array>
+
+#include "attest/judge.h"
+#include "attest/refusal.h"
+#include "attest/registers.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+namespace airlock::attest {
+
+namespace {
+
+// Registers that the firmware and the boot loader extend, and nobody after them
+// (docs/measurement.md).
+constexpr std::array<std::uint32_t, 11> kFirmwareRegisters{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14};
+// Others are somebody else's, or can be reset by whoever asks (M06).
+constexpr std::array<std::uint32_t, 3> kOurRegisters{13, 14, 15};
+
+Result<std::string_view> need(const std::optional<std::string_view>& file, std::string_view name) {
+  if (file) return *file;
+  return refuseEvidence("E_ATTEST_EVIDENCE",
+                        "the evidence has no file " + airlock::quoted(name) + ", which is needed");
+}
+
+std::string bankName(std::uint16_t bank) {
+  const tpm::HashAlgorithm* algorithm = tpm::findHash(bank);
+  return algorithm == nullptr ? std::to_string(bank) : std::string(algorithm->name);
+}
+
+class Appraising {
+ public:
+  Appraising(std::string_view archive, const Question& question)
+      : archive_(archive), question_(question) {}
+  Result<Appraisal> run();
+
+ private:
+  // Each says what it found.
+  using Step = Result<std::string> (Appraising::*)();
+  struct Named {
+    const char* name;
+    Step step;
+  };
+  static const std::array<Named, 14> kSteps;
+
+  Result<std::string> checkEvidence();
+  Result<std::string> checkKey();
+  Result<std::string> checkSignature();
+  Result<std::string> checkStructure();
+  Result<std::string> checkNonce();
+  Result<std::string> checkSelection();
+  Result<std::string> checkRegisters();
+  Result<std::string> checkTrailing();
+  Result<std::string> checkLog();
+  Result<std::string> checkReplay();
+  Result<std::string> checkBoot();
+  Result<std::string> checkFirmware();
+  Result<std::string> checkHardware();
+  Result<std::string> checkPolicy();
+
+  bool needsHardware() const {
+    return question_.requireHardware ||
+           (question_.policy != nullptr && question_.policy->requireHardware);
+  }
+  const tpm::Chain& chain() const { return appraisal_.replay->chain; }
+  const tpm::Bytes* registerOf(std::uint16_t bank, std::uint32_t index) const;
+  Result<void> expectOurRegister() const;
+  Result<void> expectBanks() const;
+  Result<void> expectThisBoot() const;
+  Result<std::string> describeCertificate();
+  void noteLayers();
+
+  std::string_view archive_;
+  const Question& question_;
+  Appraisal appraisal_;
+  Evidence evidence_;
+  const TrustedKey* key_ = nullptr;
+  std::optional<PublicArea>
+      area_;  // of the key: the inventory's, or the evidence's for the same key
+  std::size_t trailing_ = 0;
+  Registers registers_;
+};
+
+constexpr std::array<Appraising::Named, 14> Appraising::kSteps{
+    {{"evidence", &Appraising::checkEvidence},
+     {"key", &Appraising::checkKey},
+     {"signature", &Appraising::checkSignature},
+     {"structure", &Appraising::checkStructure},
+     {"nonce", &Appraising::checkNonce},
+     {"selection", &Appraising::checkSelection},
+     {"registers", &Appraising::checkRegisters},
+     {"trailing", &Appraising::checkTrailing},
+     {"log", &Appraising::checkLog},
+     {"replay", &Appraising::checkReplay},
+     {"boot", &Appraising::checkBoot},
+     {"firmware", &Appraising::checkFirmware},
+     {"hardware", &Appraising::checkHardware},
+     {"policy", &Appraising::checkPolicy}}};
+
+Result<std::string> Appraising::checkEvidence() {
+  evidence_ = TRY(readEvidence(archive_));
+  TRY(need(evidence_.quote, "quote"));
+  TRY(need(evidence_.signature, "quote.sig"));
+  TRY(need(evidence_.registers, "pcrs"));
+  TRY(need(evidence_.log, "events.cel"));
+  return std::string("all files are known, and what is needed is there");
+}
+
+// What the evidence claims about the key only chooses among those that are trusted.
+Result<std::string> Appraising::checkKey() {
+  const auto& inventory = question_.inventory;
+  if (evidence_.attestationKey) {
+    PublicArea claimed = TRY(parsePublicArea(*evidence_.attestationKey));
+    const auto key = Key::fromArea(claimed);
+    const auto found = std::ranges::find_if(
+        inventory, [&](const TrustedKey& trusted) { return key && trusted.key == *key; });
+    if (found == inventory.end()) {
+      return refuseEvidence("E_ATTEST_AK",
+                            "the evidence is of a key that is not among those that are trusted");
+    }
+    key_ = &*found;
+    area_ = std::move(claimed);
+  } else {
+    if (inventory.size() != 1) {
+      return refuseEvidence("E_ATTEST_AK", "the evidence does not say which key it is of",
+                            "give the one key of that host");
+    }
+    key_ = &inventory.front();
+  }
+  if (key_->area) {
+    if (area_ && area_->name != key_->area->name) {
+      return refuseEvidence("E_ATTEST_AK", "the evidence describes the trusted key as another one");
+    }
+    area_ = key_->area;
+  }
+  appraisal_.key = key_->key.fingerprint();
+  if (!area_) {
+    appraisal_.notes.emplace_back(
+        "whether the key signs only what its TPM says was seen to at enrolment: it was given as "
+        "PEM");
+    return appraisal_.key;
+  }
+  if (const auto why = whyNoAttestationKey(*area_)) {
+    return refuseEvidence("E_ATTEST_AK", "the key is no attestation key: " + *why);
+  }
+  return appraisal_.key;
+}
+
+Result<std::string> Appraising::checkSignature() {
+  const Signature signature = TRY(parseSignature(*evidence_.signature));
+  if (!key_->key.verifies(*evidence_.quote, signature)) {
+    return refuseEvidence("E_ATTEST_SIGNATURE",
+                          "the quote was changed, or it was signed by another key");
+  }
+  return std::string(signature.scheme == Signature::Scheme::Ecdsa ? "ECDSA" : "RSASSA") +
+         " with SHA-256";
+}
+
+Result<std::string> Appraising::checkStructure() {
+  appraisal_.quote = TRY(parseQuote(*evidence_.quote, trailing_));
+  return std::string("a quote that the TPM itself made");
+}
+
+Result<std::string> Appraising::checkNonce() {
+  if (appraisal_.quote->nonce != question_.nonce) {
+    return refuseEvidence("E_ATTEST_NONCE",
+                          "the quote answers another nonce: it is an old one, or somebody else's");
+  }
+  return std::to_string(question_.nonce.size()) + " bytes";
+}
+
+Result<std::string> Appraising::checkSelection() {
+  registers_ = TRY(parseRegisters(*evidence_.registers));
+  TRY(expectSelected(registers_, appraisal_.quote->selections));
+  std::string text;
+  for (const Selection& selection : appraisal_.quote->selections) {
+    text += (text.empty() ? "" : ", ") + bankName(selection.bank) + ": " +
+            std::to_string(selection.registers.size()) + " register(s)";
+  }
+  return text;
+}
+
+Result<std::string> Appraising::checkRegisters() {
+  const tpm::Bytes digest = quotedDigest(registers_, appraisal_.quote->selections);
+  if (std::string(digest.begin(), digest.end()) != appraisal_.quote->registersDigest) {
+    return refuseEvidence("E_ATTEST_PCRS",
+                          "the values of the registers are not those that were quoted");
+  }
+  return std::string("the values are those that were quoted");
+}
+
+Result<std::string> Appraising::checkTrailing() {
+  if (trailing_ != 0) {
+    return refuseEvidence("E_ATTEST_TRAILING", std::to_string(trailing_) +
+                                                   " byte(s) follow the quote in what was signed");
+  }
+  return std::string("nothing follows the quote");
+}
+
+Result<std::string> Appraising::checkLog() {
+  auto replay = tpm::replayText(*evidence_.log);
+  if (!replay) {
+    return refuseEvidence("E_ATTEST_LOG",
+                          "the log is not as we write it: " + replay.error().message());
+  }
+  appraisal_.replay = std::move(*replay);
+  if (chain().records == 0) return refuseEvidence("E_ATTEST_LOG", "the log is empty");
+  appraisal_.history = TRY(readHistory(*appraisal_.replay));
+  noteLayers();
+  return std::to_string(chain().records) + " records, whole and in order";
+}
+
+// The rest of a layer's story is policy's.
+void Appraising::noteLayers() {
+  for (const EngineRecord::Layer& layer : appraisal_.history->engines.back().layers) {
+    if (layer.enforced) continue;
+    std::string note = printable(layer.name) + " was not enforced";
+    if (!layer.detail.empty()) note += ": " + printable(layer.detail);
+    appraisal_.notes.push_back(std::move(note));
+  }
+}
+
+const tpm::Bytes* Appraising::registerOf(std::uint16_t bank, std::uint32_t index) const {
+  const auto found = registers_.find(bank);
+  if (found == registers_.end()) return nullptr;
+  const auto value = found->second.find(index);
+  return value == found->second.end() ? nullptr : &value->second;
+}
+
+Result<void> Appraising::expectOurRegister() const {
+  if (std::ranges::count(kOurRegisters, chain().pcr) != 0) return {};
+  return refuseEvidence("E_ATTEST_SELECTION", "the log is about register " +
+                                                  std::to_string(chain().pcr) +
+                                                  ", which others can extend or reset");
+}
+
+// The banks that were extended and those that were quoted are the same: a quoted bank that the log
+// does not have was never extended, and anybody could make up a history for it (M07).
+Result<void> Appraising::expectBanks() const {
+  const std::string ours = "register " + std::to_string(chain().pcr) + " of bank ";
+  for (const tpm::BankValue& bank : chain().values) {
+    if (registerOf(bank.algorithm, chain().pcr) == nullptr) {
+      return refuseEvidence("E_ATTEST_SELECTION", ours + bankName(bank.algorithm) +
+                                                      " was extended, and it was not quoted");
+    }
+  }
+  for (const auto& [bank, values] : registers_) {
+    const bool logged = std::ranges::count(chain().values, bank, &tpm::BankValue::algorithm) != 0;
+    if (values.contains(chain().pcr) && !logged) {
+      return refuseEvidence("E_ATTEST_BANK",
+                            ours + bankName(bank) + " was quoted, and the log never extended it");
+    }
+  }
+  if (chain().values.size() == 1 && chain().values.front().algorithm == tpm::kSha1) {
+    return refuseEvidence("E_ATTEST_BANK", "SHA-1 is the only bank");
+  }
+  return {};
+}
+
+// The counters stand in the signed quote, and in the log's engine records.
+Result<void> Appraising::expectThisBoot() const {
+  for (const EngineRecord& engine : appraisal_.history->engines) {
+    const std::string name = "record " + std::to_string(engine.number);
+    if (engine.resets != appraisal_.quote->resets) {
+      return refuseEvidence("E_ATTEST_BOOT", name + " was written " +
+                                                 std::to_string(engine.resets) +
+                                                 " resets into the TPM's life, the quote " +
+                                                 std::to_string(appraisal_.quote->resets) +
+                                                 ": the log is of another boot");
+    }
+    if (engine.restarts > appraisal_.quote->restarts) {
+      return refuseEvidence("E_ATTEST_BOOT",
+                            name + " counts more restarts of the TPM than the quote: it is older");
+    }
+  }
+  return {};
+}
+
+Result<std::string> Appraising::checkReplay() {
+  TRY(expectOurRegister());
+  TRY(expectBanks());
+  for (const tpm::BankValue& bank : chain().values) {
+    if (*registerOf(bank.algorithm, chain().pcr) == bank.value) continue;
+    TRY(expectThisBoot());  // the better reason, if it is that
+    return refuseEvidence("E_ATTEST_REPLAY",
+                          "the log does not lead to what register " + std::to_string(chain().pcr) +
+                              " of bank " + bankName(bank.algorithm) +
+                              " held: records are missing, or it was extended by somebody else");
+  }
+  std::string text = "register " + std::to_string(chain().pcr);
+  for (const tpm::BankValue& bank : chain().values) text += " " + bankName(bank.algorithm);
+  return text;
+}
+
+Result<std::string> Appraising::checkBoot() {
+  TRY(expectThisBoot());
+  const Quote& quote = *appraisal_.quote;
+  const std::uint64_t since = quote.restarts - appraisal_.history->engines.front().restarts;
+  if (since != 0) {
+    appraisal_.notes.push_back("the TPM was restarted " + std::to_string(since) +
+                               " time(s) since the log began: the host was suspended");
+  }
+  if (!quote.safe) {
+    appraisal_.notes.emplace_back("the TPM's clock may have run backwards since an unclean end");
+  }
+  return "reset " + std::to_string(quote.resets) + ", restart " + std::to_string(quote.restarts);
+}
+
+Result<std::string> Appraising::checkFirmware() {
+  if (!evidence_.firmwareLog) {
+    appraisal_.notes.emplace_back(
+        "the boot chain beneath airlock was not checked: the evidence has no firmware log");
+    return std::string();
+  }
+  appraisal_.firmware = TRY(readFirmwareLog(*evidence_.firmwareLog));
+  const FirmwareLog& log = *appraisal_.firmware;
+  std::size_t compared = 0;
+  for (const auto& [bank, values] : registers_) {
+    const auto logged = log.registers.find(bank);
+    for (const std::uint32_t index : kFirmwareRegisters) {
+      const auto quoted = values.find(index);
+      if (quoted == values.end() || index == chain().pcr) continue;
+      const tpm::Bytes zero(quoted->second.size());
+      const bool known = logged != log.registers.end() && logged->second.contains(index);
+      if (quoted->second != (known ? logged->second.at(index) : zero)) {
+        return refuseEvidence("E_ATTEST_FIRMWARE",
+                              "the firmware's log does not lead to what register " +
+                                  std::to_string(index) + " of bank " + bankName(bank) + " held");
+      }
+      ++compared;
+    }
+  }
+  if (evidence_.kernelCommandLine) {
+    switch (commandLineOf(log, *evidence_.kernelCommandLine)) {
+      case CommandLine::Measured:
+        break;
+      case CommandLine::NotMeasured:
+        appraisal_.notes.emplace_back("the kernel's command line was not measured at boot");
+        break;
+      case CommandLine::Differs:
+        return refuseEvidence("E_ATTEST_FIRMWARE",
+                              "the kernel's command line is not the one that was measured at boot");
+    }
+  }
+  return std::to_string(log.events.size()) + " events, " + std::to_string(log.recomputed) +
+         " with a digest over their data; " + std::to_string(compared) + " registers agree";
+}
+
+// Who made the TPM, by its certificate; and that it is the TPM that quoted.
+Result<std::string> Appraising::describeCertificate() {
+  if (!evidence_.certificate) {
+    return refuseEvidence("E_ATTEST_EK", "the evidence has no certificate of the TPM's maker");
+  }
+  const EkCertificate certificate = TRY(EkCertificate::parse(*evidence_.certificate));
+  appraisal_.certificate = printable(certificate.manufacturer()) + " " +
+                           printable(certificate.model()) + ", issued by " +
+                           printable(certificate.issuer());
+  if (certificate.namesSoftware()) {
+    return refuseEvidence("E_ATTEST_SOFTWARE", "the TPM's certificate is one of a software TPM: " +
+                                                   appraisal_.certificate);
+  }
+  if (question_.roots == nullptr) {
+    return refuseEvidence("E_ATTEST_EK",
+                          "no maker of TPMs is trusted, so the certificate shows "
+                          "nothing",
+                          "--ek-roots DIR");
+  }
+  TRY(certificate.chainsTo(*question_.roots));
+  if (!area_) {
+    return refuseEvidence("E_ATTEST_EK",
+                          "the certificate cannot be tied to the key without `ak.pub`");
+  }
+  if (!madeBelow(certificate.key(), area_->name, appraisal_.quote->qualifiedSigner)) {
+    return refuseEvidence("E_ATTEST_EK",
+                          "the key was not made below the endorsement key of that certificate");
+  }
+  return "TPM of " + appraisal_.certificate;
+}
+
+Result<std::string> Appraising::checkHardware() {
+  const auto& engines = appraisal_.history->engines;
+  const auto software = std::ranges::find(engines, std::string("software"), &EngineRecord::anchor);
+  auto described =
+      software == engines.end()
+          ? describeCertificate()
+          : Result<std::string>(refuseEvidence(
+                "E_ATTEST_SOFTWARE",
+                "the host itself says that its TPM is a program: " + printable(software->tpm)));
+  if (described) {
+    appraisal_.software = false;
+    return described;
+  }
+  if (needsHardware()) return described;
+  appraisal_.notes.push_back(
+      "counts as a software TPM, which proves nothing to whoever does not "
+      "trust its host: " +
+      described.error().message());
+  return std::string();
+}
+
+Result<std::string> Appraising::checkPolicy() {
+  if (question_.policy == nullptr) {
+    appraisal_.notes.emplace_back("no policy was given: anything may have run");
+    return std::string();
+  }
+  const FirmwareLog* firmware = appraisal_.firmware ? &*appraisal_.firmware : nullptr;
+  TRY(judge(*question_.policy,
+            {.history = *appraisal_.history,
+             .chain = chain(),
+             .registers = registers_,
+             .restarts = appraisal_.quote->restarts - appraisal_.history->engines.front().restarts,
+             .firmware = firmware,
+             .commandLine = evidence_.kernelCommandLine}));
+  return std::string("every demand is met");
+}
+
+Result<Appraisal> Appraising::run() {
+  for (const Named& named : kSteps) {
+    auto done = (this->*named.step)();
+    if (!done && !isVerdict(done.error())) return std::unexpected(std::move(done.error()));
+    if (!done) {
+      appraisal_.checks.push_back({named.name, Check::Outcome::Failed, done.error().message()});
+      appraisal_.refusal = std::move(done.error());
+      break;
+    }
+    const auto outcome = done->empty() ? Check::Outcome::NotDone : Check::Outcome::Passed;
+    appraisal_.checks.push_back({named.name, outcome, std::move(*done)});
+  }
+  return std::move(appraisal_);
+}
+
+}  // namespace
+
+Result<Appraisal> appraise(std::string_view archive, const Question& question) {
+  return Appraising(archive, question).run();
+}
+
+}  // namespace airlock::attest

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a history that is known to be true is one that the owner of the fleet wants.
+// airlock-attest.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "attest/firmware_log.h"
+#include "attest/fleet_policy.h"
+#include "attest/history.h"
+#include "attest/registers.h"
+#include "base/result.h"
+
+namespace airlock::attest {
+
+struct Facts {
+  const History& history;
+  const tpm::Chain& chain;
+  const Registers& registers;
+  std::uint64_t restarts;  // since the log began
+  const FirmwareLog* firmware = nullptr;
+  std::optional<std::string_view> commandLine;
+};
+// The first demand that is not met: E_ATTEST_POLICY_…, with the record.
+Result<void> judge(const FleetPolicy& policy, const Facts& facts);
+
+}  // namespace airlock::attest

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attest/report.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "image/json.h"
+
+namespace airlock::attest {
+
+namespace {
+
+using image::Json;
+
+constexpr std::size_t kShortId = 19;  // "sha512-" and twelve digits
+
+const char* outcomeName(Check::Outcome outcome) {
+  switch (outcome) {
+    case Check::Outcome::Passed:
+      return "passed";
+    case Check::Outcome::Failed:
+      return "failed";
+    case Check::Outcome::NotDone:
+      return "not checked";
+  }
+  return "";
+}
+
+std::string joined(const std::vector<std::string>& parts, const char* none) {
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + printable(part);
+  return text.empty() ? none : text;
+}
+
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(width, text.size()), ' ');
+  return text;
+}
+
+// --- text ---
+
+std::string describe(const ImageRecord& image) {
+  std::string text = printable(image.name);
+  for (const auto& [name, value] : image.labels) {
+    if (name == "version") text += ':' + printable(value);
+  }
+  text += ' ' + printable(image.image) + "\n" + std::string(15, ' ');
+  text += image.insecure ? "NOT VERIFIED: no signature was asked for"
+                         : "signed by " + joined(image.signers, "nobody");
+  if (!image.rule.empty()) text += ", rule " + printable(image.rule);
+  return text + ", held to its digest by " + printable(image.content);
+}
+
+std::string describe(const PodRecord& pod, const History& history) {
+  std::string text = printable(pod.pod) + " started by user " + std::to_string(pod.callerUid) +
+                     ", network " + printable(pod.network) + ", stage1 " + printable(pod.stage1);
+  if (!pod.volumes.empty()) text += ", volumes " + joined(pod.volumes, "");
+  for (const auto& [app, id] : pod.apps) {
+    const ImageRecord* image = history.imageBefore(id, pod.number);
+    text += "\n" + std::string(15, ' ') + printable(app) + " = " +
+            (image != nullptr ? printable(image->name) + ' ' : std::string()) +
+            printable(id.substr(0, kShortId));
+  }
+  return text;
+}
+
+// What happened, by the number of its record.
+std::map<std::uint64_t, std::pair<std::string, std::string>> timeline(const History& history) {
+  std::map<std::uint64_t, std::pair<std::string, std::string>> lines;
+  for (const EngineRecord& engine : history.engines) {
+    lines[engine.number] = {"engine", "airlock " + printable(engine.version) + ", measurement " +
+                                          printable(engine.mode) + ", " + printable(engine.anchor) +
+                                          " TPM (" + printable(engine.tpm) + ')'};
+  }
+  for (const PolicyRecord& policy : history.policies) {
+    lines[policy.number] = {"policy", printable(policy.policy.substr(0, kShortId))};
+  }
+  for (const TrustRecord& trust : history.trusts) {
+    lines[trust.number] = {"trust", std::to_string(trust.keys.size()) + " key(s)"};
+  }
+  for (const ImageRecord& image : history.images) lines[image.number] = {"image", describe(image)};
+  for (const PodRecord& pod : history.pods) lines[pod.number] = {"pod", describe(pod, history)};
+  for (const EnterRecord& enter : history.enters) {
+    lines[enter.number] = {"enter", printable(enter.pod) + ' ' + printable(enter.app) +
+                                        " by user " + std::to_string(enter.callerUid)};
+  }
+  for (const AbortRecord& abort : history.aborts) {
+    lines[abort.number] = {"abort",
+                           printable(abort.pod) + " did not start: " + printable(abort.reason)};
+  }
+  return lines;
+}
+
+std::string verdictLine(const Appraisal& appraisal) {
+  if (!appraisal.refusal) {
+    return "accepted: the evidence is whole, of this key, and answers this nonce\n";
+  }
+  std::string line = "REFUSED: " + printable(appraisal.refusal->message()) + " [" +
+                     appraisal.refusal->code() + "]\n";
+  if (!appraisal.refusal->hint().empty())
+    line += "  " + printable(appraisal.refusal->hint()) + "\n";
+  return line;
+}
+
+// --- JSON ---
+
+Json pairs(const std::vector<std::pair<std::string, std::string>>& list, const char* first,
+           const char* second) {
+  Json array = Json::array();
+  for (const auto& [one, two] : list) array.push_back(Json{{first, one}, {second, two}});
+  return array;
+}
+
+Json toJson(const EngineRecord& engine) {
+  Json layers = Json::array();
+  for (const EngineRecord::Layer& layer : engine.layers) {
+    layers.push_back(
+        Json{{"name", layer.name}, {"enforced", layer.enforced}, {"detail", layer.detail}});
+  }
+  Json programs = Json::object();
+  for (const auto& [name, digest] : engine.programs) programs[name] = digest;
+  return Json{{"record", engine.number}, {"version", engine.version}, {"bootId", engine.bootId},
+              {"mode", engine.mode},     {"anchor", engine.anchor},   {"tpm", engine.tpm},
+              {"programs", programs},    {"layers", layers}};
+}
+
+Json toJson(const ImageRecord& image) {
+  return Json{{"record", image.number},
+              {"image", image.image},
+              {"name", image.name},
+              {"labels", pairs(image.labels, "name", "value")},
+              {"tree", image.tree},
+              {"content", image.content},
+              {"signers", image.signers},
+              {"rule", image.rule},
+              {"origin", image.origin},
+              {"verified", !image.insecure},
+              {"dependencies", image.dependencies},
+              {"layers", image.layers}};
+}
+
+Json toJson(const PodRecord& pod) {
+  Json json{{"record", pod.number},
+            {"pod", pod.pod},
+            {"apps", pairs(pod.apps, "name", "image")},
+            {"stage1", pod.stage1},
+            {"stage1Digest", pod.stage1Digest},
+            {"network", pod.network},
+            {"volumes", pod.volumes},
+            {"user", pod.callerUid}};
+  if (!pod.selinux.empty()) json["selinux"] = pod.selinux;
+  if (!pod.audit.empty()) json["audit"] = pod.audit;
+  return json;
+}
+
+Json toJson(const History& history) {
+  Json json = Json::object();
+  const auto list = [&](const char* name, const auto& records) {
+    json[name] = Json::array();
+    for (const auto& record : records) json[name].push_back(toJson(record));
+  };
+  list("engine", history.engines);
+  json["policy"] = Json::array();
+  for (const PolicyRecord& policy : history.policies) {
+    json["policy"].push_back(Json{{"record", policy.number}, {"policy", policy.policy}});
+  }
+  json["trust"] = Json::array();
+  for (const TrustRecord& trust : history.trusts) {
+    json["trust"].push_back(Json{{"record", trust.number},
+                                 {"trust", trust.trust},
+                                 {"keys", pairs(trust.keys, "scope", "key")}});
+  }
+  list("images", history.images);
+  list("pods", history.pods);
+  json["enters"] = Json::array();
+  for (const EnterRecord& enter : history.enters) {
+    json["enters"].push_back(Json{{"record", enter.number},
+                                  {"pod", enter.pod},
+                                  {"app", enter.app},
+                                  {"user", enter.callerUid}});
+  }
+  json["aborts"] = Json::array();
+  for (const AbortRecord& abort : history.aborts) {
+    json["aborts"].push_back(
+        Json{{"record", abort.number}, {"pod", abort.pod}, {"reason", abort.reason}});
+  }
+  return json;
+}
+
+Json registersOf(const tpm::Banks& banks) {
+  Json json = Json::object();
+  for (const tpm::BankValue& bank : banks) {
+    json[std::string(tpm::findHash(bank.algorithm)->name)] = toHex(bank.value);
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string textReport(const Appraisal& appraisal) {
+  std::string text = verdictLine(appraisal);
+  if (!appraisal.key.empty()) text += "  key       " + appraisal.key + "\n";
+  if (appraisal.history) {
+    const EngineRecord& engine = appraisal.history->engines.front();
+    text += "  boot      " + printable(engine.bootId) + "\n";
+  }
+  if (!appraisal.refusal) {
+    text += std::string("  TPM       ") + (appraisal.software ? "software" : "hardware") +
+            (appraisal.certificate.empty() ? "" : ", " + appraisal.certificate) + "\n";
+  }
+  if (appraisal.history) {
+    // Of a refused log it is only what somebody says.
+    text += appraisal.refusal ? "\nwhat the log says, which is not to be believed:\n"
+                              : "\nwhat ran, in this order:\n";
+    for (const auto& [number, line] : timeline(*appraisal.history)) {
+      text += padded("  " + std::to_string(number), 7) + padded(line.first, 8) + line.second + "\n";
+    }
+  }
+  if (!appraisal.notes.empty()) {
+    text += "\nnot enforced, or not known:\n";
+    for (const std::string& note : appraisal.notes) text += "  - " + note + "\n";
+  }
+  text += "\nchecks:\n";
+  for (const Check& check : appraisal.checks) {
+    text += "  " + padded(check.name, 11) + padded(outcomeName(check.outcome), 13) +
+            printable(check.detail) + "\n";
+  }
+  return text;
+}
+
+std::string jsonReport(const Appraisal& appraisal) {
+  Json json;
+  json["verdict"] = appraisal.refusal ? "refused" : "accepted";
+  if (appraisal.refusal) {
+    json["reason"] =
+        Json{{"code", appraisal.refusal->code()}, {"text", appraisal.refusal->message()}};
+  } else {
+    json["tpm"] = appraisal.software ? "software" : "hardware";
+  }
+  json["checks"] = Json::array();
+  for (const Check& check : appraisal.checks) {
+    json["checks"].push_back(Json{
+        {"name", check.name}, {"result", outcomeName(check.outcome)}, {"detail", check.detail}});
+  }
+  if (!appraisal.key.empty()) json["key"] = appraisal.key;
+  if (!appraisal.certificate.empty()) json["certificate"] = appraisal.certificate;
+  if (appraisal.quote) {
+    json["quote"] = Json{{"clock", appraisal.quote->clock},
+                         {"resets", appraisal.quote->resets},
+                         {"restarts", appraisal.quote->restarts},
+                         {"safe", appraisal.quote->safe}};
+  }
+  if (appraisal.replay) {
+    json["pcr"] = appraisal.replay->chain.pcr;
+    json["registers"] = registersOf(appraisal.replay->chain.values);
+  }
+  if (appraisal.firmware) {
+    json["firmware"] = Json{{"events", appraisal.firmware->events.size()},
+                            {"recomputed", appraisal.firmware->recomputed},
+                            {"programs", startedPrograms(*appraisal.firmware)}};
+  }
+  json["notes"] = appraisal.notes;
+  if (appraisal.history) json["history"] = toJson(*appraisal.history);
+  return image::writeJson(json, image::JsonStyle::Pretty) + "\n";
+}
+
+}  // namespace airlock::attest

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// An appraisal as its reader gets it: text for people, JSON for programs.  airlock-attest.
+#pragma once
+
+#include <string>
+
+#include "attest/appraise.h"
+
+namespace airlock::attest {
+
+// Safe for a terminal: what comes from the host is escaped.
+std::string textReport(const Appraisal& appraisal);
+// One object: docs/measurement.md ("Verifying") has its members.
+std::string jsonReport(const Appraisal& appraisal);
+
+}  // namespace airlock::attest

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/attest_client.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <optional>
+#include <utility>
+
+#include "base/accounts.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/syscall.h"
+#include "cli/ustar_writer.h"
+#include "ipc/one_job.h"
+#include "tpm/canonical.h"
+
+namespace airlock::cli {
+
+namespace {
+
+constexpr int kAnswerMilliseconds = 330'000;  // a little more than the processor time that it has
+constexpr int kDepth = 3;                     // images/ID/signature
+constexpr std::size_t kPemLine = 64;
+
+// What is in the directory is put in whatever its name: airlock-attest knows which belong there.
+Result<void> addDirectory(UstarWriter& archive, FdRef directory, const std::string& prefix,
+                          int depth) {
+  for (const std::string& name : TRY(sys::list(directory))) {
+    const std::string path = prefix + name;
+    const Component component = TRY(Component::parse(name));
+    const Fd file = TRY(inContext(
+        sys::openBeneath(directory, component, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), path));
+    const struct stat status = TRY(sys::status(file));
+    if (S_ISDIR(status.st_mode) && depth > 1) {
+      TRY(addDirectory(archive, file, path + '/', depth - 1));
+    } else if (S_ISREG(status.st_mode)) {
+      TRY(archive.add(path, TRY(inContext(sys::readAll(file, limits::kEvidenceBytes), path))));
+    } else {
+      return refuse(ErrorKind::Invalid, "E_EVIDENCE",
+                    "evidence has regular files alone, and " + airlock::quoted(path) + " is none");
+    }
+  }
+  return {};
+}
+
+std::string pemOf(std::string_view der) {
+  std::string text = "-----BEGIN CERTIFICATE-----\n";
+  const std::string base64 = tpm::toBase64(der);
+  for (std::size_t at = 0; at < base64.size(); at += kPemLine) {
+    text += base64.substr(at, kPemLine) + '\n';
+  }
+  return text + "-----END CERTIFICATE-----\n";
+}
+
+Result<std::string> certificateText(FdRef file, const std::string& name) {
+  std::string bytes = TRY(inContext(sys::readAll(file, limits::kRootsBytes), name));
+  if (bytes.starts_with('\x30')) return pemOf(bytes);
+  if (!bytes.ends_with('\n')) bytes += '\n';
+  return bytes;
+}
+
+Result<Fd> fileWith(const char* debugName, std::string_view content) {
+  Fd file = TRY(blankFile(debugName));
+  TRY(sys::writeAll(file, content));
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return failErrno("rewind");
+  return file;
+}
+
+}  // namespace
+
+Result<Fd> blankFile(const char* debugName) {
+  Fd file = Fd::own(::memfd_create(debugName, MFD_CLOEXEC));
+  if (!file.valid()) return failErrno("memfd_create");
+  return file;
+}
+
+Result<std::string> contentOf(FdRef file) {
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return failErrno("rewind");
+  return sys::readAll(file, limits::kReportBytes);
+}
+
+Result<Fd> openEvidence(const std::string& path) {
+  if (path == "-") return sys::duplicate(FdRef(STDIN_FILENO));
+  Fd file = TRY(sys::openPath(path, O_RDONLY | O_NONBLOCK));
+  const struct stat status = TRY(sys::status(file));
+  if (!S_ISDIR(status.st_mode)) return file;
+  Fd out = TRY(blankFile("evidence"));
+  UstarWriter archive(out);
+  TRY(addDirectory(archive, file, "", kDepth));
+  TRY(archive.finish());
+  if (::lseek(out.get(), 0, SEEK_SET) != 0) return failErrno("rewind");
+  return out;
+}
+
+Result<Fd> openRoots(const std::string& path) {
+  const Fd opened = TRY(inContext(sys::openPath(path, O_RDONLY | O_NONBLOCK), "--ek-roots"));
+  const struct stat status = TRY(sys::status(opened));
+  std::string text;
+  if (!S_ISDIR(status.st_mode)) {
+    text = TRY(certificateText(opened, path));
+  } else {
+    for (const std::string& name : TRY(sys::list(opened))) {
+      const Component component = TRY(Component::parse(name));
+      const Fd file = TRY(sys::openBeneath(opened, component, O_RDONLY | O_NONBLOCK));
+      text += TRY(certificateText(file, name));
+    }
+  }
+  if (text.size() > limits::kRootsBytes) {
+    return refuse(ErrorKind::Invalid, "E_ATTEST_ROOTS", "--ek-roots: too many certificates");
+  }
+  return fileWith("ek-roots", text);
+}
+
+Result<ipc::Appraised> askAttest(const ipc::AppraiseJob& job, std::span<const FdRef> fds) {
+  std::optional<Identity> identity;
+  if (::geteuid() == 0) {
+    const Account account = TRY(requireUser(kVerifyUser));
+    identity = Identity{account.uid, account.gid, {}};
+  }
+  const std::string answer = TRY(ipc::ask({.program = "airlock-attest",
+                                           .identity = identity,
+                                           .bytes = TRY(ipc::encode(job)),
+                                           .fds = fds,
+                                           .milliseconds = kAnswerMilliseconds}));
+  ipc::AppraiseReply reply = TRY(ipc::decodeAppraiseReply(answer));
+  if (auto* failure = std::get_if<ipc::Failure>(&reply)) {
+    return std::unexpected(std::move(failure->error));
+  }
+  return std::get<ipc::Appraised>(std::move(reply));
+}
+
+}  // namespace airlock::cli

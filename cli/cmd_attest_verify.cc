@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// airlock attest verify, challenge: about another host, with no trust in it and no TPM here.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/syscall.h"
+#include "cli/attest_client.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/text_output.h"
+
+namespace airlock::cli {
+
+namespace {
+
+// Not 254: what a script tells a verdict by must not be confused with our own trouble.
+constexpr int kExitError = 1;
+constexpr int kExitUsage = 2;
+
+std::unexpected<Error> usage(std::string what) {
+  return refuse(ErrorKind::Invalid, "E_USAGE", std::move(what));
+}
+
+int failed(const char* command, const Error& error, const Options& options) {
+  note(errorText(command, error, options));
+  return error.code() == "E_USAGE" || error.code() == "E_FLAG" ? kExitUsage : kExitError;
+}
+
+Result<std::string> parseNonce(std::string hex) {
+  std::ranges::transform(hex, hex.begin(), [](char c) {
+    return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c;
+  });
+  std::vector<std::uint8_t> bytes(hex.size() / 2);
+  if (hex.size() % 2 != 0 || bytes.size() < limits::kNonceLeastBytes ||
+      bytes.size() > limits::kNonceMostBytes || !fromHex(hex, bytes)) {
+    return usage("--nonce takes what the host was asked with: 16 to 64 bytes in hex");
+  }
+  return std::string(bytes.begin(), bytes.end());
+}
+
+// What airlock-attest has escaped once is looked at again: it has read foreign bytes.
+void printReport(std::string_view report) {
+  while (!report.empty()) {
+    const std::size_t end = std::min(report.find_first_of("\n\t"), report.size());
+    out(printable(report.substr(0, end)));
+    out(report.substr(end, 1));
+    report.remove_prefix(std::min(end + 1, report.size()));
+  }
+}
+
+struct VerifyArguments {
+  std::string key;
+  std::string nonce;
+  std::string policy;
+  std::string roots;
+  bool requireHardware = false;
+  std::string evidence;
+};
+
+Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments) {
+  VerifyArguments parsed;
+  const auto operands = TRY(
+      parseFlags(arguments, {textFlag("ak", parsed.key), textFlag("nonce", parsed.nonce),
+                             textFlag("policy", parsed.policy), textFlag("ek-roots", parsed.roots),
+                             boolFlag("require-hardware", parsed.requireHardware)}));
+  if (operands.size() != 1) return usage("attest verify takes one directory or file of evidence");
+  if (parsed.key.empty()) return usage("attest verify needs --ak: the key of the host, or of many");
+  if (parsed.requireHardware && parsed.roots.empty()) {
+    return usage(
+        "--require-hardware needs --ek-roots: the certificates of the makers that you "
+        "believe");
+  }
+  parsed.nonce = TRY(parseNonce(parsed.nonce));
+  parsed.evidence = operands.front();
+  return parsed;
+}
+
+Result<int> verifyEvidence(const Options& options, const std::vector<std::string>& arguments) {
+  const VerifyArguments given = TRY(parseVerify(arguments));
+  const Fd report = TRY(blankFile("report"));
+  std::vector<Fd> files;
+  files.push_back(TRY(inContext(openEvidence(given.evidence), "the evidence")));
+  files.push_back(TRY(inContext(sys::openPath(given.key, O_RDONLY | O_NONBLOCK), "--ak")));
+  if (!given.policy.empty()) {
+    files.push_back(TRY(inContext(sys::openPath(given.policy, O_RDONLY | O_NONBLOCK), "--policy")));
+  }
+  if (!given.roots.empty()) files.push_back(TRY(openRoots(given.roots)));
+  std::vector<FdRef> fds{report};
+  fds.insert(fds.end(), files.begin(), files.end());
+  const ipc::Appraised verdict =
+      TRY(askAttest(ipc::VerifyEvidence{.nonce = given.nonce,
+                                        .hasPolicy = !given.policy.empty(),
+                                        .hasRoots = !given.roots.empty(),
+                                        .requireHardware = given.requireHardware,
+                                        .json = options.json},
+                    fds));
+  printReport(TRY(contentOf(report)));
+  return verdict.status;
+}
+
+// Only its owner may read the secret; neither file replaces one that is there.
+Result<void> writeNew(const std::string& path, std::string_view content) {
+  const Fd file = TRY(inContext(sys::openPath(path, O_WRONLY | O_CREAT | O_EXCL, 0600), path));
+  TRY(sys::writeAll(file, content));
+  return {};
+}
+
+Result<int> makeChallenge(const Options& options, const std::vector<std::string>& arguments) {
+  std::string endorsement;
+  std::string attestation;
+  std::string roots;
+  std::string output;
+  std::string secretPath;
+  const auto operands =
+      TRY(parseFlags(arguments, {textFlag("ek", endorsement), textFlag("ak-pub", attestation),
+                                 textFlag("ek-roots", roots), textFlag("output", output),
+                                 textFlag("o", output), textFlag("secret", secretPath)}));
+  if (!operands.empty() || endorsement.empty() || attestation.empty() || output.empty() ||
+      secretPath.empty()) {
+    return usage("attest challenge needs --ek, --ak-pub, --output and --secret, and no argument");
+  }
+  const Fd challenge = TRY(blankFile("challenge"));
+  const Fd secret = TRY(blankFile("secret"));
+  std::vector<Fd> files;
+  files.push_back(TRY(inContext(sys::openPath(endorsement, O_RDONLY | O_NONBLOCK), "--ek")));
+  files.push_back(TRY(inContext(sys::openPath(attestation, O_RDONLY | O_NONBLOCK), "--ak-pub")));
+  if (!roots.empty()) files.push_back(TRY(openRoots(roots)));
+  std::vector<FdRef> fds{challenge, secret};
+  fds.insert(fds.end(), files.begin(), files.end());
+  const ipc::Appraised made = TRY(askAttest(ipc::MakeChallenge{.hasRoots = !roots.empty()}, fds));
+  if (made.status != 0) {
+    note(errorText("attest challenge",
+                   Error(ErrorKind::Denied, printable(made.text)).withCode(printable(made.code)),
+                   options));
+    return made.status;
+  }
+  if (!made.text.empty()) inform(printable(made.text));
+  TRY(writeNew(secretPath, TRY(contentOf(secret))));
+  TRY(writeNew(output, TRY(contentOf(challenge))));
+  return 0;
+}
+
+}  // namespace
+
+Result<int> attestVerify(const Options& options, const std::vector<std::string>& arguments) {
+  auto done = verifyEvidence(options, arguments);
+  return done ? *done : failed("attest verify", done.error(), options);
+}
+
+Result<int> attestChallenge(const Options& options, const std::vector<std::string>& arguments) {
+  auto done = makeChallenge(options, arguments);
+  return done ? *done : failed("attest challenge", done.error(), options);
+}
+
+}  // namespace airlock::cli

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes the seeds of fuzz_evidence, fuzz_firmware_log and fuzz_tpm_attest:
+// make_evidence_seeds CORPUS-DIRECTORY
+#include <fcntl.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+
+#include "attest/firmware_for_test.h"
+#include "base/syscall.h"
+#include "cli/ustar_writer.h"
+
+namespace {
+
+void write(const std::filesystem::path& path, const std::string& bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void writeArchive(const std::filesystem::path& path,
+                  const std::map<std::string, std::string>& files) {
+  std::filesystem::create_directories(path.parent_path());
+  const auto out =
+      airlock::sys::openPath(path.string(), O_WRONLY | O_CREAT | O_TRUNC, 0644).value();
+  airlock::cli::UstarWriter archive(out);
+  for (const auto& [name, content] : files) archive.add(name, content).value();
+  archive.finish().value();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace airlock::attest;  // NOLINT: one program, one subject
+  if (argc != 2) {
+    static_cast<void>(std::fprintf(stderr, "usage: %s CORPUS-DIRECTORY\n", argv[0]));
+    return 2;
+  }
+  const std::filesystem::path corpus = argv[1];
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(AIRLOCK_VECTORS "/evidence")) {
+    files[entry.path().filename().string()] = read(entry.path());
+  }
+  writeArchive(corpus / "evidence" / "good", files);
+  for (const auto& [name, content] : files) {
+    auto fewer = files;
+    fewer.erase(name);
+    writeArchive(corpus / "evidence" / ("without-" + name), fewer);
+  }
+  write(corpus / "tpm_attest" / "quote", '\0' + files["quote"]);
+  write(corpus / "tpm_attest" / "signature", '\1' + files["quote.sig"]);
+  write(corpus / "tpm_attest" / "area", '\2' + files["ak.pub"]);
+  write(corpus / "tpm_attest" / "cut", '\0' + files["quote"].substr(0, 60));
+  write(corpus / "firmware_log" / "boot", test::usualBoot().bytes());
+  test::FirmwareLogWriter banks({airlock::tpm::kSha256, airlock::tpm::kSha384});
+  write(corpus / "firmware_log" / "banks", banks.bytes());
+  write(corpus / "firmware_log" / "grub",
+        banks.add(8, FirmwareType::Ipl, "grub_cmd: boot", "boot").bytes());
+  write(corpus / "firmware_log" / "cut", test::usualBoot().bytes().substr(0, 300));
+  return 0;
+}

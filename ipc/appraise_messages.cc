@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/appraise_messages.h"
+
+#include "ipc/capnp.h"
+#include "ipc/schema/appraise.capnp.h"
+#include "ipc/shared_fields.h"
+
+namespace airlock::ipc::codec {
+namespace {
+Result<VerifyEvidence> readVerify(wire::VerifyEvidence::Reader from) {
+  const auto nonce = from.getNonce();
+  if (nonce.size() < limits::kNonceLeastBytes || nonce.size() > limits::kNonceMostBytes) {
+    return badValue("nonce", "is not 16 to 64 bytes");
+  }
+  return VerifyEvidence{
+      .nonce = std::string(reinterpret_cast<const char*>(nonce.begin()), nonce.size()),
+      .hasPolicy = from.getHasPolicy(),
+      .hasRoots = from.getHasRoots(),
+      .requireHardware = from.getRequireHardware(),
+      .json = from.getJson()};
+}
+Result<AppraiseJob> readJob(wire::AppraiseJob::Reader from) {
+  switch (from.which()) {
+    case wire::AppraiseJob::UNSET:
+      break;
+    case wire::AppraiseJob::VERIFY:
+      return TRY(readVerify(from.getVerify()));
+    case wire::AppraiseJob::CHALLENGE:
+      return MakeChallenge{.hasRoots = from.getChallenge().getHasRoots()};
+  }
+  return badValue("appraise job", "is of an unknown kind");
+}
+void writeJob(wire::AppraiseJob::Builder to, const AppraiseJob& job) {
+  std::visit(Overloaded{[&](const VerifyEvidence& value) {
+                          auto verify = to.initVerify();
+                          verify.setNonce(raw(value.nonce));
+                          verify.setHasPolicy(value.hasPolicy);
+                          verify.setHasRoots(value.hasRoots);
+                          verify.setRequireHardware(value.requireHardware);
+                          verify.setJson(value.json);
+                        },
+                        [&](const MakeChallenge& value) {
+                          to.initChallenge().setHasRoots(value.hasRoots);
+                        }},
+             job);
+}
+
+Result<AppraiseReply> readReply(wire::AppraiseReply::Reader from) {
+  switch (from.which()) {
+    case wire::AppraiseReply::UNSET:
+      break;
+    case wire::AppraiseReply::FAILURE:
+      return TRY(readFailure(from.getFailure()));
+    case wire::AppraiseReply::APPRAISED: {
+      const auto appraised = from.getAppraised();
+      return Appraised{.status = appraised.getStatus(),
+                       .code = TRY(readText(appraised.getCode(), "code")),
+                       .text = TRY(readText(appraised.getText(), "text"))};
+    }
+  }
+  return badValue("appraise reply", "is of an unknown kind");
+}
+void writeReply(wire::AppraiseReply::Builder to, const AppraiseReply& reply) {
+  std::visit(Overloaded{[&](const Failure& value) { writeFailure(to.initFailure(), value); },
+                        [&](const Appraised& value) {
+                          auto appraised = to.initAppraised();
+                          appraised.setStatus(value.status);
+                          appraised.setCode(text(value.code));
+                          appraised.setText(text(shown(value.text)));
+                        }},
+             reply);
+}
+}  // namespace
+}  // namespace airlock::ipc::codec
+
+namespace airlock::ipc {
+
+std::size_t descriptorsOf(const AppraiseJob& job) {
+  if (const auto* verify = std::get_if<VerifyEvidence>(&job)) {
+    return 3U + (verify->hasPolicy ? 1 : 0) + (verify->hasRoots ? 1 : 0);
+  }
+  return 4U + (std::get<MakeChallenge>(job).hasRoots ? 1 : 0);
+}
+
+Result<std::string> encode(const AppraiseJob& job) {
+  return codec::encode<wire::AppraiseJob>(
+      limits::kMessageBytes, [&](auto to) { codec::writeJob(to, job); }, decodeAppraiseJob);
+}
+Result<AppraiseJob> decodeAppraiseJob(std::string_view bytes) {
+  return codec::decode<wire::AppraiseJob>(bytes, limits::kMessageBytes, codec::readJob);
+}
+
+Result<std::string> encode(const AppraiseReply& reply) {
+  return codec::encode<wire::AppraiseReply>(
+      limits::kMessageBytes, [&](auto to) { codec::writeReply(to, reply); }, decodeAppraiseReply);
+}
+Result<AppraiseReply> decodeAppraiseReply(std::string_view bytes) {
+  return codec::decode<wire::AppraiseReply>(bytes, limits::kMessageBytes, codec::readReply);
+}
+
+}  // namespace airlock::ipc

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the CLI asks airlock-attest about evidence from another host, and what came of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/result.h"
+#include "ipc/failure.h"
+
+namespace airlock::ipc {
+
+// Descriptors: 0 where the report goes; 1 the evidence, one ustar archive; 2 the keys that are
+// trusted; then, where they are said to be there, the fleet policy and the roots of EK
+// certificates.
+struct VerifyEvidence {
+  std::string nonce;  // bytes, 16 to 64
+  bool hasPolicy = false;
+  bool hasRoots = false;
+  bool requireHardware = false;
+  bool json = false;
+};
+// Descriptors: 0 where the challenge goes; 1 where the secret goes; 2 the EK or its certificate;
+// 3 the AK's public area; then the roots of EK certificates.
+struct MakeChallenge {
+  bool hasRoots = false;
+};
+using AppraiseJob = std::variant<VerifyEvidence, MakeChallenge>;
+std::size_t descriptorsOf(const AppraiseJob& job);
+
+struct Appraised {
+  std::uint8_t status = 0;  // the exit status that stands for the verdict
+  std::string code;         // E_ATTEST_…; empty: accepted
+  std::string text;
+};
+using AppraiseReply = std::variant<Failure, Appraised>;
+
+Result<std::string> encode(const AppraiseJob& job);
+Result<AppraiseJob> decodeAppraiseJob(std::string_view bytes);
+Result<std::string> encode(const AppraiseReply& reply);
+Result<AppraiseReply> decodeAppraiseReply(std::string_view bytes);
+
+}  // namespace airlock::ipc

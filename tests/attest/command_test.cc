@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// airlock attest verify and challenge, as their users meet them: a directory or an archive in, a
+// report and an exit status out.  A plain user, no TPM, no helper.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/accounts.h"
+#include "base/process.h"
+#include "base/syscall.h"
+#include "tests/attest/quoted_host.h"
+
+namespace airlock::attest::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct Outcome {
+  int code = -1;
+  std::string output;
+  std::string errors;
+};
+
+class Command : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    host_ = new QuotedHost();
+    host_->run(2);
+    good_ = new Files(host_->quote());
+  }
+  static void TearDownTestSuite() {
+    delete good_;
+    delete host_;
+  }
+  void SetUp() override {
+    std::filesystem::permissions(place_.path(), std::filesystem::perms(0777));
+    write(*good_);
+    place_.write("ak.pem", host_->pem());
+    place_.write("ak.pub", host_->publicArea());
+  }
+  void write(const Files& files) {
+    std::filesystem::remove_all(place_.path() + "/evidence");
+    std::filesystem::create_directory(place_.path() + "/evidence");
+    for (const auto& [name, content] : files) place_.write("evidence/" + name, content);
+  }
+  std::string at(const std::string& name) const { return place_.path() + "/" + name; }
+
+  Outcome run(std::vector<std::string> arguments, bool asNobody = false) const {
+    arguments.insert(arguments.begin(), {"airlock", "attest"});
+    const Fd program = sys::openPath(AIRLOCK_BINARY_DIR "/bin/airlock", O_RDONLY).value();
+    const Fd out = sys::openPath(at("out"), O_RDWR | O_CREAT | O_TRUNC, 0600).value();
+    const Fd err = sys::openPath(at("err"), O_RDWR | O_CREAT | O_TRUNC, 0600).value();
+    std::optional<Identity> identity;
+    if (asNobody) {
+      const Account nobody = requireUser("nobody").value();
+      identity = Identity{nobody.uid, nobody.gid, {}};
+    }
+    Child child = spawn({.executable = program,
+                         .arguments = arguments,
+                         .environment = {"HOME=" + place_.path()},
+                         .descriptors = {{out, 1}, {err, 2}},
+                         .identity = identity})
+                      .value();
+    const int code = child.wait().value().shellCode();
+    return {code, place_.read("out"), place_.read("err")};
+  }
+  Outcome verify(std::vector<std::string> more = {}, const std::string& evidence = "evidence") {
+    std::vector<std::string> arguments{"verify", "--ak", at("ak.pem"), "--nonce", kNonceHex};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.push_back(at(evidence));
+    return run(arguments);
+  }
+
+  tpm::test::TemporaryDirectory place_;
+  static QuotedHost* host_;
+  static Files* good_;
+};
+QuotedHost* Command::host_ = nullptr;
+Files* Command::good_ = nullptr;
+
+TEST_F(Command, TellsWhatRanAndEndsWithZero) {
+  const Outcome outcome = verify();
+  EXPECT_EQ(outcome.code, 0) << outcome.errors;
+  EXPECT_THAT(outcome.output, testing::StartsWith("accepted"));
+  EXPECT_THAT(outcome.output, HasSubstr("example.com/app"));
+  EXPECT_THAT(outcome.output, HasSubstr("signed by 0123456789abcdef0123456789abcdef01234567"));
+  EXPECT_THAT(outcome.output, HasSubstr("software TPM, which proves nothing"));
+}
+
+TEST_F(Command, AnArchiveIsAsGoodAsADirectory) {
+  place_.write("host.evidence", archive(*good_));
+  EXPECT_EQ(verify({}, "host.evidence").code, 0);
+  // And one that tar made.
+  const std::string command =
+      "tar --format=ustar -C " + at("evidence") + " -cf " + at("tar.evidence") + " .";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  const Outcome outcome = verify({}, "tar.evidence");
+  EXPECT_EQ(outcome.code, 0) << outcome.output << outcome.errors;
+}
+
+TEST_F(Command, APlainUserCanVerify) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root (another uid)";
+  std::filesystem::permissions(at("evidence"), std::filesystem::perms(0755));
+  const Outcome outcome = run(
+      {"verify", "--ak", at("ak.pem"), "--nonce", kNonceHex, at("evidence")}, /*asNobody=*/true);
+  EXPECT_EQ(outcome.code, 0) << outcome.output << outcome.errors;
+}
+
+TEST_F(Command, EveryKindOfRefusalHasItsExitStatus) {
+  const auto code = [&](const Edit& edit, std::vector<std::string> more = {}) {
+    Files files = *good_;
+    edit(files);
+    write(files);
+    return verify(std::move(more)).code;
+  };
+  EXPECT_EQ(code([](Files& files) { files["events.cel"].pop_back(); }), 16);
+  EXPECT_EQ(code([](Files& files) { files["quote"][40] ^= 1; }), 16);
+  EXPECT_EQ(code([](Files& files) { files.erase("quote"); }), 16);
+  place_.write("fleet.json", R"({"airlockFleetPolicy":1,"images":{"golden":[]}})");
+  EXPECT_EQ(code([](Files&) {}, {"--policy", at("fleet.json")}), 20);
+  EXPECT_EQ(code([](Files&) {}, {"--nonce", std::string(32, 'a')}), 21);
+  place_.write("ak.pem", SoftKey().pem());
+  EXPECT_EQ(code([](Files&) {}), 22);
+  place_.write("ak.pem", host_->pem());
+  place_.write("roots.pem", "");
+  EXPECT_EQ(code([](Files&) {}, {"--require-hardware", "--ek-roots", at("roots.pem")}), 1);
+  EXPECT_EQ(code([](Files&) {}, {"--require-hardware"}), 2);
+  EXPECT_EQ(code([](Files&) {}, {"--nonce", "12"}), 2);
+  place_.write("fleet.json", "{}");
+  EXPECT_EQ(code([](Files&) {}, {"--policy", at("fleet.json")}), 1);
+}
+
+TEST_F(Command, TheReportAsJsonHasVerdictReasonAndEveryCheck) {
+  const auto good = nlohmann::json::parse(verify({"--json"}).output);
+  EXPECT_EQ(good["verdict"], "accepted");
+  EXPECT_EQ(good["tpm"], "software");
+  EXPECT_EQ(good["checks"].size(), 14U);
+  EXPECT_EQ(good["history"]["pods"].size(), 2U);
+  Files files = *good_;
+  files["events.cel"] = "";
+  write(files);
+  const auto bad = nlohmann::json::parse(verify({"--json"}).output);
+  EXPECT_EQ(bad["verdict"], "refused");
+  EXPECT_EQ(bad["reason"]["code"], "E_ATTEST_LOG");
+  EXPECT_EQ(bad["checks"].back()["result"], "failed");
+}
+
+TEST_F(Command, NothingThatAHostWroteReachesTheTerminalAsItIs) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  job.images[0].origin = "\x1b]0;owned\x07";
+  job.images[0].rule = "\x1b[2Jall is well";
+  job.images[0].name = "example.com/\x1b[31mred";
+  host.run(job);
+  write(host.quote());
+  place_.write("ak.pem", host.pem());
+  const Outcome outcome = verify();
+  EXPECT_EQ(outcome.code, 0) << outcome.errors;
+  EXPECT_THAT(outcome.output, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(verify({"--json"}).output, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(Command, AChallengeIsWrittenOnceAndItsSecretIsPrivate) {
+  std::filesystem::copy(host_->files().path() + "/ek.pub", at("ek.pub"));
+  const std::vector<std::string> arguments{"challenge",     "--ek",       at("ek.pub"),
+                                           "--ak-pub",      at("ak.pub"), "-o",
+                                           at("challenge"), "--secret",   at("secret")};
+  const Outcome outcome = run(arguments);
+  EXPECT_EQ(outcome.code, 0) << outcome.errors;
+  EXPECT_THAT(outcome.errors, HasSubstr("nobody stands for this TPM"));
+  EXPECT_EQ(place_.read("secret").size(), 32U);
+  EXPECT_EQ(std::filesystem::status(at("secret")).permissions(), std::filesystem::perms(0600));
+  EXPECT_EQ(run(arguments).code, 1);  // it is there already
+}
+
+}  // namespace
+}  // namespace airlock::attest::test

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who the TPM is: challenges that only it can answer, and the certificate of its maker.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "attest/credential.h"
+#include "tests/attest/quoted_host.h"
+
+namespace airlock::attest::test {
+namespace {
+
+using testing::HasSubstr;
+
+// An authority of the test's own, and a certificate of it for a host's endorsement key.
+class Maker {
+ public:
+  explicit Maker(const std::string& model = "TPM 9000") : model_(model) {
+    run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key "
+        "-out ca.pem -subj '/CN=Maker of TPMs' -days 30 -addext keyUsage=critical,keyCertSign");
+  }
+  // DER.
+  std::string certify(QuotedHost& host) {
+    const std::string at = host.files().path() + "/";
+    host.tpm().tools("tpm2_print -t TPM2B_PUBLIC -f pem " + at + "ek.pub > " + directory_.path() +
+                     "/ek.pem");
+    directory_.write("ek.cnf",
+                     "[v]\nsubjectAltName=critical,dirName:tpm\nbasicConstraints=critical,"
+                     "CA:FALSE\nextendedKeyUsage=2.23.133.8.1\nkeyUsage=critical,"
+                     "keyAgreement,keyEncipherment\nauthorityKeyIdentifier=keyid\n"
+                     "subjectKeyIdentifier=hash\n[tpm]\n1.2.23.133.2.1=id:53544D20\n"
+                     "2.2.23.133.2.2=" +
+                         model_ + "\n3.2.23.133.2.3=id:00010002\n");
+    run("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout x.key -subj "
+        "/CN=EK -out ek.csr && openssl x509 -req -in ek.csr -CA ca.pem -CAkey ca.key "
+        "-CAcreateserial -days 30 -force_pubkey ek.pem -extfile ek.cnf -extensions v -outform DER "
+        "-out ek.crt");
+    return directory_.read("ek.crt");
+  }
+  std::string root() const { return directory_.read("ca.pem"); }
+
+ private:
+  void run(const std::string& command) {
+    const std::string whole = "cd '" + directory_.path() + "' && (" + command + ") 2> log";
+    EXPECT_EQ(std::system(whole.c_str()), 0) << command << "\n" << directory_.read("log");
+  }
+  std::string model_;
+  tpm::test::TemporaryDirectory directory_;
+};
+
+// What the host's TPM makes of a challenge; empty: it refused.
+std::string activate(QuotedHost& host, const std::string& challenge) {
+  const std::string at = host.files().path() + "/";
+  host.files().write("challenge", challenge);
+  ::unlink((at + "answer").c_str());
+  host.tpm().tools("tpm2_startauthsession --policy-session -S " + at + "session");
+  host.tpm().tools("tpm2_policysecret -S " + at + "session -c e");
+  host.tpm().tools("tpm2_activatecredential -c 0x81018000 -C " + at + "ek.ctx -i " + at +
+                   "challenge -o " + at + "answer -P session:" + at + "session");
+  host.tpm().tools("tpm2_flushcontext " + at + "session");
+  host.tpm().tools("tpm2_flushcontext -t");
+  return host.files().has("answer") ? host.files().read("answer") : "";
+}
+
+TEST(Enrolment, ARealTpmAnswersOurChallengeWithEccAndRsa) {
+  for (const auto& [algorithm, scheme] : {std::pair("ecc", "ecdsa"), std::pair("rsa", "rsassa")}) {
+    QuotedHost host;
+    host.makeKeys(algorithm, scheme);
+    prepareOpenssl();
+    const auto made = makeChallenge(host.files().read("ek.pub"), host.publicArea(), nullptr);
+    ASSERT_TRUE(made) << made.error().text();
+    EXPECT_THAT(made->warning, HasSubstr("nobody stands for this TPM"));
+    EXPECT_EQ(made->secret.size(), 32U);
+    EXPECT_EQ(activate(host, made->file), made->secret) << algorithm;
+    std::string broken = made->file;
+    broken[20] ^= 1;
+    EXPECT_EQ(activate(host, broken), "") << algorithm;
+    // And evidence signed with such a key is good.
+    host.run();
+    EXPECT_EQ(judgeEvidence(host.quote(), host.publicArea()).text, "") << algorithm;
+  }
+}
+
+TEST(Enrolment, AChallengeForAnotherKeyIsNotAnswered) {
+  QuotedHost host;
+  host.makeKeys();
+  QuotedHost other;
+  other.makeKeys();
+  prepareOpenssl();
+  const auto wrongAk = makeChallenge(host.files().read("ek.pub"), other.publicArea(), nullptr);
+  EXPECT_EQ(activate(host, wrongAk->file), "");
+  const auto wrongEk = makeChallenge(other.files().read("ek.pub"), host.publicArea(), nullptr);
+  EXPECT_EQ(activate(host, wrongEk->file), "");
+}
+
+TEST(Enrolment, AKeyThatCouldSignAnythingIsNotEnrolled) {
+  QuotedHost host;
+  host.makeKeys();
+  prepareOpenssl();
+  const std::string good = host.publicArea();
+  // TPMA_OBJECT stands behind size, type and name algorithm: restricted, fixedTPM, fixedParent,
+  // sensitiveDataOrigin, sign.
+  for (const auto& [byte, bit] : {std::pair(7, 0x01), std::pair(9, 0x02), std::pair(9, 0x10),
+                                  std::pair(9, 0x20), std::pair(7, 0x04)}) {
+    std::string area = good;
+    area[static_cast<std::size_t>(byte)] ^= static_cast<char>(bit);
+    const auto made = makeChallenge(host.files().read("ek.pub"), area, nullptr);
+    ASSERT_FALSE(made) << byte << " " << bit;
+    EXPECT_EQ(made.error().code(), "E_ATTEST_AK") << made.error().text();
+  }
+}
+
+TEST(Enrolment, AnEndorsementKeyNeedsItsMakersCertificateWhereMakersAreGiven) {
+  QuotedHost host;
+  host.makeKeys();
+  Maker maker;
+  Maker stranger;
+  const std::string certificate = maker.certify(host);
+  const Roots roots = Roots::parse(maker.root()).value();
+  const Roots strangers = Roots::parse(stranger.root()).value();
+  const auto made = makeChallenge(certificate, host.publicArea(), &roots);
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_EQ(made->warning, "");
+  EXPECT_EQ(activate(host, made->file), made->secret);
+  for (const auto& refused :
+       {makeChallenge(certificate, host.publicArea(), &strangers),
+        makeChallenge(host.files().read("ek.pub"), host.publicArea(), &roots)}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), "E_ATTEST_EK");
+  }
+}
+
+// --- evidence ---
+
+// As if the TPM had not named itself as a program, and its maker vouched for it.
+Files hardwareEvidence(QuotedHost& host, const std::string& certificate) {
+  ipc::MeasureJob job = tpm::test::podJob();
+  tpm::Banks values{{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}};
+  host.run(job);
+  Files files = host.quote();
+  files["ek.crt"] = certificate;
+  return files;
+}
+
+TEST(Hardware, M09_ASoftwareTpmIsNeverCalledHardware) {
+  QuotedHost host;
+  host.makeKeys();
+  Maker maker;
+  const Files files = hardwareEvidence(host, maker.certify(host));
+  // The engine itself saw what kind of TPM it is.
+  const Verdict lenient = judgeEvidence(files, host.publicArea(), nonce(), "", maker.root());
+  EXPECT_EQ(lenient.text, "");
+  EXPECT_TRUE(lenient.appraisal.software);
+  EXPECT_EQ(judgeEvidence(files, host.publicArea(), nonce(), "", maker.root(), true).code,
+            "E_ATTEST_SOFTWARE");
+  EXPECT_EQ(judgeEvidence(files, host.publicArea(), nonce(),
+                          R"({"airlockFleetPolicy":1,"requireHardware":true})", maker.root())
+                .code,
+            "E_ATTEST_SOFTWARE");
+}
+
+TEST(Hardware, M09_SwtpmsCertificateIsOneOfASoftwareTpm) {
+  QuotedHost host;
+  host.makeKeys();
+  prepareOpenssl();
+  Maker swtpm("swtpm");
+  Maker silicon("TPM 9000");
+  EXPECT_TRUE(EkCertificate::parse(swtpm.certify(host))->namesSoftware());
+  const auto certificate = EkCertificate::parse(silicon.certify(host));
+  ASSERT_TRUE(certificate) << certificate.error().text();
+  EXPECT_FALSE(certificate->namesSoftware());
+  EXPECT_EQ(certificate->manufacturer(), "id:53544D20");
+  EXPECT_EQ(certificate->model(), "TPM 9000");
+  EXPECT_EQ(certificate->issuer(), "CN=Maker of TPMs");
+}
+
+TEST(Hardware, AQuoteTellsWhichEndorsementKeyItsKeyWasMadeBelow) {
+  prepareOpenssl();
+  for (const auto& [algorithm, scheme] : {std::pair("ecc", "ecdsa"), std::pair("rsa", "rsassa")}) {
+    QuotedHost host;
+    host.makeKeys(algorithm, scheme);
+    QuotedHost other;
+    other.makeKeys(algorithm, scheme);
+    host.run();
+    std::size_t trailing = 0;
+    const Quote quote = parseQuote(host.quote().at("quote"), trailing).value();
+    const PublicArea area = parsePublicArea(host.publicArea()).value();
+    const auto keyOf = [](QuotedHost& of) {
+      return Key::fromArea(parsePublicArea(of.files().read("ek.pub")).value()).value();
+    };
+    EXPECT_TRUE(madeBelow(keyOf(host), area.name, quote.qualifiedSigner)) << algorithm;
+    EXPECT_FALSE(madeBelow(keyOf(other), area.name, quote.qualifiedSigner)) << algorithm;
+    EXPECT_EQ(host.files().read("ak.name"), area.name);
+  }
+}
+
+}  // namespace
+}  // namespace airlock::attest::test
