@@ -168,6 +168,11 @@ inline constexpr std::size_t kEventStateBytes =
     16 * MiB;  // what is kept so that the log need not be read again
 inline constexpr std::size_t kEventLogArchives = 1000;  // logs of earlier boots under one name
 
+// The audit record
+inline constexpr std::size_t kAuditLineBytes = 64 * KiB;
+inline constexpr std::size_t kAuditTextBytes = 1 * KiB;  // a text in it that comes from outside
+inline constexpr std::uint64_t kAuditSegmentBytes = 16 * MiB;  // of one file; then a new one begins
+
 // Policy
 inline constexpr std::size_t kPolicyFileBytes = 256 * KiB;
 inline constexpr std::size_t kPolicyLineBytes = 4 * KiB;

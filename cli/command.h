@@ -92,6 +92,8 @@ Result<int> collectGarbage(const Options& options, const std::vector<std::string
 Result<int> catManifest(const Options& options, const std::vector<std::string>& arguments);
 Result<int> policyExplain(const Options& options, const std::vector<std::string>& arguments);
 Result<int> tpmLog(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditQuery(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditShow(const Options& options, const std::vector<std::string>& arguments);
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
 Result<int> config(const Options& options, const std::vector<std::string>& arguments);
 Result<int> configImportRkt(const Options& options, const std::vector<std::string>& arguments);

@@ -81,6 +81,22 @@ constexpr Command kCommands[] = {
      "--mode=\"auto\"\tlist, auto, tty, tty-in, tty-out, or some of stdin,stdout,stderr\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
      attach},
+    {"audit query", "[FLAGS]",
+     "list what was decided on this host: what ran, who asked, who signed",
+     "--boot=\"\"\tof this boot, by its id\n"
+     "--fields=\"seq,time,user,op,about,result\"\tcomma list of columns; also auid, pod, image, "
+     "name, key, rule, policy, trust, insecure, missing, text, boot, digest\n"
+     "--image=\"\"\tabout this image: an id, its beginning, a name or one above it\n"
+     "--no-legend\twithout the line of column names\n"
+     "--op=\"\"\tof this kind: run, import, enter, stop, policy, …\n"
+     "--pod=\"\"\tabout this pod, by its UUID or a beginning of it\n"
+     "--refused\twhat was refused or has failed\n"
+     "--since=\"\"\tfor this long (10m), or since a time (2026-11-28T22:31, UTC)\n"
+     "--until=\"\"\tbefore that\n"
+     "--user=\"\"\tasked by this user\n",
+     auditQuery},
+    {"audit show", "N|POD", "tell all that the audit record has of a line, or of a pod", "",
+     auditShow},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
