@@ -93,6 +93,11 @@ Result<int> catManifest(const Options& options, const std::vector<std::string>& 
 Result<int> policyExplain(const Options& options, const std::vector<std::string>& arguments);
 Result<int> tpmLog(const Options& options, const std::vector<std::string>& arguments);
 Result<int> auditQuery(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditExport(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditProve(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditReportPage(const Options& options, const std::vector<std::string>& arguments);
+Result<int> policyDiff(const Options& options, const std::vector<std::string>& arguments);
+Result<int> trustWhy(const Options& options, const std::vector<std::string>& arguments);
 Result<int> auditShow(const Options& options, const std::vector<std::string>& arguments);
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
 Result<int> config(const Options& options, const std::vector<std::string>& arguments);
