@@ -37,6 +37,8 @@ std::string userName(uid_t uid);
 inline constexpr std::string_view kFetchUser = "airlock-fetch";
 inline constexpr std::string_view kVerifyUser = "airlock-verify";
 inline constexpr std::string_view kMeasureUser = "airlock-tpm";
+// Who may read the audit record.
+inline constexpr std::string_view kAuditGroup = "airlock-audit";
 Result<Account> requireUser(std::string_view name);
 
 }  // namespace airlock

@@ -189,6 +189,11 @@ inline constexpr std::size_t kAttestedFileBytes = 16 * KiB;  // the registers of
 inline constexpr std::size_t kCertificateBytes = 8 * KiB;    // of an endorsement key, in NV
 inline constexpr std::size_t kKernelCommandLineBytes = 64 * KiB;
 
+// The audit record
+inline constexpr std::size_t kAuditLineBytes = 64 * KiB;
+inline constexpr std::size_t kAuditTextBytes = 1 * KiB;  // a text in it that comes from outside
+inline constexpr std::uint64_t kAuditSegmentBytes = 16 * MiB;  // of one file; then a new one begins
+
 // Policy
 inline constexpr std::size_t kPolicyFileBytes = 256 * KiB;
 inline constexpr std::size_t kPolicyLineBytes = 4 * KiB;

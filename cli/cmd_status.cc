@@ -7,6 +7,7 @@
 #include "base/syscall.h"
 #include "cli/go_format.h"
 #include "cli/in_message.h"
+#include "cli/insecure_pods.h"
 #include "cli/output_format.h"
 #include "cli/pod_access.h"
 #include "cli/pod_flags.h"
@@ -72,7 +73,10 @@ Result<int> status(const Options& options, const std::vector<std::string>& argum
     return {};
   });
   addFormatFlag(flags, format);
+  bool insecure = false;
+  flags.boolean("insecure", insecure);
   const auto words = TRY(flags.parseAll(arguments));
+  if (insecure) return showInsecure(options, words);
   const auto operands = podOperands(words, uuidFile);
   if (!operands && !uuidFile.empty()) {
     note(errorText("status", operands.error(), options));

@@ -100,6 +100,13 @@ Result<int> attestActivate(const Options& options, const std::vector<std::string
 Result<int> attestQuote(const Options& options, const std::vector<std::string>& arguments);
 Result<int> attestVerify(const Options& options, const std::vector<std::string>& arguments);
 Result<int> attestChallenge(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditQuery(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditExport(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditProve(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditReportPage(const Options& options, const std::vector<std::string>& arguments);
+Result<int> policyDiff(const Options& options, const std::vector<std::string>& arguments);
+Result<int> trustWhy(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditShow(const Options& options, const std::vector<std::string>& arguments);
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
 Result<int> config(const Options& options, const std::vector<std::string>& arguments);
 Result<int> configImportRkt(const Options& options, const std::vector<std::string>& arguments);

@@ -82,6 +82,11 @@ constexpr const char* kVerbs[] = {"cat-manifest",
                                   "config",
                                   "config import-policy-json",
                                   "config import-rkt",
+                                  "audit export",
+                                  "audit prove",
+                                  "audit query",
+                                  "audit report",
+                                  "audit show",
                                   "doctor",
                                   "enter",
                                   "fetch",
@@ -96,6 +101,7 @@ constexpr const char* kVerbs[] = {"cat-manifest",
                                   "image verify",
                                   "list",
                                   "metadata-service",
+                                  "policy diff",
                                   "policy explain",
                                   "rm",
                                   "run",
@@ -105,6 +111,7 @@ constexpr const char* kVerbs[] = {"cat-manifest",
                                   "trust",
                                   "trust list",
                                   "trust remove",
+                                  "trust why",
                                   "version"};
 
 TEST_F(Program, WithoutACommandPrintsHelpAndEndsWith2) {
@@ -322,6 +329,7 @@ TEST_F(Program, HelpsWithAGroupOfCommands) {
   }
   EXPECT_THAT(run({"tpm", "-h"}).output, HasSubstr("\n\ttpm log\t"));
   EXPECT_THAT(run({"policy", "--help"}).output, HasSubstr("\n\tpolicy explain\t"));
+  EXPECT_THAT(run({"audit", "-h"}).output, HasSubstr("\n\taudit show\t"));
   EXPECT_THAT(run({"trust", "-h"}).output, HasSubstr("\n\ttrust list"));
 }
 TEST_F(Program, NamesTheNearestCommand) {
@@ -371,7 +379,7 @@ TEST_F(Program, CompletesCommandsAndFlagsInBash) {
   };
   EXPECT_EQ(complete("im", 1), "image\n");
   EXPECT_EQ(complete("image l", 2), "list\n");
-  EXPECT_EQ(complete("trust \"\"", 2), "list remove\n");
+  EXPECT_EQ(complete("trust \"\"", 2), "list remove why\n");
   EXPECT_EQ(complete("image list --no", 3), "--no-legend\n");
   EXPECT_EQ(complete("--insecure", 1), "--insecure-options\n");
 }

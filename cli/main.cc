@@ -114,6 +114,42 @@ constexpr Command kCommands[] = {
      "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
      "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n",
      attestVerify, false},
+    {"audit export", "--since-boot|--boot=ID -o FILE",
+     "write what an auditor needs who does not trust this host into one file",
+     "--boot=\"\"\tof this boot, by its id\n"
+     "-o=\"\"\tor --output: the file; - is standard output\n"
+     "--overwrite\treplace a file that is there\n"
+     "--quote=\"\"\twith the quote that airlock attest quote -o DIR wrote into this directory\n"
+     "--since-boot\tof this boot\n",
+     auditExport},
+    {"audit prove", "POD [-o FILE]", "write the evidence for one pod into one file",
+     "-o=\"POD.evidence\"\tor --output: the file; - is standard output\n"
+     "--overwrite\treplace a file that is there\n"
+     "--quote=\"\"\tas for audit export\n",
+     auditProve},
+    {"audit query", "[FLAGS]",
+     "list what was decided on this host: what ran, who asked, who signed",
+     "--boot=\"\"\tof this boot, by its id\n"
+     "--fields=\"seq,time,user,op,about,result\"\tcomma list of columns; also auid, pod, image, "
+     "name, key, rule, policy, trust, insecure, missing, text, boot, digest\n"
+     "--image=\"\"\tabout this image: an id, its beginning, a name or one above it\n"
+     "--no-legend\twithout the line of column names\n"
+     "--op=\"\"\tof this kind: run, import, enter, stop, policy, …\n"
+     "--pod=\"\"\tabout this pod, by its UUID or a beginning of it\n"
+     "--refused\twhat was refused or has failed\n"
+     "--since=\"\"\tfor this long (10m), or since a time (2026-11-28T22:31, UTC)\n"
+     "--until=\"\"\tbefore that\n"
+     "--user=\"\"\tasked by this user\n",
+     auditQuery},
+    {"audit report", "--html -o FILE", "write the audit record as one page for a browser",
+     "--html\tthe only form so far\n"
+     "-o=\"\"\tor --output: the file; - is standard output\n"
+     "--overwrite\treplace a file that is there\n"
+     "--since=\"\"\tas for audit query\n"
+     "--until=\"\"\tlikewise\n",
+     auditReportPage},
+    {"audit show", "N|POD", "tell all that the audit record has of a line, or of a pod", "",
+     auditShow},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",
@@ -205,6 +241,9 @@ constexpr Command kCommands[] = {
      "--listen-address=\"127.0.0.1\"\twhere pods find it\n"
      "--listen-port=\"18112\"\tand at which port\n",
      metadataService},
+    {"policy diff", "[BEFORE [AFTER]]",
+     "compare two policies that were in force, by time or digest; else the last two", "",
+     policyDiff},
     {"policy explain", "run|fetch IMAGE...",
      "tell whether something is allowed, and which line of the policy says so",
      "--as=\"\"\tfor this user, by name or uid (root only)\n"
@@ -288,6 +327,7 @@ constexpr Command kCommands[] = {
      runPrepared},
     {"status", "[--uuid-file=FILE] UUID", "tell how a pod is",
      "--format=\"\"\tjson or json-pretty\n"
+     "--insecure\ttell what is weaker than usual, of this pod or of all that run\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n"
      "--wait[=true]\tuntil the pod has exited, or for this long\n"
      "--wait-ready[=true]\tuntil the pod is ready, or for this long\n",
@@ -311,6 +351,8 @@ constexpr Command kCommands[] = {
      "--prefix=\"\"\tfor images of this name and below\n"
      "--root\tfor every image\n",
      trustRemove},
+    {"trust why", "NAME [FINGERPRINT]", "tell which keys may sign images of this name, and why", "",
+     trustWhy},
     {"version", "", "print the version", "", version, false},
 };
 

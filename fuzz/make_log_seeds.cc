@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the seeds of fuzz_event_log and fuzz_tpm_response: make_log_seeds CORPUS-DIRECTORY
+// Writes the seeds of fuzz_audit_log, fuzz_event_log and fuzz_tpm_response: make_log_seeds
+// CORPUS-DIRECTORY
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "audit/entry.h"
 #include "base/digest.h"
 #include "tpm/event.h"
 #include "tpm/hash.h"
@@ -40,6 +42,51 @@ std::string bigEndian(std::uint32_t value, int bytes) {
 std::string response(std::uint32_t tag, const std::string& body) {
   return bigEndian(tag, 2) + bigEndian(static_cast<std::uint32_t>(10 + body.size()), 4) +
          bigEndian(0, 4) + body;
+}
+
+// Lines of every shape, in one chain; the times are those of now.
+void writeAudit(const std::filesystem::path& folder) {
+  namespace audit = airlock::audit;
+  std::string text;
+  airlock::OciDigest last;
+  std::uint64_t number = 0;
+  const auto add = [&](const audit::Entry& entry, const char* name) {
+    const std::string line = audit::writeLine(entry, number++, last);
+    last = airlock::ociDigestOf(line);
+    text += line + "\n";
+    write(folder / name, text);
+  };
+  const audit::Who alice{.uid = 1000, .gid = 1000, .pid = 7, .loginUid = 1000, .session = 3};
+  audit::Entry change{.op = "policy", .code = "done"};
+  change.subject.text("digest", "sha512-ab");
+  add(change, "change");
+  airlock::ipc::CatalogRecord image{.name = airlock::ImageName::parse("example.com/app").value()};
+  image.labels = {{"version", "1.0"}};
+  image.origin = "https://ex\xc3\xa4mple/<b>\"\n";
+  image.signers = {{airlock::KeyFingerprint::parse(std::string(40, 'a')).value(), "Ada", {}}};
+  audit::Entry import{.op = "import", .who = alice, .rule = "50.policy:4: allow root *"};
+  audit::addImage(import.subject, image);
+  add(import, "import");
+  airlock::ipc::PodSpec spec;
+  spec.apps.push_back({.name = airlock::AppName::parse("app").value()});
+  audit::Entry start{.op = "run", .who = alice};
+  start.pod = airlock::PodId();
+  start.label = "system_u:system_r:airlock_pod_t:s0:c1,c2";
+  audit::addPod(start.subject, spec, {&image, 1}, {}, {0x5fb, "sha512-cd"});
+  add(start, "start");
+  start.of = number - 1;
+  start.code = "done";
+  start.measure.text("anchor", "software");
+  start.measure.number("pcr", 15);
+  start.measure.number("records", 4);
+  const airlock::ipc::Layer layers[] = {{"seccomp", true, ""}, {"selinux", false, "not here"}};
+  start.layers = audit::layersOf(layers);
+  add(start, "outcome");
+  text += "{\"boot\":\"torn\x18\n";
+  last = airlock::ociDigestOf("{\"boot\":\"torn\x18");
+  ++number;
+  audit::Entry refused{.op = "stop", .who = alice, .code = "E_DENIED", .text = "no line"};
+  add(refused, "torn-and-refused");
 }
 
 }  // namespace
@@ -77,6 +124,8 @@ int main(int argc, char** argv) {
   }
   write(corpus / "event_log" / "torn", log.substr(0, log.size() - 40));
   write(corpus / "event_log" / "spaced", "\x1e{\"recnum\": 0}\n");
+
+  writeAudit(corpus / "audit_log");
 
   const std::string capability =
       response(0x8001, "\0"s + bigEndian(5, 4) + bigEndian(1, 4) + "\x00\x0b\x03\xff\xff\xff"s);

@@ -105,7 +105,8 @@ Result<PodFacts> readPod(wire::PodFacts::Reader from) {
       .firstUid = from.getFirstUid(),
       .network = TRY(readText(from.getNetwork(), "network")),
       .volumes = TRY(readTexts(from.getVolumes(), limits::kMounts, "volumes")),
-      .selinux = TRY(readText(from.getSelinux(), "SELinux type"))};
+      .selinux = TRY(readText(from.getSelinux(), "SELinux type")),
+      .audit = TRY(readText(from.getAudit(), "audit line"))};
 }
 void writePod(wire::PodFacts::Builder to, const PodFacts& value) {
   to.setPod(raw(value.pod));
@@ -119,6 +120,7 @@ void writePod(wire::PodFacts::Builder to, const PodFacts& value) {
   to.setNetwork(text(value.network));
   writeTexts(to.initVolumes(count(value.volumes)), value.volumes);
   to.setSelinux(text(value.selinux));
+  to.setAudit(text(value.audit));
 }
 
 Result<EnterFacts> readEnter(wire::EnterFacts::Reader from) {
@@ -126,13 +128,15 @@ Result<EnterFacts> readEnter(wire::EnterFacts::Reader from) {
       .pod = TRY(readPodId(from.getPod(), "pod id")),
       .app = TRY(readText(from.getApp(), "app")),
       .arguments = TRY(readDigest<ContentDigest>(from.getArguments(), "arguments digest")),
-      .callerUid = from.getCallerUid()};
+      .callerUid = from.getCallerUid(),
+      .audit = TRY(readText(from.getAudit(), "audit line"))};
 }
 void writeEnter(wire::EnterFacts::Builder to, const EnterFacts& value) {
   to.setPod(raw(value.pod));
   to.setApp(text(value.app));
   to.setArguments(raw(value.arguments));
   to.setCallerUid(value.callerUid);
+  to.setAudit(text(value.audit));
 }
 Result<AbortFacts> readAbort(wire::AbortFacts::Reader from) {
   return AbortFacts{.pod = TRY(readPodId(from.getPod(), "pod id")),

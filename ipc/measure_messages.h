@@ -56,12 +56,14 @@ struct PodFacts {
   std::string network;
   std::vector<std::string> volumes;  // "name:host:ro"
   std::string selinux;               // type of its processes; "": not labelled
+  std::string audit;  // "sha256-…" of the line of the audit record that says so; "": there is none
 };
 struct EnterFacts {
   PodId pod;
   std::string app;
   ContentDigest arguments;
   std::uint32_t callerUid = 0;
+  std::string audit;  // as in PodFacts
 };
 struct AbortFacts {
   PodId pod;

@@ -385,11 +385,13 @@ void addMeasure(std::vector<Sample>& list) {
                                            .firstUid = 0x78000000,
                                            .network = "none",
                                            .volumes = {"data:host:ro"},
-                                           .selinux = "airlock_pod_t"}));
+                                           .selinux = "airlock_pod_t",
+                                           .audit = "sha256-" + std::string(64, 'a')}));
   job("MeasureJob.enter", withEvent(EnterFacts{.pod = samplePodId(9),
                                                .app = "web",
                                                .arguments = sampleDigest<ContentTag>('g'),
-                                               .callerUid = 7}));
+                                               .callerUid = 7,
+                                               .audit = "sha256-" + std::string(64, 'b')}));
   job("MeasureJob.abort", withEvent(AbortFacts{.pod = samplePodId(10), .reason = "exec failed"}));
   for (const auto& [kind, request] : kAttestRequests) {
     MeasureJob attest = sampleMeasureJob();

@@ -28,8 +28,8 @@ constexpr VerbName kVerbs[] = {{Verb::Fetch, "fetch"},          {Verb::Run, "run
                                {Verb::Remove, "remove"},        {Verb::CollectGarbage, "gc"},
                                {Verb::RemoveImage, "image-rm"}, {Verb::Report, "report"},
                                {Verb::Attest, "attest"}};
-constexpr std::string_view kLayers[] = {"measurement", "content", "content=rehash", "selinux",
-                                        "cgroup"};
+constexpr std::string_view kLayers[] = {"measurement", "content", "content=rehash",
+                                        "selinux",     "cgroup",  "audit"};
 
 std::vector<std::string_view> words(std::string_view line) {
   std::vector<std::string_view> result;
@@ -284,6 +284,7 @@ Result<Policy> loadPolicy(const std::vector<std::string>& configRoots) {
     all += '\0';
   }
   policy.digest = digestOf(all);
+  policy.content = std::move(all);
   return policy;
 }
 

@@ -51,14 +51,15 @@ struct Rule {
 
 struct Policy {
   std::vector<Rule> rules;            // the first that matches decides; none: denied
-  std::vector<std::string> required;  // layers: measurement, content, selinux, cgroup
+  std::vector<std::string> required;  // layers: measurement, content, selinux, cgroup, audit
   ipc::MeasureMode measureMode = ipc::MeasureMode::Log;
   unsigned pcr = 15;
   store::LabelPolicy labels;
   std::uint32_t pidsMax = 4096;  // processes and threads of a pod
   std::string softwareTpm;       // socket of a swtpm; empty: the device, where there is one
   std::uint32_t attestationKey = ipc::kDefaultKeyHandle;  // persistent handle in the TPM
-  ContentDigest digest;                                   // over all files, in their order
+  ContentDigest digest;                                   // of `content`
+  std::string content;  // all files in their order: name, NUL, bytes, NUL
   std::string summary;  // every line in force, for the measurement log
   bool demands(std::string_view layer) const;
 };

@@ -83,6 +83,8 @@ Result<Answer> startMeasured(const AppStart& start, MeasuredStart measured) {
 }  // namespace
 
 Result<Answer> runInSandbox(Server& server, ipc::RunRequest request, ipc::RunDescriptors received) {
+  server.trail.entry.op = request.prepare ? "app-add" : "app-start";
+  server.trail.entry.pod = *request.sandbox;
   const store::Pod pod = TRY(server.pods.find(*request.sandbox));
   TRY(server.authoriser.owned({Verb::Run, pod.record.ownerUid}));
   const auto change = TRY(store::SandboxChange::begin(server.pods, pod.record.pod));
@@ -100,6 +102,7 @@ Result<Answer> runInSandbox(Server& server, ipc::RunRequest request, ipc::RunDes
   const store::PodFiles files{record, request.podManifest, change.ownersGroup(), specBytes};
   TRY(store::checkVolumes(store::labelOf(spec, server.policy.labels), spec, received.volumes));
   if (request.prepare) {
+    TRY(server.trail.allow());
     TRY(change.add(name, files));
     return Answer{ipc::Prepared{.pod = spec.id}, {}};
   }
@@ -120,6 +123,7 @@ Result<Answer> runInSandbox(Server& server, ipc::RunRequest request, ipc::RunDes
 Result<Answer> stopApp(Server& server, const store::Pod& pod, const AppName& name, bool force) {
   TRY(store::requireSandbox(pod));
   const Fd process = TRY(store::openProcessOf(pod, name));
+  TRY(server.trail.allow());
   TRY(sys::pidfdSignal(process, SIGTERM));
   if (force) TRY(sys::pidfdSignal(process, SIGINT));  // who asks twice is in a hurry
   if (!TRY(sys::pidfdWait(process, kStopMilliseconds))) {

@@ -29,6 +29,7 @@ Result<void> authorise(const Server& server, const ipc::AttestRequest& request) 
 Result<Answer> attest(Server& server, ipc::AttestRequest request, ipc::FdTable fds) {
   TRY(fds.expect(0));
   TRY(authorise(server, request));
+  TRY(server.trail.allow());
   const bool quote = request.isQuote();
   Answer answer{ipc::Done{}, {}};
   ipc::Attested attested = TRY(attestKeys(server, std::move(request)));

@@ -23,17 +23,23 @@ Result<Answer> enter(Server& server, ipc::EnterRequest request, ipc::FdTable fds
   std::vector<Fd> streams;
   for (std::size_t i = 0; i < 3; ++i) streams.push_back(TRY(fds.take(i)));
   const store::Pod pod = TRY(server.pods.find(request.pod));
-  TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid}));
+  server.trail.entry.rule = TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid})).rule();
   const Fd process = TRY(store::openProcessOf(pod, request.enter.app));
 
   const std::string specBytes = TRY(store::readSpec(pod, request.enter.app));
   const ipc::PodSpec spec = TRY(ipc::decodePodSpec(specBytes));
   const std::string enterBytes = TRY(ipc::encode(request.enter));
+  const ContentDigest arguments = digestOf(enterBytes);
+  server.trail.entry.subject.text("app", request.enter.app.text());
+  server.trail.entry.subject.text("arguments", arguments.text());
+  server.trail.entry.label = pod.record.selinux;
+  const std::string recorded = TRY(server.trail.allow());  // the register will cover the line
   TRY(measure(server, {},
               ipc::EnterFacts{.pod = request.pod,
                               .app = request.enter.app.text(),
-                              .arguments = digestOf(enterBytes),
-                              .callerUid = server.peer.uid}));
+                              .arguments = arguments,
+                              .callerUid = server.peer.uid,
+                              .audit = recorded}));
 
   const Fd stage1 = TRY(openSibling("airlock-stage1-container"));
   const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
@@ -63,7 +69,9 @@ Result<Answer> attach(Server& server, ipc::AttachRequest request, ipc::FdTable f
   TRY(fds.expect(0));
   TRY(server.authoriser.some(Verb::Enter));
   const store::Pod pod = TRY(server.pods.find(request.pod));
-  TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid}));
+  server.trail.entry.subject.text("app", request.attach.app.text());
+  server.trail.entry.rule = TRY(server.authoriser.owned({Verb::Enter, pod.record.ownerUid})).rule();
+  TRY(server.trail.allow());
   TRY(store::openProcessOf(pod, request.attach.app));
   Answer answer{ipc::Attached{}, {}};
   answer.fds.push_back(TRY(store::connectStreams(pod, request.attach)));

@@ -21,7 +21,9 @@ Result<Answer> exportApp(Server& server, ipc::ExportRequest request, ipc::FdTabl
   const Fd archive = TRY(fds.take(0));
   const Sealed manifest = TRY(Sealed::check(TRY(fds.take(1)), limits::kManifestBytes));
   const Fd result = TRY(fds.take(2));
-  TRY(server.authoriser.owned({Verb::Remove, TRY(server.pods.find(request.pod)).record.ownerUid}));
+  server.trail.entry.subject.text("app", request.app.text());
+  const uid_t owner = TRY(server.pods.find(request.pod)).record.ownerUid;
+  server.trail.entry.rule = TRY(server.authoriser.owned({Verb::Remove, owner})).rule();
   // airlock-pack has the claim with it: its users are the pod's until it has ended.
   const auto [pod, claim] = TRY(server.pods.holdExited(request.pod));
   const auto app = std::ranges::find(pod.record.apps, request.app, &ipc::PodApp::name);
@@ -33,6 +35,7 @@ Result<Answer> exportApp(Server& server, ipc::ExportRequest request, ipc::FdTabl
     return refuse(ErrorKind::Missing, "E_NOT_FOUND",
                   "image " + app->image.shortText(32) + " is not in the store any more");
   }
+  TRY(server.trail.allow());
   const Fd program = TRY(openSibling("airlock-pack"));
   WaitingPod waiting = TRY(WaitingPod::clone({.label = store::stage1LabelOf(pod.record.selinux),
                                               .range = store::UidRange{pod.record.firstUid},

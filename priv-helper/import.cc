@@ -12,7 +12,12 @@ namespace airlock::helper {
 namespace {
 store::MayKeep mayKeepFor(const Server& server, bool skipSignature) {
   return [&server, skipSignature](const ipc::CatalogRecord& found) -> Result<std::string> {
-    return TRY(server.authoriser.import({found.name.text(), skipSignature, &found})).rule();
+    audit::addImage(server.trail.entry.subject, found);
+    std::string rule =
+        TRY(server.authoriser.import({found.name.text(), skipSignature, &found})).rule();
+    server.trail.entry.rule = rule;
+    TRY(server.trail.allow());
+    return rule;
   };
 }
 }  // namespace
@@ -20,6 +25,8 @@ store::MayKeep mayKeepFor(const Server& server, bool skipSignature) {
 Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable fds) {
   TRY(fds.expect(request.hasSignature ? 2 : 1));
   // Before a byte is read: somebody who may import nothing makes us do nothing.
+  server.trail.entry.subject.text("origin", request.origin);
+  if (request.name) server.trail.entry.subject.text("name", request.name->text());
   TRY(server.authoriser.some(Verb::Fetch));
   if (request.name) TRY(server.authoriser.import({request.name->text(), request.skipSignature}));
   const Fd image = TRY(fds.take(0));
@@ -36,6 +43,7 @@ Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable f
   auto outcome =
       TRY(store::importImage(server.store, TRY(store::RoleStarter::create()), server.keys, input,
                              mayKeepFor(server, request.skipSignature)));
+  if (std::holds_alternative<ipc::DependenciesMissing>(outcome)) server.trail.entry.lacks = true;
   return std::visit([](auto& reply) { return Answer{std::move(reply), {}}; }, outcome);
 }
 
@@ -43,6 +51,8 @@ Result<Answer> import(Server& server, ipc::ImportRequest request, ipc::FdTable f
 // downloading them.  No lock is held in between, and nothing is kept before the last.
 Result<Answer> importOci(Server& server, ipc::ImportOciRequest request, ipc::FdTable fds) {
   TRY(fds.expect(request.hasIndex ? 4 : 3));
+  server.trail.entry.subject.text("origin", request.origin);
+  server.trail.entry.subject.text("name", request.name.text());
   TRY(server.authoriser.some(Verb::Fetch));
   TRY(server.authoriser.import({request.name.text(), request.skipSignature}));
   const auto pinned = [&](const ImageId& id) { return server.authoriser.pins(request.name, id); };
@@ -71,7 +81,10 @@ Result<Answer> removeImage(Server& server, ipc::RemoveImageRequest request, ipc:
   TRY(fds.expect(0));
   TRY(server.authoriser.some(Verb::RemoveImage));
   const auto record = TRY(server.store.require(request.image));
-  TRY(server.authoriser.owned({Verb::RemoveImage, record.importerUid}));
+  server.trail.entry.subject.text("name", record.name.text());
+  server.trail.entry.rule =
+      TRY(server.authoriser.owned({Verb::RemoveImage, record.importerUid})).rule();
+  TRY(server.trail.allow());
   TRY(store::removeImage(server.store, server.pods, record.image));
   return Answer{ipc::Done{}, {}};
 }
@@ -82,8 +95,14 @@ Result<Answer> collectImages(Server& server, ipc::CollectImagesRequest request, 
   const auto mayRemove = [&](const ipc::CatalogRecord& record) {
     return server.authoriser.owned({Verb::RemoveImage, record.importerUid}).has_value();
   };
-  return Answer{
-      TRY(store::collectImages(server.store, server.pods, request.graceSeconds, mayRemove)), {}};
+  TRY(server.trail.probe());  // what goes is known when it has gone
+  auto collected =
+      TRY(store::collectImages(server.store, server.pods, request.graceSeconds, mayRemove));
+  std::vector<std::string> gone;
+  for (const ipc::RemovedImage& image : collected.removed) gone.push_back(image.image.text());
+  if (gone.empty()) server.trail.keepQuiet();
+  server.trail.entry.subject.texts("images", gone);
+  return Answer{std::move(collected), {}};
 }
 
 Result<Answer> openImage(Server& server, ipc::OpenImageRequest request, ipc::FdTable fds) {

@@ -92,6 +92,7 @@ Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
   MeasureResult result{
       .measured = {},
       .layer = {.name = "measurement", .enforced = false, .detail = "off by policy"}};
+  const bool event = job.event.has_value();
   job.mode = modeOf(server.policy);
   job.pcr = server.policy.pcr;
   if (job.mode == ipc::MeasureMode::Off) return result;
@@ -114,6 +115,11 @@ Result<MeasureResult> measureWith(const Server& server, ipc::MeasureJob job) {
     return result;
   }
   result.measured = *std::move(measured);
+  if (event && server.trail.entry.measure.empty()) {
+    server.trail.entry.measure.text("anchor", result.measured.anchor);
+    server.trail.entry.measure.number("pcr", server.policy.pcr);
+    server.trail.entry.measure.number("records", result.measured.records);
+  }
   const std::string& anchor = result.measured.anchor;
   result.layer.enforced = anchor == "hardware" || anchor == "software";
   result.layer.detail =

@@ -24,13 +24,14 @@ Result<Answer> stop(Server& server, ipc::StopRequest request, ipc::FdTable fds) 
   TRY(fds.expect(0));
   TRY(server.authoriser.some(Verb::Stop));
   const store::Pod pod = TRY(server.pods.find(request.pod));
-  TRY(server.authoriser.owned({Verb::Stop, pod.record.ownerUid}));
+  server.trail.entry.rule = TRY(server.authoriser.owned({Verb::Stop, pod.record.ownerUid})).rule();
   if (request.app) return stopApp(server, pod, *request.app, request.force);
   if (pod.state == store::PodState::Exited || pod.state == store::PodState::ExitedGarbage) {
     return refuse(ErrorKind::Busy, "E_STOPPED",
                   "pod \"" + request.pod.text() + "\" is already stopped");
   }
   const Fd process = TRY(store::openPodProcess(pod));
+  TRY(server.trail.allow());
   // K24: all at once, where there is cgroup v2; else by the death of PID 1.
   if (!request.force || !sandbox::killCgroup(pod.record.cgroup))
     TRY(sys::pidfdSignal(process, request.force ? SIGKILL : SIGTERM));
@@ -50,12 +51,14 @@ Result<Answer> removePod(Server& server, ipc::RemovePodRequest request, ipc::FdT
   TRY(fds.expect(0));
   TRY(server.authoriser.some(Verb::Remove));
   const store::Pod pod = TRY(server.pods.find(request.pod));
-  TRY(server.authoriser.owned({Verb::Remove, pod.record.ownerUid}));
+  server.trail.entry.rule =
+      TRY(server.authoriser.owned({Verb::Remove, pod.record.ownerUid})).rule();
+  if (!request.app) TRY(store::checkIdle(pod));
+  TRY(server.trail.allow());
   if (request.app) {
     TRY(TRY(store::SandboxChange::begin(server.pods, request.pod)).remove(*request.app));
     return Answer{ipc::Done{}, {}};
   }
-  TRY(store::checkIdle(pod));
   TRY(store::removePod(server.store.top(), server.pods, pod));
   return Answer{ipc::Done{}, {}};
 }
@@ -63,14 +66,17 @@ Result<Answer> removePod(Server& server, ipc::RemovePodRequest request, ipc::FdT
 Result<Answer> collectGarbage(Server& server, ipc::CollectGarbageRequest request,
                               ipc::FdTable fds) {
   TRY(fds.expect(0));
-  TRY(server.authoriser.plain(Verb::CollectGarbage));
-  return Answer{
-      TRY(store::collectPods(
-          server.store.top(), server.pods, request,
-          [&](const store::Pod& pod) {
-            return server.authoriser.owned({Verb::CollectGarbage, pod.record.ownerUid}).has_value();
-          })),
-      {}};
+  server.trail.entry.rule = TRY(server.authoriser.plain(Verb::CollectGarbage)).rule();
+  TRY(server.trail.probe());  // what goes is known when it has gone
+  ipc::Collected collected =
+      TRY(store::collectPods(server.store.top(), server.pods, request, [&](const store::Pod& pod) {
+        return server.authoriser.owned({Verb::CollectGarbage, pod.record.ownerUid}).has_value();
+      }));
+  std::vector<std::string> gone;
+  for (const PodId& pod : collected.removed) gone.push_back(pod.text());
+  if (gone.empty()) server.trail.keepQuiet();
+  server.trail.entry.subject.texts("pods", gone);
+  return Answer{std::move(collected), {}};
 }
 
 }  // namespace airlock::helper

@@ -33,6 +33,8 @@ Result<Answer> report(Server& server, ipc::ReportRequest, ipc::FdTable fds) {
     reported.layers.push_back({"measurement", false, reading.error().text()});
   }
   if (reported.tpm.empty()) reported.tpm = "none";
+  static_cast<void>(server.trail.probe());
+  reported.layers.push_back(server.trail.layer());
   for (const std::string& layer : server.policy.required) {
     reported.layers.push_back(store::requirement(layer, reported.layers));
   }

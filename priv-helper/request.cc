@@ -6,10 +6,14 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <iterator>
+#include <type_traits>
+
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "priv-helper/server.h"
+#include "store/engine_facts.h"
 
 namespace airlock::helper {
 
@@ -53,18 +57,54 @@ Result<void> enterPrivateMountNamespace() {
   return {};
 }
 
-Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
-                      bool peerIsParent) {
-  auto message = TRY(channel.receive(deadline(kRequestMilliseconds)));
-  if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "closed without a request");
-  ipc::HelperRequest request = TRY(ipc::decodeHelperRequest(message->bytes));
-  ipc::Peer peer = TRY(ipc::identifyPeer(channel.fd()));
+// As the audit record calls them, in the order of ipc::HelperRequest; handlers say it closer.
+constexpr const char* kOperations[] = {
+    "import",  "run",    "enter",  "stop",   "rm",       "gc",         "image-rm", "image-verify",
+    "explain", "report", "attach", "export", "image-gc", "image-open", "import",   "attest"};
+static_assert(std::size(kOperations) == std::variant_size_v<ipc::HelperRequest>);
+
+// What the request is about, before anything is asked: refusals are recorded with it.
+void describe(const ipc::HelperRequest& request, audit::Trail& trail) {
+  trail.entry.op = kOperations[request.index()];
+  const auto visit = [&](const auto& asked) {
+    using Asked = std::decay_t<decltype(asked)>;
+    if constexpr (requires { asked.pod.bytes(); }) trail.entry.pod = asked.pod;
+    if constexpr (requires { asked.image.oci(); })
+      trail.entry.subject.text("image", asked.image.text());
+    if constexpr (std::is_same_v<Asked, ipc::StopRequest> ||
+                  std::is_same_v<Asked, ipc::RemovePodRequest>) {
+      if (asked.app) trail.entry.op = "app-" + trail.entry.op;
+      if (asked.app) trail.entry.subject.text("app", asked.app->text());
+    }
+    if constexpr (std::is_same_v<Asked, ipc::AttestRequest>) {
+      constexpr const char* names[] = {"quote", "attest-init", "attest-enroll", "attest-activate",
+                                       "attest-revoke"};
+      trail.entry.op = names[asked.what.index()];
+      if (const auto* quote = std::get_if<ipc::QuoteRequest>(&asked.what))
+        trail.entry.subject.text("nonce", toHex(std::span(quote->nonce)));
+    }
+    constexpr bool readsOnly = std::is_same_v<Asked, ipc::VerifyImageRequest> ||
+                               std::is_same_v<Asked, ipc::ExplainRequest> ||
+                               std::is_same_v<Asked, ipc::ReportRequest> ||
+                               std::is_same_v<Asked, ipc::OpenImageRequest>;
+    if (readsOnly) trail.keepQuiet();
+  };
+  std::visit(visit, request);
+}
+
+Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel, bool peerIsParent,
+                      ipc::Message message, ipc::Peer& peer, audit::Trail& trail) {
+  ipc::HelperRequest request = TRY(ipc::decodeHelperRequest(message.bytes));
+  describe(request, trail);
   const Fd hostMounts = TRY(sys::openPath("/proc/self/ns/mnt", O_RDONLY));
   TRY(enterPrivateMountNamespace());
 
   Policy policy = TRY(policy::loadPolicy(configuration.configRoots()));
   store::KeyStore keys = TRY(store::KeyStore::open(configuration.configRoots()));
   store::Store store = TRY(store::Store::openForWriting(configuration.dataDirectory));
+  trail.at(TRY(sys::duplicate(store.top())));
+  const std::string trust = store::trustListing(TRY(keys.all()));
+  trail.govern({policy.digest, policy.content, digestOf(trust), trust}, policy.demands("audit"));
   store::PodDirectory pods = TRY(store::PodDirectory::openForWriting(store.top()));
   std::vector<gid_t> groups = peer.groups;
   groups.push_back(peer.gid);
@@ -77,15 +117,31 @@ Result<Answer> answer(const Configuration& configuration, ipc::Channel& channel,
                 .store = std::move(store),
                 .pods = std::move(pods),
                 .authoriser = Authoriser(server.policy, server.keys, peer.uid, std::move(groups)),
-                .channel = channel};
-  return std::visit(Dispatch{server, std::move(message->fds)}, request);
+                .channel = channel,
+                .trail = trail};
+  return std::visit(Dispatch{server, std::move(message.fds)}, request);
+}
+
+// The record has each refusal, of what is no request too, and how each decision ended.
+Result<Answer> answerAndRecord(const Configuration& configuration, ipc::Channel& channel,
+                               bool peerIsParent) {
+  auto message = TRY(channel.receive(deadline(kRequestMilliseconds)));
+  if (!message) return refuse(ErrorKind::Invalid, "E_REQUEST", "closed without a request");
+  ipc::Peer peer = TRY(ipc::identifyPeer(channel.fd()));
+  audit::Trail trail(audit::identify(peer, channel.fd()));
+  trail.entry.op = "request";
+  if (auto top = sys::openPath(configuration.dataDirectory, O_RDONLY | O_DIRECTORY))
+    trail.at(*std::move(top));
+  auto answered = answer(configuration, channel, peerIsParent, *std::move(message), peer, trail);
+  trail.close(answered ? nullptr : &answered.error());
+  return answered;
 }
 
 }  // namespace
 
 void serve(const Configuration& configuration, Fd connection, bool peerIsParent) {
   ipc::Channel channel(std::move(connection));
-  auto answered = answer(configuration, channel, peerIsParent);
+  auto answered = answerAndRecord(configuration, channel, peerIsParent);
   if (!answered) {
     log(LogLevel::Warn, "helper", answered.error().text());
     answered = Answer{ipc::Failure{std::move(answered.error())}, {}};

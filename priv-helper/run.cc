@@ -15,10 +15,12 @@
 #include "base/process.h"
 #include "base/sealed.h"
 #include "base/syscall.h"
+#include "priv-helper/capabilities.h"
 #include "priv-helper/measure.h"
 #include "priv-helper/pod_process.h"
 #include "priv-helper/server.h"
 #include "priv-helper/systemd.h"
+#include "sandbox/policies/pod.bpf.h"
 #include "sandbox/rlimits.h"
 #include "store/host_layers.h"
 #include "store/image_facts.h"
@@ -78,7 +80,14 @@ Result<Authorised<RunQuestion>> authoriseStart(Server& server, ipc::PodSpec spec
   question.images = TRY(store::findImages(server.store, question.pod));
   for (const Fd& volume : received.volumes)
     question.volumeOwners.push_back(TRY(sys::status(volume)).st_uid);
-  return server.authoriser.run(std::move(question));
+  std::vector<std::string> filters;
+  for (const Sealed& filter : received.filters)
+    filters.push_back(digestOf(TRY(filter.read())).text());
+  audit::addPod(server.trail.entry.subject, question.pod, question.images, filters,
+                {kDefaultCapabilities, sandbox::policies::kPodDigest});
+  auto authorised = server.authoriser.run(std::move(question));
+  if (authorised) server.trail.entry.rule = authorised->rule();
+  return authorised;
 }
 
 Result<MeasuredStart> measureStart(Server& server, const StartFacts& start) {
@@ -106,8 +115,16 @@ Result<MeasuredStart> measureStart(Server& server, const StartFacts& start) {
     pod.apps.emplace_back(spec.apps[i].name.text(), start.images[i].image);
   if (!opened.facts.empty()) result.layers.push_back(store::contentLayer(opened.facts));
   TRY(store::requireLayers(server.policy.required, result.layers));
+  audit::Entry& entry = server.trail.entry;
+  entry.pod = spec.id;
+  entry.label = spec.selinuxProcess;
+  entry.subject.text("spec", pod.spec.text());
+  entry.subject.text("manifest", pod.manifest.text());
+  pod.audit = TRY(server.trail.allow());  // the register will cover the line
+  result.layers.push_back(server.trail.layer());
   const MeasureResult measured = TRY(measure(server, std::move(opened.facts), std::move(pod)));
   result.layers.push_back(measured.layer);
+  entry.layers = audit::layersOf(result.layers);
   result.measured = measured.layer.detail;
   return result;
 }
@@ -115,6 +132,10 @@ Result<MeasuredStart> measureStart(Server& server, const StartFacts& start) {
 Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   TRY(server.authoriser.some(Verb::Run));
   auto received = TRY(ipc::RunDescriptors::take(request.pod, fds));
+  server.trail.entry.op = request.prepare       ? "prepare"
+                          : request.prepared    ? "run-prepared"
+                          : request.pod.sandbox ? "sandbox"
+                                                : "run";
   if (request.sandbox) return runInSandbox(server, std::move(request), std::move(received));
 
   // 1. authorise: this peer, these images by these signers, with what is asked for.
@@ -153,8 +174,10 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
   const std::string specBytes = TRY(ipc::encode(spec));
   const Sealed sealedSpec = TRY(Sealed::make("airlock-pod-spec", specBytes));
   const store::PodFiles written{record, request.podManifest, server.peer.gid, specBytes};
+  server.trail.entry.pod = spec.id;
   if (request.prepare) {
     TRY(store::checkVolumes(label, spec, received.volumes));
+    TRY(server.trail.allow());
     TRY(store::writePodFiles(podDir, written));
     fault("prepare-written");
     TRY(server.pods.prepare(*undo.embryo));
@@ -239,6 +262,7 @@ Result<Answer> run(Server& server, ipc::RunRequest request, ipc::FdTable fds) {
     return answer;
   };
   auto answer = start();
+  server.trail.entry.layers = audit::layersOf(layers);  // with the limits that hold
   if (!answer) {
     static_cast<void>(
         measure(server, {}, ipc::AbortFacts{.pod = spec.id, .reason = answer.error().code()}));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/trail.h"
 #include "base/result.h"
 #include "ipc/channel.h"
 #include "ipc/helper_messages.h"
@@ -45,6 +46,7 @@ struct Server {
   store::PodDirectory pods;
   Authoriser authoriser;  // of the peer
   ipc::Channel& channel;  // to the peer, for a request that takes more than one message
+  audit::Trail& trail;    // of this request in the audit record
 };
 
 // An answer and the descriptors that go with it.

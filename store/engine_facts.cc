@@ -31,11 +31,15 @@ Result<ipc::EngineFacts> engineFacts(FdRef runtime, const KeyStore& keys,
   const Fd bootId = TRY(sys::openPath("/proc/sys/kernel/random/boot_id", O_RDONLY));
   facts.bootId = TRY(sys::readAll(bootId, 64)).substr(0, 36);
   facts.trusted = TRY(keys.all());
-  std::string list;
-  for (const auto& [scope, fingerprint] : facts.trusted) list += scope + " " + fingerprint + "\n";
-  facts.trust = digestOf(list);
+  facts.trust = digestOf(trustListing(facts.trusted));
   facts.layers = hostLayers(labels);
   return facts;
+}
+
+std::string trustListing(const std::vector<std::pair<std::string, std::string>>& trusted) {
+  std::string list;
+  for (const auto& [scope, fingerprint] : trusted) list += scope + " " + fingerprint + "\n";
+  return list;
 }
 
 }  // namespace airlock::store

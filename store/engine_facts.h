@@ -2,6 +2,10 @@
 // What is measured of the engine itself (docs/measurement.md).  The helper.
 #pragma once
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "ipc/measure_messages.h"
@@ -14,5 +18,8 @@ namespace airlock::store {
 // the layers of this host.
 Result<ipc::EngineFacts> engineFacts(FdRef runtime, const KeyStore& keys,
                                      const LabelPolicy& labels);
+
+// "scope fingerprint\n" for each trusted key, sorted: the trust that facts have the digest of.
+std::string trustListing(const std::vector<std::pair<std::string, std::string>>& trusted);
 
 }  // namespace airlock::store

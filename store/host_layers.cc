@@ -122,7 +122,8 @@ Result<void> requireLayers(std::span<const std::string> required,
                            std::span<const ipc::Layer> layers) {
   for (const std::string& name : required) {
     const auto layer = std::ranges::find(layers, name, &ipc::Layer::name);
-    if (layer == layers.end() || layer->enforced || name == "measurement") continue;
+    if (layer == layers.end() || layer->enforced || name == "measurement" || name == "audit")
+      continue;
     return refuse(ErrorKind::Unsupported, "E_REQUIRED",
                   "policy requires " + name + ", and it does not hold here: " + layer->detail,
                   "Run it where that layer exists, or take it out of the require line");

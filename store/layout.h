@@ -45,6 +45,7 @@ Component name(std::string_view constant);
 // DIR/uid-ranges/<slot>          0600  the UUID of the pod that has this range
 // DIR/mcs/<c1,c2>                0600  the UUID of the pod that has these SELinux categories
 // DIR/pod-names/<name>           0644  the UUID of the pod that is called so; .lock 0600
+// DIR/audit/, DIR/audit-end            the audit record, which audit/ writes (docs/audit.md)
 // DIR/pods/{embryo,prepare,prepared,run,exited-garbage,garbage}/<uuid>/
 //   record pid                   0644  PodRecord, "<pid> <start time>\n"
 //   pod                          0640  pod manifest JSON, of the owner's group: it has the environment

@@ -108,6 +108,8 @@ Event podEvent(const ipc::PodFacts& facts) {
   }
   Json payload = Json::object();
   payload["apps"] = std::move(apps);
+  // Absent without an audit record, and where others below are: such records are what they were.
+  if (!facts.audit.empty()) payload["audit"] = facts.audit;
   payload["caller_uid"] = facts.callerUid;
   payload["first_uid"] = facts.firstUid;
   payload["manifest"] = facts.manifest.text();
@@ -126,6 +128,7 @@ Event enterEvent(const ipc::EnterFacts& facts) {
   Json payload = Json::object();
   payload["app"] = facts.app;
   payload["arguments"] = facts.arguments.text();
+  if (!facts.audit.empty()) payload["audit"] = facts.audit;
   payload["caller_uid"] = facts.callerUid;
   payload["pod"] = facts.pod.text();
   return {"enter", canonical(payload)};

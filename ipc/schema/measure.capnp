@@ -76,6 +76,7 @@ struct PodFacts {
   network @8 :Text;
   volumes @9 :List(Text);     # "name:host:ro"
   selinux @10 :Text;          # type of the pod's processes; "": not labelled
+  audit @11 :Text;            # "sha256-<hex>" of the line of the audit record that says so; "": there is none
 }
 # Somebody is about to enter a pod.
 struct EnterFacts {
@@ -83,6 +84,7 @@ struct EnterFacts {
   app @1 :Text;
   arguments @2 :Data;         # digest
   callerUid @3 :UInt32;
+  audit @4 :Text;             # as in PodFacts
 }
 # A start that was recorded did not happen.
 struct AbortFacts {

@@ -12,6 +12,9 @@ namespace {
 
 constexpr const char* kLog = "/run/airlock/measure/events.cel";
 constexpr const char* kOther = "/run/airlock/measure/other";  // of the log's type; may go
+// Of the audit record's type, and none of its names.
+constexpr const char* kSpare = "/var/lib/airlock/audit/spare";
+constexpr const char* kOtherSpare = "/var/lib/airlock/audit/other-spare";
 constexpr const char* kPod = "s0:c1,c2";
 
 Question one(const std::string& name, const std::string& step,
@@ -51,6 +54,11 @@ std::vector<Question> selinuxQuestions(pid_t peer, const std::string& file) {
        },
        {std::string("write:") + kLog, "create:/run/airlock/measure/new",
         std::string("unlink:") + kOther}},
+      {"helper_audit",
+       [] {
+         return asHelper({std::string("write:") + kSpare, std::string("unlink:") + kOtherSpare});
+       },
+       {std::string("write:") + kSpare, std::string("unlink:") + kOtherSpare}},
       one("stage1_label", "start:pod", asStage1),
   };
 }
@@ -64,7 +72,9 @@ Peer::Peer() {
   must(
       "mkdir -p /run/selinux/peer; echo secret > /run/selinux/peer/file; "
       "chcon -R -t airlock_pod_file_t -l s0:c3,c4 /run/selinux/peer; "
-      "[ -e /run/airlock/measure/other ] || echo x > /run/airlock/measure/other");
+      "[ -e /run/airlock/measure/other ] || echo x > /run/airlock/measure/other; "
+      "for name in spare other-spare; do [ -e /var/lib/airlock/audit/$name ] || "
+      "echo x > /var/lib/airlock/audit/$name; done");
   pid_ = idlePod("s0:c3,c4");
 }
 

@@ -278,6 +278,20 @@ TEST_F(Selinux, TheHelperCannotRewriteTheMeasurementLog) {
       "ok");
 }
 
+TEST_F(Selinux, TheHelperCanOnlyAddToTheAuditRecord) {
+  const Peer peer;
+  for (const Question& question : peer.questions()) {
+    if (question.name != "helper_audit") continue;
+    Answers answers = question.ask();
+    for (const std::string& step : question.denied) EXPECT_EQ(answers[step], "EACCES") << step;
+  }
+  const std::string record = "/var/lib/airlock/audit/record-000000000000.jsonl";
+  EXPECT_EQ(must("stat -c %C " + record), "system_u:object_r:airlock_audit_t:s0\n");
+  EXPECT_EQ(must("stat -c '%a %U %G' " + record), "640 root airlock-audit\n");
+  // And it does add: the start that this suite began with is in it.
+  EXPECT_NE(done(Who::Root, "airlock audit query --op=run --no-legend"), "");
+}
+
 TEST_F(Selinux, NobodyStartsWhatTheDesignHasNoArrowTo) {
   const Peer peer;
   for (const Question& question : peer.questions()) {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// airlock audit export and audit prove
+#include <algorithm>
+
+#include "base/log.h"
+#include "cli/audit_evidence.h"
+#include "cli/audit_lines.h"
+#include "cli/options.h"
+#include "cli/text_output.h"
+
+namespace airlock::cli {
+
+namespace {
+
+std::unexpected<Error> usage(std::string message, std::string hint = {}) {
+  return refuse(ErrorKind::Invalid, "E_USAGE", std::move(message), std::move(hint));
+}
+
+struct ExportFlags {
+  std::string output;
+  std::string quote;
+  std::string boot;
+  bool sinceBoot = false;
+  bool overwrite = false;
+};
+
+Result<int> write(const Evidence& evidence, const ExportFlags& flags, std::size_t lines,
+                  const std::vector<std::string>& notes) {
+  TRY(writeEvidence(evidence, flags.output, flags.overwrite));
+  for (const std::string& text : notes) inform(text);
+  if (!evidence.contains("quote"))
+    inform(
+        "without a quote the TPM does not vouch for it: --quote=DIR takes what attest quote wrote");
+  if (flags.output != "-")
+    out(std::to_string(lines) + " line(s) and " + std::to_string(evidence.size() - 1) +
+        " other file(s) in " + printable(flags.output) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+Result<int> auditExport(const Options& options, const std::vector<std::string>& arguments) {
+  ExportFlags flags;
+  const auto words =
+      TRY(parseFlags(arguments, {textFlag("o", flags.output), textFlag("output", flags.output),
+                                 textFlag("quote", flags.quote), textFlag("boot", flags.boot),
+                                 boolFlag("since-boot", flags.sinceBoot),
+                                 boolFlag("overwrite", flags.overwrite)}));
+  if (!words.empty()) return usage("audit export takes flags alone");
+  if (flags.output.empty()) return usage("audit export needs -o FILE, or -o - for standard output");
+  if (flags.sinceBoot == !flags.boot.empty())
+    return usage("audit export needs --since-boot or --boot=ID",
+                 "Evidence is of one boot: a TPM's register begins anew with the next");
+  Evidence evidence;
+  std::vector<audit::Line> lines;
+  std::vector<std::string> notes;
+  TRY(addLines(options, flags.sinceBoot ? TRY(thisBoot()) : flags.boot, evidence, lines));
+  if (flags.sinceBoot) TRY(addLogs(options, evidence));
+  TRY(addImages(options, lines, evidence, notes));
+  TRY(addConfiguration(options, evidence));
+  if (!flags.quote.empty()) TRY(addQuote(flags.quote, evidence));
+  return write(evidence, flags, lines.size(), notes);
+}
+
+Result<int> auditProve(const Options& options, const std::vector<std::string>& arguments) {
+  ExportFlags flags;
+  const auto words = TRY(parseFlags(
+      arguments, {textFlag("o", flags.output), textFlag("output", flags.output),
+                  textFlag("quote", flags.quote), boolFlag("overwrite", flags.overwrite)}));
+  if (words.size() != 1) return usage("audit prove takes one pod");
+  const auto said = TRY(selectLines(options, {.pod = words[0]}));
+  const auto started = std::ranges::find_if(said, [](const audit::Line& line) {
+    return line.code() == "allowed" && line.fields["subject"].contains("apps");
+  });
+  if (started == said.end())
+    return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                  "the audit record has no start of a pod " + airlock::quoted(words[0]));
+  const std::string pod = started->subject("pod");
+  if (std::ranges::any_of(said, [&](const audit::Line& line) {
+        return !line.subject("pod").empty() && line.subject("pod") != pod;
+      }))
+    return refuse(ErrorKind::Invalid, "E_AMBIGUOUS", "several pods begin so", "Write out the UUID");
+  if (flags.output.empty()) flags.output = pod + ".evidence";
+  const std::string boot = started->word("boot");
+  Evidence evidence;
+  std::vector<audit::Line> lines;
+  std::vector<std::string> notes;
+  TRY(addLines(options, boot, evidence, lines));
+  if (boot == TRY(thisBoot())) {
+    TRY(addLogs(options, evidence));
+  } else {
+    notes.push_back(
+        "the pod ran in an earlier boot, whose register is gone: only a quote of then proves it");
+  }
+  TRY(addImages(options, said, evidence, notes));
+  TRY(addConfiguration(options, evidence));
+  if (!flags.quote.empty()) TRY(addQuote(flags.quote, evidence));
+  return write(evidence, flags, lines.size(), notes);
+}
+
+}  // namespace airlock::cli
