@@ -134,9 +134,11 @@ Result<void> OciImport::describe(const OciInput& input) {
   }
   if (facts.layers.empty()) return refuse(ErrorKind::Invalid, "E_MANIFEST", "the image is empty");
   record_.labels = std::move(facts.labels);
+  std::uint64_t bytes = 0;
   for (const ipc::OciBlob& layer : facts.layers) {
-    if (layer.bytes > limits::kImageBytes)
-      return refuse(ErrorKind::Invalid, "E_LIMIT", "a layer of the image is too large");
+    bytes += std::min(layer.bytes, limits::kImageBytes + 1);
+    if (bytes > limits::kImageBytes)
+      return refuse(ErrorKind::Invalid, "E_LIMIT", "the layers of the image are too large");
     const auto same = std::ranges::find(places_, layer.digest,
                                         [](const Place& place) { return place.blob.digest; });
     const auto first = static_cast<std::size_t>(same - places_.begin());

@@ -145,8 +145,24 @@ Result<gid_t> ownGroupOf(FdRef root, std::string_view user) {
 }
 }  // namespace
 
+Result<std::vector<gid_t>> membershipsOf(FdRef root, std::string_view user) {
+  const std::string name = TRY(resolveUser(root, user, true)).name;
+  std::vector<gid_t> groups;
+  if (name.empty()) return groups;
+  const std::string text = TRY(readAccounts(root, "/etc/group"));
+  findEntry(text, [&](const Entry& each) {
+    for (std::string_view rest = each.rest; !rest.empty();) {
+      if (takeField(rest, ',') != name) continue;
+      groups.push_back(each.id);
+      break;
+    }
+    return groups.size() == limits::kSupplementaryGids;
+  });
+  return groups;
+}
+
 Result<gid_t> resolveGroup(FdRef root, std::string_view group, std::string_view user) {
-  if (group == "@user") return ownGroupOf(root, user);
+  if (group == kOwnGroup) return ownGroupOf(root, user);
   if (const auto gid = exactNumber(group)) return *gid;
   if (group.starts_with('/')) return TRY(ownerOf(root, group, "E_GROUP")).st_gid;
   if (!isAccountName(group)) {

@@ -65,7 +65,8 @@ TEST_F(ImageAccounts, ANameIsLookedUpInTheImage) {
 }
 
 TEST_F(ImageAccounts, AUserCanBeAskedForItsOwnGroup) {
-  write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:a:/srv:/bin/false\nbad:x:7:-1::/:\n");
+  write("etc/passwd",
+        "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:a:/srv:/bin/false\nbad:x:7:-1::/:\n");
   const auto own = [&](std::string_view of) {
     auto gid = resolveGroup(root_, "@user", of);
     return gid ? std::to_string(*gid) : gid.error().code();
@@ -76,6 +77,17 @@ TEST_F(ImageAccounts, AUserCanBeAskedForItsOwnGroup) {
   EXPECT_EQ(own("nobody"), "E_USER");
   EXPECT_EQ(own("bad"), "E_GROUP");
   EXPECT_EQ(group("@other"), "E_GROUP");
+}
+
+TEST_F(ImageAccounts, AUserBringsTheGroupsThatNameItAsAMember) {
+  write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:a:/srv:/bin/false\n");
+  write("etc/group",
+        "root:x:0:\nadm:x:4:syslog,www\nwww2:x:5:www2,awww\ntape:x:26:www,x\nbad:x:-3:www\n");
+  const std::vector<gid_t> both = {4, 26};
+  EXPECT_EQ(membershipsOf(root_, "www").value(), both);
+  EXPECT_EQ(membershipsOf(root_, "33").value(), both);
+  EXPECT_TRUE(membershipsOf(root_, "1000").value().empty());
+  EXPECT_TRUE(membershipsOf(root_, "root").value().empty());
 }
 
 TEST_F(ImageAccounts, LinesThatAreNotEntriesDoNotCount) {

@@ -58,6 +58,10 @@ Result<Confinement> planConfinement(FdRef root, LaunchRequest& request, const Im
   result.uid = user.uid;
   result.gid = TRY(resolveGroup(root, app.group, app.user));
   result.groups.assign(app.supplementaryGids.begin(), app.supplementaryGids.end());
+  if (app.group == kOwnGroup) {
+    for (const gid_t gid : TRY(membershipsOf(root, app.user)))
+      if (result.groups.size() < limits::kSupplementaryGids) result.groups.push_back(gid);
+  }
   for (const gid_t gid : result.groups) {
     if (gid > limits::kImageIdMax) {
       return refuse(ErrorKind::Invalid, "E_GROUP",
