@@ -94,6 +94,7 @@ Result<int> policyExplain(const Options& options, const std::vector<std::string>
 Result<int> tpmLog(const Options& options, const std::vector<std::string>& arguments);
 Result<int> attestVerify(const Options& options, const std::vector<std::string>& arguments);
 Result<int> attestChallenge(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditVerify(const Options& options, const std::vector<std::string>& arguments);
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
 Result<int> config(const Options& options, const std::vector<std::string>& arguments);
 Result<int> configImportRkt(const Options& options, const std::vector<std::string>& arguments);

@@ -54,6 +54,7 @@ constexpr Field kImage[]{{"dependencies", Kind::array, true},
                          {"signers", Kind::array},
                          {"tree", Kind::string}};
 constexpr Field kPod[]{{"apps", Kind::array},
+                       {"audit", Kind::string, true},
                        {"caller_uid", Kind::number_unsigned},
                        {"first_uid", Kind::number_unsigned},
                        {"manifest", Kind::string},
@@ -66,6 +67,7 @@ constexpr Field kPod[]{{"apps", Kind::array},
                        {"volumes", Kind::array}};
 constexpr Field kEnter[]{{"app", Kind::string},
                          {"arguments", Kind::string},
+                         {"audit", Kind::string, true},
                          {"caller_uid", Kind::number_unsigned},
                          {"pod", Kind::string}};
 constexpr Field kAbort[]{{"pod", Kind::string}, {"reason", Kind::string}};
