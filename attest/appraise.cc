@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
+#include "attest/audit_trail.h"
 #include "attest/judge.h"
 #include "attest/refusal.h"
 #include "attest/registers.h"
@@ -45,6 +47,7 @@ class Appraising {
     Step step;
   };
   static const std::array<Named, 14> kSteps;
+  static const std::array<Named, 3> kAuditSteps;
 
   Result<std::string> checkEvidence();
   Result<std::string> checkKey();
@@ -60,6 +63,10 @@ class Appraising {
   Result<std::string> checkFirmware();
   Result<std::string> checkHardware();
   Result<std::string> checkPolicy();
+  Result<std::string> checkAudit();
+  Result<std::string> checkFiles();
+  Result<std::string> checkSignedBy();
+  Result<bool> passes(const Named& named);
 
   bool needsHardware() const {
     return question_.requireHardware ||
@@ -99,6 +106,10 @@ constexpr std::array<Appraising::Named, 14> Appraising::kSteps{
      {"firmware", &Appraising::checkFirmware},
      {"hardware", &Appraising::checkHardware},
      {"policy", &Appraising::checkPolicy}}};
+constexpr std::array<Appraising::Named, 3> Appraising::kAuditSteps{
+    {{"audit", &Appraising::checkAudit},
+     {"files", &Appraising::checkFiles},
+     {"signers", &Appraising::checkSignedBy}}};
 
 Result<std::string> Appraising::checkEvidence() {
   evidence_ = TRY(readEvidence(archive_));
@@ -165,6 +176,11 @@ Result<std::string> Appraising::checkStructure() {
 }
 
 Result<std::string> Appraising::checkNonce() {
+  if (question_.nonce.empty()) {
+    appraisal_.notes.emplace_back(
+        "no nonce was given: the evidence may be of an earlier time of that boot");
+    return std::string();
+  }
   if (appraisal_.quote->nonce != question_.nonce) {
     return refuseEvidence("E_ATTEST_NONCE",
                           "the quote answers another nonce: it is an old one, or somebody else's");
@@ -417,17 +433,59 @@ Result<std::string> Appraising::checkPolicy() {
   return std::string("every demand is met");
 }
 
+Result<std::string> Appraising::checkAudit() {
+  const auto lines = TRY(readAuditTrail(TRY(need(evidence_.audit, "audit.jsonl"))));
+  const AuditTie tie = TRY(tieAuditTrail(*appraisal_.history, lines));
+  if (tie.unrecorded != 0) {
+    appraisal_.notes.push_back(std::to_string(tie.unrecorded) +
+                               " start(s) or enter(s) name no line of the audit record");
+  }
+  if (tie.after != 0) {
+    appraisal_.notes.push_back("the last " + std::to_string(tie.after) +
+                               " line(s) of the audit record are not covered by the register");
+  }
+  return std::to_string(tie.covered) + " line(s) covered by the register";
+}
+
+Result<std::string> Appraising::checkFiles() {
+  const std::size_t manifests = TRY(checkManifests(evidence_));
+  const bool policy = TRY(checkPolicyFiles(evidence_, *appraisal_.history));
+  if (!policy) appraisal_.notes.emplace_back("the policy that was in force is not in the evidence");
+  return std::to_string(manifests) + " manifest(s) of OCI images" +
+         (policy ? ", and the policy that was in force" : "");
+}
+
+Result<std::string> Appraising::checkSignedBy() {
+  if (question_.trust == nullptr) {
+    appraisal_.notes.emplace_back("whose signatures count was not said");
+    return std::string();
+  }
+  SignersFound found = TRY(checkSigners(*appraisal_.history, *question_.trust, question_.policy));
+  std::ranges::move(found.notes, std::back_inserter(appraisal_.notes));
+  return "all by keys that you trust; " + std::to_string(found.afresh) + " verified again";
+}
+
+// False: the verdict is there.
+Result<bool> Appraising::passes(const Named& named) {
+  auto done = (this->*named.step)();
+  if (!done && !isVerdict(done.error())) return std::unexpected(std::move(done.error()));
+  if (!done) {
+    appraisal_.checks.push_back({named.name, Check::Outcome::Failed, done.error().message()});
+    appraisal_.refusal = std::move(done.error());
+    return false;
+  }
+  const auto outcome = done->empty() ? Check::Outcome::NotDone : Check::Outcome::Passed;
+  appraisal_.checks.push_back({named.name, outcome, std::move(*done)});
+  return true;
+}
+
 Result<Appraisal> Appraising::run() {
+  bool good = true;
   for (const Named& named : kSteps) {
-    auto done = (this->*named.step)();
-    if (!done && !isVerdict(done.error())) return std::unexpected(std::move(done.error()));
-    if (!done) {
-      appraisal_.checks.push_back({named.name, Check::Outcome::Failed, done.error().message()});
-      appraisal_.refusal = std::move(done.error());
-      break;
-    }
-    const auto outcome = done->empty() ? Check::Outcome::NotDone : Check::Outcome::Passed;
-    appraisal_.checks.push_back({named.name, outcome, std::move(*done)});
+    if (good) good = TRY(passes(named));
+  }
+  for (const Named& named : kAuditSteps) {
+    if (good && question_.audit) good = TRY(passes(named));
   }
   return std::move(appraisal_);
 }

@@ -14,6 +14,7 @@
 #include "attest/fleet_policy.h"
 #include "attest/history.h"
 #include "attest/key.h"
+#include "attest/signers.h"
 #include "attest/structures.h"
 #include "base/result.h"
 
@@ -26,6 +27,8 @@ struct Question {
   const FleetPolicy* policy = nullptr;  // nullptr: only whole and of this TPM
   const Roots* roots = nullptr;
   bool requireHardware = false;
+  bool audit = false;                    // the audit record and the images' signers, too
+  const AuditorsTrust* trust = nullptr;  // whom the auditor trusts; nullptr: not asked
 };
 
 struct Check {

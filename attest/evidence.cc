@@ -65,9 +65,18 @@ class Header {
   std::string_view block_;
 };
 
-bool isFileName(std::string_view name) {
-  return !name.empty() && name.size() <= limits::kNameBytes && name != "." && name != ".." &&
-         name.find('/') == name.npos;
+// One part of a path, or several: keys stand in directories by the names that they are for.
+bool isPath(std::string_view path) {
+  if (path.size() > limits::kPathBytes) return false;
+  while (true) {
+    const std::size_t end = std::min(path.find('/'), path.size());
+    const std::string_view part = path.substr(0, end);
+    if (part.empty() || part.size() > limits::kNameBytes || part == "." || part == "..") {
+      return false;
+    }
+    if (end == path.size()) return true;
+    path.remove_prefix(end + 1);
+  }
 }
 
 std::optional<std::string_view>* topLevel(Evidence& evidence, std::string_view name) {
@@ -104,7 +113,7 @@ bool place(Evidence& evidence, std::string_view path, std::string_view content) 
   const std::string_view rest = path.substr(slash + 1);
   if (directory == "trusted" || directory == "policy") {
     auto& files = directory == "trusted" ? evidence.trusted : evidence.policy;
-    return isFileName(rest) && files.emplace(rest, content).second;
+    return isPath(rest) && files.emplace(rest, content).second;
   }
   const std::size_t second = rest.find('/');
   if (directory != "images" || second == rest.npos) return false;
@@ -121,6 +130,7 @@ bool isKnownDirectory(std::string_view path) {
   if (path.empty() || path == "." || path == "images" || path == "trusted" || path == "policy") {
     return true;
   }
+  if (path.starts_with("trusted/") || path.starts_with("policy/")) return isPath(path);
   return path.starts_with("images/") && ImageId::parse(path.substr(7)).has_value();
 }
 

@@ -31,7 +31,7 @@ struct Evidence {
   std::optional<std::string_view> kernelCommandLine;             // /proc/cmdline
   std::optional<std::string_view> audit;                         // "audit.jsonl"
   std::map<std::string, ImageEvidence, std::less<>> images;      // by image id
-  std::map<std::string, std::string_view, std::less<>> trusted;  // keys in force
+  std::map<std::string, std::string_view, std::less<>> trusted;  // keys in force, by path
   std::map<std::string, std::string_view, std::less<>> policy;   // policy files
 };
 

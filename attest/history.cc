@@ -107,6 +107,7 @@ class Reading {
  private:
   Result<void> add(const tpm::Record& record);
   Result<void> addEngine(const tpm::Record& record, const Payload& payload);
+  Result<void> addTrust(const tpm::Record& record, const Payload& payload);
   Result<void> addImage(const tpm::Record& record, const Payload& payload);
   Result<void> addPod(const tpm::Record& record, const Payload& payload);
   Result<void> addEnter(const tpm::Record& record, const Payload& payload);
@@ -159,6 +160,19 @@ Result<void> Reading::addEngine(const tpm::Record& record, const Payload& payloa
   }
   if (history_.engines.empty()) TRY(expectFresh(payload, record));
   history_.engines.push_back(std::move(engine));
+  return {};
+}
+
+// The digest is over the list that stands beside it.
+Result<void> Reading::addTrust(const tpm::Record& record, const Payload& payload) {
+  TrustRecord trust{record.number, payload.text("trust"), TRY(payload.pairs("keys"))};
+  std::string list;
+  for (const auto& [scope, fingerprint] : trust.keys) list += scope + ' ' + fingerprint + '\n';
+  if (digestOf(list).text() != trust.trust) {
+    return refuseEvidence("E_ATTEST_LOG",
+                          nameOf(record.number) + " has a digest that is not the one of its keys");
+  }
+  history_.trusts.push_back(std::move(trust));
   return {};
 }
 
@@ -228,10 +242,7 @@ Result<void> Reading::add(const tpm::Record& record) {
     history_.policies.push_back({record.number, payload.text("policy")});
     return {};
   }
-  if (type == "trust") {
-    history_.trusts.push_back({record.number, payload.text("trust"), TRY(payload.pairs("keys"))});
-    return {};
-  }
+  if (type == "trust") return addTrust(record, payload);
   if (history_.policies.empty() || history_.trusts.empty()) {
     return refuseEvidence("E_ATTEST_ORDER", nameOf(record.number) +
                                                 " comes before the policy and the trusted keys "

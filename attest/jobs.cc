@@ -56,11 +56,17 @@ Result<ipc::Appraised> verify(const ipc::VerifyEvidence& job, const std::vector<
     const std::string pem = TRY(sys::readAll(optional.take(), limits::kRootsBytes));
     roots = TRY(Roots::parse(pem));
   }
+  std::optional<AuditorsTrust> trust;
+  if (job.hasTrust) {
+    trust = TRY(parseAuditorsTrust(TRY(sys::readAll(optional.take(), limits::kKeyFileBytes))));
+  }
   const Appraisal appraisal = TRY(appraise(archive, {.nonce = job.nonce,
                                                      .inventory = inventory,
                                                      .policy = policy ? &*policy : nullptr,
                                                      .roots = roots ? &*roots : nullptr,
-                                                     .requireHardware = job.requireHardware}));
+                                                     .requireHardware = job.requireHardware,
+                                                     .audit = job.audit,
+                                                     .trust = trust ? &*trust : nullptr}));
   TRY(sys::writeAll(fds[0], job.json ? jsonReport(appraisal) : textReport(appraisal)));
   return appraisal.refusal ? verdictOf(*appraisal.refusal) : ipc::Appraised{};
 }
@@ -80,10 +86,25 @@ Result<ipc::Appraised> challenge(const ipc::MakeChallenge& job, const std::vecto
   return ipc::Appraised{.text = made->warning};
 }
 
+// Nothing here is a verdict yet: what can be read is listed, and appraised later.
+Result<ipc::Appraised> signatures(const std::vector<Fd>& fds) {
+  const std::string archive =
+      TRY(inContext(sys::readAll(fds[1], limits::kEvidenceBytes), "the evidence"));
+  const auto evidence = readEvidence(archive);
+  if (!evidence || !evidence->log) return ipc::Appraised{};
+  const auto replay = tpm::replayText(*evidence->log);
+  if (!replay) return ipc::Appraised{};
+  const auto history = readHistory(*replay);
+  if (!history) return ipc::Appraised{};
+  if (const auto list = listSignatures(*evidence, *history)) TRY(sys::writeAll(fds[0], *list));
+  return ipc::Appraised{};
+}
+
 }  // namespace
 
 Result<ipc::Appraised> perform(const ipc::AppraiseJob& job, const std::vector<Fd>& fds) {
   if (const auto* question = std::get_if<ipc::VerifyEvidence>(&job)) return verify(*question, fds);
+  if (std::holds_alternative<ipc::ListSignatures>(job)) return signatures(fds);
   return challenge(std::get<ipc::MakeChallenge>(job), fds);
 }
 

@@ -23,7 +23,7 @@ namespace airlock::cli {
 namespace {
 
 constexpr int kAnswerMilliseconds = 330'000;  // a little more than the processor time that it has
-constexpr int kDepth = 3;                     // images/ID/signature
+constexpr int kDepth = 16;                    // trusted/prefix.d/example.com/…
 constexpr std::size_t kPemLine = 64;
 
 // What is in the directory is put in whatever its name: airlock-attest knows which belong there.
@@ -63,13 +63,6 @@ Result<std::string> certificateText(FdRef file, const std::string& name) {
   return bytes;
 }
 
-Result<Fd> fileWith(const char* debugName, std::string_view content) {
-  Fd file = TRY(blankFile(debugName));
-  TRY(sys::writeAll(file, content));
-  if (::lseek(file.get(), 0, SEEK_SET) != 0) return failErrno("rewind");
-  return file;
-}
-
 }  // namespace
 
 Result<Fd> blankFile(const char* debugName) {
@@ -78,13 +71,27 @@ Result<Fd> blankFile(const char* debugName) {
   return file;
 }
 
-Result<std::string> contentOf(FdRef file) {
+Result<void> rewind(FdRef file) {
   if (::lseek(file.get(), 0, SEEK_SET) != 0) return failErrno("rewind");
+  return {};
+}
+
+Result<Fd> fileWith(const char* debugName, std::string_view content) {
+  Fd file = TRY(blankFile(debugName));
+  TRY(sys::writeAll(file, content));
+  TRY(rewind(file));
+  return file;
+}
+
+Result<std::string> contentOf(FdRef file) {
+  TRY(rewind(file));
   return sys::readAll(file, limits::kReportBytes);
 }
 
 Result<Fd> openEvidence(const std::string& path) {
-  if (path == "-") return sys::duplicate(FdRef(STDIN_FILENO));
+  if (path == "-") {
+    return fileWith("evidence", TRY(sys::readAll(FdRef(STDIN_FILENO), limits::kEvidenceBytes)));
+  }
   Fd file = TRY(sys::openPath(path, O_RDONLY | O_NONBLOCK));
   const struct stat status = TRY(sys::status(file));
   if (!S_ISDIR(status.st_mode)) return file;
@@ -92,7 +99,7 @@ Result<Fd> openEvidence(const std::string& path) {
   UstarWriter archive(out);
   TRY(addDirectory(archive, file, "", kDepth));
   TRY(archive.finish());
-  if (::lseek(out.get(), 0, SEEK_SET) != 0) return failErrno("rewind");
+  TRY(rewind(out));
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -16,8 +17,10 @@ namespace airlock::cli {
 Result<Fd> openEvidence(const std::string& path);
 // Every certificate in a directory, or in a file, as one PEM text.
 Result<Fd> openRoots(const std::string& path);
-// A memfd that can be written.
+// A memfd that can be written; one that has been, and can be read from its start.
 Result<Fd> blankFile(const char* debugName);
+Result<Fd> fileWith(const char* debugName, std::string_view content);
+Result<void> rewind(FdRef file);
 // What was written into it.
 Result<std::string> contentOf(FdRef file);
 

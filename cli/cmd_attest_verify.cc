@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// airlock attest verify, challenge: about another host, with no trust in it and no TPM here.
+// airlock attest verify, attest challenge, audit verify: about another host, with no trust in it
+// and no TPM here.
 #include <fcntl.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/attest_client.h"
+#include "cli/auditors_trust.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/text_output.h"
@@ -61,30 +63,33 @@ struct VerifyArguments {
   std::string nonce;
   std::string policy;
   std::string roots;
+  std::string trust;  // audit verify
   bool requireHardware = false;
   std::string evidence;
 };
+enum class About { Host, Record };
 
-Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments) {
+Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments, About about) {
   VerifyArguments parsed;
-  const auto operands = TRY(
-      parseFlags(arguments, {textFlag("ak", parsed.key), textFlag("nonce", parsed.nonce),
-                             textFlag("policy", parsed.policy), textFlag("ek-roots", parsed.roots),
-                             boolFlag("require-hardware", parsed.requireHardware)}));
-  if (operands.size() != 1) return usage("attest verify takes one directory or file of evidence");
-  if (parsed.key.empty()) return usage("attest verify needs --ak: the key of the host, or of many");
+  std::vector<Flag> flags{textFlag("ak", parsed.key), textFlag("nonce", parsed.nonce),
+                          textFlag("policy", parsed.policy), textFlag("ek-roots", parsed.roots),
+                          boolFlag("require-hardware", parsed.requireHardware)};
+  if (about == About::Record) flags.push_back(textFlag("trust", parsed.trust));
+  const auto operands = TRY(parseFlags(arguments, flags));
+  if (operands.size() != 1) return usage("it takes one directory or file of evidence");
+  if (parsed.key.empty()) return usage("it needs --ak: the key of the host, or of many");
   if (parsed.requireHardware && parsed.roots.empty()) {
     return usage(
         "--require-hardware needs --ek-roots: the certificates of the makers that you "
         "believe");
   }
-  parsed.nonce = TRY(parseNonce(parsed.nonce));
+  if (about == About::Host || !parsed.nonce.empty()) parsed.nonce = TRY(parseNonce(parsed.nonce));
   parsed.evidence = operands.front();
   return parsed;
 }
 
-Result<int> verifyEvidence(const Options& options, const std::vector<std::string>& arguments) {
-  const VerifyArguments given = TRY(parseVerify(arguments));
+Result<int> verify(const Options& options, const std::vector<std::string>& arguments, About about) {
+  const VerifyArguments given = TRY(parseVerify(arguments, about));
   const Fd report = TRY(blankFile("report"));
   std::vector<Fd> files;
   files.push_back(TRY(inContext(openEvidence(given.evidence), "the evidence")));
@@ -93,6 +98,11 @@ Result<int> verifyEvidence(const Options& options, const std::vector<std::string
     files.push_back(TRY(inContext(sys::openPath(given.policy, O_RDONLY | O_NONBLOCK), "--policy")));
   }
   if (!given.roots.empty()) files.push_back(TRY(openRoots(given.roots)));
+  if (!given.trust.empty()) {
+    const store::KeyStore keys = TRY(openAuditorsKeys(given.trust));
+    files.push_back(TRY(fileWith("trust", TRY(gatherTrust(keys, files.front())))));
+    TRY(rewind(files.front()));
+  }
   std::vector<FdRef> fds{report};
   fds.insert(fds.end(), files.begin(), files.end());
   const ipc::Appraised verdict =
@@ -100,7 +110,9 @@ Result<int> verifyEvidence(const Options& options, const std::vector<std::string
                                         .hasPolicy = !given.policy.empty(),
                                         .hasRoots = !given.roots.empty(),
                                         .requireHardware = given.requireHardware,
-                                        .json = options.json},
+                                        .json = options.json,
+                                        .audit = about == About::Record,
+                                        .hasTrust = !given.trust.empty()},
                     fds));
   printReport(TRY(contentOf(report)));
   return verdict.status;
@@ -151,8 +163,13 @@ Result<int> makeChallenge(const Options& options, const std::vector<std::string>
 }  // namespace
 
 Result<int> attestVerify(const Options& options, const std::vector<std::string>& arguments) {
-  auto done = verifyEvidence(options, arguments);
+  auto done = verify(options, arguments, About::Host);
   return done ? *done : failed("attest verify", done.error(), options);
+}
+
+Result<int> auditVerify(const Options& options, const std::vector<std::string>& arguments) {
+  auto done = verify(options, arguments, About::Record);
+  return done ? *done : failed("audit verify", done.error(), options);
 }
 
 Result<int> attestChallenge(const Options& options, const std::vector<std::string>& arguments) {

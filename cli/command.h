@@ -107,6 +107,7 @@ Result<int> auditReportPage(const Options& options, const std::vector<std::strin
 Result<int> policyDiff(const Options& options, const std::vector<std::string>& arguments);
 Result<int> trustWhy(const Options& options, const std::vector<std::string>& arguments);
 Result<int> auditShow(const Options& options, const std::vector<std::string>& arguments);
+Result<int> auditVerify(const Options& options, const std::vector<std::string>& arguments);
 Result<int> doctor(const Options& options, const std::vector<std::string>& arguments);
 Result<int> config(const Options& options, const std::vector<std::string>& arguments);
 Result<int> configImportRkt(const Options& options, const std::vector<std::string>& arguments);

@@ -150,6 +150,16 @@ constexpr Command kCommands[] = {
      auditReportPage},
     {"audit show", "N|POD", "tell all that the audit record has of a line, or of a pod", "",
      auditShow},
+    {"audit verify", "--ak=FILE [--trust=DIR] [--nonce=HEX] EVIDENCE",
+     "tell from what another host exported what ran there and who vouched for it, without trusting "
+     "it",
+     "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"
+     "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file\n"
+     "--nonce=\"\"\twhat the host was asked with, in hex\n"
+     "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
+     "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n"
+     "--trust=\"\"\twhose signatures count: a directory trustedkeys of your own\n",
+     auditVerify, false},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
      "--pretty-print=true\tindented\n"
      "--uuid-file=\"\"\tread the pod's UUID from this file\n",

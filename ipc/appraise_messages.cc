@@ -9,7 +9,9 @@ namespace airlock::ipc::codec {
 namespace {
 Result<VerifyEvidence> readVerify(wire::VerifyEvidence::Reader from) {
   const auto nonce = from.getNonce();
-  if (nonce.size() < limits::kNonceLeastBytes || nonce.size() > limits::kNonceMostBytes) {
+  const bool none = from.getAudit() && nonce.size() == 0;
+  if (!none &&
+      (nonce.size() < limits::kNonceLeastBytes || nonce.size() > limits::kNonceMostBytes)) {
     return badValue("nonce", "is not 16 to 64 bytes");
   }
   return VerifyEvidence{
@@ -17,7 +19,9 @@ Result<VerifyEvidence> readVerify(wire::VerifyEvidence::Reader from) {
       .hasPolicy = from.getHasPolicy(),
       .hasRoots = from.getHasRoots(),
       .requireHardware = from.getRequireHardware(),
-      .json = from.getJson()};
+      .json = from.getJson(),
+      .audit = from.getAudit(),
+      .hasTrust = from.getHasTrust()};
 }
 Result<AppraiseJob> readJob(wire::AppraiseJob::Reader from) {
   switch (from.which()) {
@@ -27,6 +31,8 @@ Result<AppraiseJob> readJob(wire::AppraiseJob::Reader from) {
       return TRY(readVerify(from.getVerify()));
     case wire::AppraiseJob::CHALLENGE:
       return MakeChallenge{.hasRoots = from.getChallenge().getHasRoots()};
+    case wire::AppraiseJob::SIGNATURES:
+      return ListSignatures{};
   }
   return badValue("appraise job", "is of an unknown kind");
 }
@@ -38,10 +44,13 @@ void writeJob(wire::AppraiseJob::Builder to, const AppraiseJob& job) {
                           verify.setHasRoots(value.hasRoots);
                           verify.setRequireHardware(value.requireHardware);
                           verify.setJson(value.json);
+                          verify.setAudit(value.audit);
+                          verify.setHasTrust(value.hasTrust);
                         },
                         [&](const MakeChallenge& value) {
                           to.initChallenge().setHasRoots(value.hasRoots);
-                        }},
+                        },
+                        [&](const ListSignatures&) { to.setSignatures(); }},
              job);
 }
 
@@ -77,8 +86,10 @@ namespace airlock::ipc {
 
 std::size_t descriptorsOf(const AppraiseJob& job) {
   if (const auto* verify = std::get_if<VerifyEvidence>(&job)) {
-    return 3U + (verify->hasPolicy ? 1 : 0) + (verify->hasRoots ? 1 : 0);
+    return 3U + (verify->hasPolicy ? 1 : 0) + (verify->hasRoots ? 1 : 0) +
+           (verify->hasTrust ? 1 : 0);
   }
+  if (std::holds_alternative<ListSignatures>(job)) return 2;
   return 4U + (std::get<MakeChallenge>(job).hasRoots ? 1 : 0);
 }
 

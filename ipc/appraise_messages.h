@@ -13,21 +13,26 @@
 namespace airlock::ipc {
 
 // Descriptors: 0 where the report goes; 1 the evidence, one ustar archive; 2 the keys that are
-// trusted; then, where they are said to be there, the fleet policy and the roots of EK
-// certificates.
+// trusted; then, where they are said to be there, the fleet policy, the roots of EK certificates,
+// and what the auditor knows of keys and signatures.
 struct VerifyEvidence {
-  std::string nonce;  // bytes, 16 to 64
+  std::string nonce;  // bytes, 16 to 64; none with `audit`: not asked for
   bool hasPolicy = false;
   bool hasRoots = false;
   bool requireHardware = false;
   bool json = false;
+  bool audit = false;  // the audit record, too
+  bool hasTrust = false;
 };
+// Descriptors: 0 where the list goes, one line of JSON for each image whose signatures can be
+// verified again; 1 the evidence.
+struct ListSignatures {};
 // Descriptors: 0 where the challenge goes; 1 where the secret goes; 2 the EK or its certificate;
 // 3 the AK's public area; then the roots of EK certificates.
 struct MakeChallenge {
   bool hasRoots = false;
 };
-using AppraiseJob = std::variant<VerifyEvidence, MakeChallenge>;
+using AppraiseJob = std::variant<VerifyEvidence, MakeChallenge, ListSignatures>;
 std::size_t descriptorsOf(const AppraiseJob& job);
 
 struct Appraised {

@@ -224,8 +224,9 @@ ipc::MeasureJob makeJob(ipc::MeasureMode mode) {
   job.engine.programs = {{"airlock-helper", digestOf(std::string_view("helper"))}};
   job.engine.policy = digestOf(std::string_view("policy"));
   job.engine.policySummary = "allow group:airlock run *";
-  job.engine.trust = digestOf(std::string_view("trust"));
   job.engine.trusted = {{"example.com", "0123456789abcdef0123456789abcdef01234567"}};
+  job.engine.trust =
+      digestOf(std::string_view("example.com 0123456789abcdef0123456789abcdef01234567\n"));
   job.engine.layers = {{"seccomp", true, "55 calls"}};
   ipc::ImageFacts image;
   image.image = *ImageId::parse("sha512-" + std::string(128, 'a'));

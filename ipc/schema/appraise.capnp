@@ -11,17 +11,23 @@ struct AppraiseJob {
     unset @0 :Void;           # refused
     verify @1 :VerifyEvidence;
     challenge @2 :MakeChallenge;
+    signatures @3 :Void;      # ListSignatures
   }
 }
 # Descriptors: 0 where the report goes; 1 the evidence, one ustar archive; 2 the keys that are trusted; then, where they
-# are said to be there, the fleet policy, the roots of EK certificates, and the trusted signers' keys.
+# are said to be there, the fleet policy, the roots of EK certificates, and what the auditor knows of keys and signatures.
 struct VerifyEvidence {
   nonce @0 :Data;             # 16 to 64 bytes
   hasPolicy @1 :Bool;
   hasRoots @2 :Bool;
   requireHardware @3 :Bool;
   json @4 :Bool;              # the report: JSON, or text for people
+  audit @5 :Bool;             # the audit record, too; the nonce may then be empty: not asked for
+  hasTrust @6 :Bool;
 }
+# ListSignatures.  Descriptors: 0 where the list goes, one line of JSON for each image whose signatures can be verified
+# again; 1 the evidence.
+#
 # Descriptors: 0 where the challenge goes; 1 where the secret goes; 2 the EK or its certificate; 3 the AK's public area;
 # then the roots of EK certificates.
 struct MakeChallenge {

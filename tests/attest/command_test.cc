@@ -12,7 +12,8 @@
 #include "base/accounts.h"
 #include "base/process.h"
 #include "base/syscall.h"
-#include "tests/attest/quoted_host.h"
+#include "ipc/verify_messages.h"
+#include "tests/attest/audited_host.h"
 
 namespace airlock::attest::test {
 namespace {
@@ -51,7 +52,11 @@ class Command : public testing::Test {
   std::string at(const std::string& name) const { return place_.path() + "/" + name; }
 
   Outcome run(std::vector<std::string> arguments, bool asNobody = false) const {
-    arguments.insert(arguments.begin(), {"airlock", "attest"});
+    return runAs("attest", std::move(arguments), asNobody);
+  }
+  Outcome runAs(const std::string& group, std::vector<std::string> arguments,
+                bool asNobody = false) const {
+    arguments.insert(arguments.begin(), {"airlock", group});
     const Fd program = sys::openPath(AIRLOCK_BINARY_DIR "/bin/airlock", O_RDONLY).value();
     const Fd out = sys::openPath(at("out"), O_RDWR | O_CREAT | O_TRUNC, 0600).value();
     const Fd err = sys::openPath(at("err"), O_RDWR | O_CREAT | O_TRUNC, 0600).value();
@@ -176,6 +181,56 @@ TEST_F(Command, AChallengeIsWrittenOnceAndItsSecretIsPrivate) {
   EXPECT_EQ(place_.read("secret").size(), 32U);
   EXPECT_EQ(std::filesystem::status(at("secret")).permissions(), std::filesystem::perms(0600));
   EXPECT_EQ(run(arguments).code, 1);  // it is there already
+}
+
+// --- audit verify ---
+
+// As cosign signs an image in a registry.
+std::string cosigned(const AuditedHost& host, const std::string& reference) {
+  const std::string claim = R"({"critical":{"identity":{"docker-reference":")" + reference +
+                            R"("},"image":{"docker-manifest-digest":")" +
+                            ociText(ociDigestOf(host.manifest)) +
+                            R"("},"type":"cosign container image signature"},"optional":null})";
+  const ipc::OciSignature signature{
+      .kind = ipc::OciSignature::Kind::Cosign,
+      .content = claim,
+      .annotations = R"({"dev.cosignproject.cosign/signature":")" +
+                     tpm::toBase64(host.webSigner.key.signDer(claim)) + R"("})"};
+  return ipc::encodeOciSignatures({signature}).value();
+}
+
+TEST_F(Command, AuditVerifyLooksAtTheSignaturesOfOciImagesAgain) {
+  AuditedHost host;
+  Files files = host.good;
+  files["images/" + host.image + "/signature"] = cosigned(host, "example.com/web");
+  place_.write("ak.pem", host.host.pem());
+  const auto trust = [&](const std::string& scope, const std::string& name,
+                         const std::string& content) {
+    std::filesystem::create_directories(at("own/trustedkeys/prefix.d/" + scope));
+    place_.write("own/trustedkeys/prefix.d/" + scope + "/" + name, content);
+  };
+  trust("example.com/web", host.webSigner.fingerprint(), host.webSigner.key.pem());
+  trust("example.com/app", "0123456789abcdef0123456789abcdef01234567", "a key of the test");
+  std::filesystem::permissions(at("own"), std::filesystem::perms(0755));
+
+  const auto verify = [&] {
+    place_.write("host.evidence", archive(files));
+    return runAs("audit", {"verify", at("host.evidence"), "--ak", at("ak.pem"), "--trust",
+                           at("own/trustedkeys")});
+  };
+  const Outcome good = verify();
+  EXPECT_EQ(good.code, 0) << good.output << good.errors;
+  EXPECT_THAT(good.output, HasSubstr("1 verified again"));
+  EXPECT_THAT(good.output, HasSubstr("4 line(s) covered by the register"));
+  // Signed for another name.
+  files["images/" + host.image + "/signature"] = cosigned(host, "example.com/other");
+  const Outcome bad = verify();
+  EXPECT_EQ(bad.code, 20) << bad.output << bad.errors;
+  EXPECT_THAT(bad.output, HasSubstr("E_ATTEST_POLICY_SIGNER"));
+  // A line of the record is taken away.
+  files["audit.jsonl"].erase(0, files["audit.jsonl"].find("\n", 10) + 1);
+  files["audit.jsonl"].erase(0, files["audit.jsonl"].find("\n", 10) + 1);
+  EXPECT_EQ(verify().code, 16);
 }
 
 }  // namespace

@@ -71,8 +71,8 @@ TEST_F(Policy, TheEngineAndWhatItStandsUnderAreThoseThatAreAllowed) {
          "E_ATTEST_POLICY_ENGINE");
   expect(R"("engine":{"programs":{"airlock-other":[")" + digest("helper") + R"("]}})",
          "E_ATTEST_POLICY_ENGINE");
-  expect(R"("engine":{"policies":[")" + digest("policy") + R"("],"trust":[")" + digest("trust") +
-             R"("]})",
+  const std::string keys = digest("example.com " + std::string(kSigner) + "\n");
+  expect(R"("engine":{"policies":[")" + digest("policy") + R"("],"trust":[")" + keys + R"("]})",
          "");
   expect(R"("engine":{"policies":[")" + digest("trust") + R"("]})", "E_ATTEST_POLICY_POLICY");
   expect(R"("engine":{"trust":[")" + digest("policy") + R"("]})", "E_ATTEST_POLICY_TRUST");

@@ -92,6 +92,22 @@ void QuotedHost::makeKeys(const std::string& algorithm, const std::string& schem
   ASSERT_FALSE(publicArea_.empty()) << said;
 }
 
+std::string QuotedHost::extend(const std::vector<tpm::Event>& events) {
+  const tpm::Banks banks{{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}};
+  std::string log;
+  std::uint64_t number = 0;
+  for (const tpm::Event& event : events) {
+    const tpm::Record record{number++, 15, tpm::digests(banks, tpm::preimage(event)), event};
+    log += tpm::encodeRecord(record);
+    std::string digests;
+    for (const auto& bank : tpm::bankTexts(record.digests)) {
+      digests += (digests.empty() ? "" : ",") + bank.algorithm + "=" + bank.value;
+    }
+    tpm_->tools("tpm2_pcrextend 15:" + digests);
+  }
+  return log;
+}
+
 std::string QuotedHost::pem() const { return files_.read("ak.pem"); }
 
 Files QuotedHost::quote(const std::string& nonceHex, const std::string& selection) {
@@ -127,7 +143,7 @@ std::string SoftKey::pem() const {
   return pem;
 }
 
-std::string SoftKey::sign(const std::string& bytes) const {
+std::string SoftKey::signDer(const std::string& bytes) const {
   EVP_MD_CTX* context = ::EVP_MD_CTX_new();
   std::vector<unsigned char> der(256);
   std::size_t size = der.size();
@@ -136,8 +152,13 @@ std::string SoftKey::sign(const std::string& bytes) const {
                              reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()),
             1);
   ::EVP_MD_CTX_free(context);
-  const unsigned char* at = der.data();
-  ECDSA_SIG* pair = ::d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size));
+  return {der.begin(), der.begin() + static_cast<std::ptrdiff_t>(size)};
+}
+
+std::string SoftKey::sign(const std::string& bytes) const {
+  const std::string der = signDer(bytes);
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  ECDSA_SIG* pair = ::d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size()));
   std::string signature("\x00\x18\x00\x0b", 4);
   for (const BIGNUM* number : {::ECDSA_SIG_get0_r(pair), ::ECDSA_SIG_get0_s(pair)}) {
     std::vector<unsigned char> part(32);
@@ -148,28 +169,49 @@ std::string SoftKey::sign(const std::string& bytes) const {
   return signature;
 }
 
+namespace {
+Verdict verdictOf(Result<Appraisal> done) {
+  if (!done) return {"ERROR", done.error().text(), {}};
+  if (!done->refusal) return {"", "", std::move(*done)};
+  return {done->refusal->code(), done->refusal->message(), std::move(*done)};
+}
+std::optional<FleetPolicy> policyOf(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  auto parsed = parseFleetPolicy(text);
+  EXPECT_TRUE(parsed) << parsed.error().text();
+  return parsed ? std::optional(std::move(*parsed)) : std::nullopt;
+}
+}  // namespace
+
 Verdict judgeEvidence(const Files& files, const std::string& key, const std::string& nonceBytes,
                       const std::string& policyText, const std::string& rootsText,
                       bool requireHardware) {
   prepareOpenssl();
   const auto inventory = readInventory(key).value();
-  std::optional<FleetPolicy> policy;
-  if (!policyText.empty()) {
-    auto parsed = parseFleetPolicy(policyText);
-    EXPECT_TRUE(parsed) << parsed.error().text();
-    if (parsed) policy = std::move(*parsed);
-  }
+  const auto policy = policyOf(policyText);
   std::optional<Roots> roots;
   if (!rootsText.empty()) roots = Roots::parse(rootsText).value();
   const std::string bytes = archive(files);
-  auto done = appraise(bytes, {.nonce = nonceBytes,
-                               .inventory = inventory,
-                               .policy = policy ? &*policy : nullptr,
-                               .roots = roots ? &*roots : nullptr,
-                               .requireHardware = requireHardware});
-  if (!done) return {"ERROR", done.error().text(), {}};
-  if (!done->refusal) return {"", "", std::move(*done)};
-  return {done->refusal->code(), done->refusal->message(), std::move(*done)};
+  return verdictOf(appraise(bytes, {.nonce = nonceBytes,
+                                    .inventory = inventory,
+                                    .policy = policy ? &*policy : nullptr,
+                                    .roots = roots ? &*roots : nullptr,
+                                    .requireHardware = requireHardware}));
+}
+
+Verdict judgeExport(const Files& files, const std::string& key, const std::string& trustText,
+                    const std::string& policyText) {
+  prepareOpenssl();
+  const auto inventory = readInventory(key).value();
+  const auto policy = policyOf(policyText);
+  std::optional<AuditorsTrust> trust;
+  if (!trustText.empty()) trust = parseAuditorsTrust(trustText).value();
+  const std::string bytes = archive(files);
+  return verdictOf(appraise(bytes, {.nonce = {},
+                                    .inventory = inventory,
+                                    .policy = policy ? &*policy : nullptr,
+                                    .audit = true,
+                                    .trust = trust ? &*trust : nullptr}));
 }
 
 std::vector<std::string> elementsOf(const std::string& log) {

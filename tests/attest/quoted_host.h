@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "attest/appraise.h"
+#include "tpm/event.h"
 #include "tpm/test_tpm.h"
 
 namespace airlock::attest::test {
@@ -31,6 +32,8 @@ class QuotedHost {
   void run(int pods = 1);
   // With an image, a pod or a fact of the engine changed.
   void run(const ipc::MeasureJob& job);
+  // Extends the register by events that no process of ours wrote, and returns their log.
+  std::string extend(const std::vector<tpm::Event>& events);
   // The evidence, as `airlock attest quote` leaves it.
   Files quote(const std::string& nonceHex = kNonceHex,
               const std::string& selection = "sha256:0,1,2,3,4,5,6,7,8,9,14,15+sha384:15");
@@ -55,7 +58,8 @@ class SoftKey {
   ~SoftKey();
   SoftKey(const SoftKey&) = delete;
   std::string pem() const;
-  std::string sign(const std::string& bytes) const;  // TPMT_SIGNATURE
+  std::string sign(const std::string& bytes) const;     // TPMT_SIGNATURE
+  std::string signDer(const std::string& bytes) const;  // as OpenSSL writes it
 
  private:
   struct Impl;
@@ -71,6 +75,9 @@ struct Verdict {
 Verdict judgeEvidence(const Files& files, const std::string& key,
                       const std::string& nonceBytes = nonce(), const std::string& policy = "",
                       const std::string& roots = "", bool requireHardware = false);
+// As `audit verify`; `trust` is in the form of attest/signers.h.
+Verdict judgeExport(const Files& files, const std::string& key, const std::string& trust = "",
+                    const std::string& policy = "");
 
 // The log's elements, RS and LF included, and back.
 std::vector<std::string> elementsOf(const std::string& log);

@@ -37,6 +37,7 @@ TEST_F(Packages, ProgramsAreRootsAndNothingIsSetuid) {
   const std::map<std::string, std::map<std::string, std::string>> programs = {
       {"airlock",
        {{"/usr/bin/airlock", "-rwxr-xr-x"},
+        {"/usr/libexec/airlock/airlock-attest", "-rwxr-xr-x"},
         {"/usr/libexec/airlock/airlock-fetch", "-rwxr-xr-x"},
         {"/usr/libexec/airlock/airlock-verify", "-rwxr-xr-x"}}},
       {"airlock-helper",

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attest/signers.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "attest/refusal.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "image/json.h"
+#include "tpm/canonical.h"
+
+namespace airlock::attest {
+
+namespace {
+
+std::unexpected<Error> badTrust() {
+  return refuse(ErrorKind::Invalid, "E_ATTEST_TRUST", "the list of trusted keys is not one");
+}
+
+// "a\tb\tc"
+std::optional<std::array<std::string, 3>> words(std::string_view line) {
+  const std::size_t one = line.find('\t');
+  const std::size_t two = one == line.npos ? line.npos : line.find('\t', one + 1);
+  if (two == line.npos || line.find('\t', two + 1) != line.npos) return std::nullopt;
+  return std::array<std::string, 3>{std::string(line.substr(0, one)),
+                                    std::string(line.substr(one + 1, two - one - 1)),
+                                    std::string(line.substr(two + 1))};
+}
+
+bool isTrusted(const AuditorsTrust& trust, const std::string& name, const std::string& key) {
+  return std::ranges::any_of(trust.keys, [&](const auto& entry) {
+    return entry.second == key && covers(entry.first, name);
+  });
+}
+
+bool isExcepted(const FleetPolicy* policy, const ImageRecord& image) {
+  if (policy == nullptr) return false;
+  const auto isIt = [&](const GoldenImage& golden) { return golden.image == image.image; };
+  return std::ranges::any_of(policy->images.golden, isIt) ||
+         (image.insecure && policy->images.allowUnverified);
+}
+
+std::unexpected<Error> unsignedImage(const ImageRecord& image, std::string why) {
+  return refuseEvidence("E_ATTEST_POLICY_SIGNER", "record " + std::to_string(image.number) + ": " +
+                                                      airlock::quoted(image.name) + " (" +
+                                                      printable(image.image) + ") " +
+                                                      std::move(why));
+}
+
+}  // namespace
+
+Result<AuditorsTrust> parseAuditorsTrust(std::string_view text) {
+  AuditorsTrust trust;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const auto line = end == text.npos ? std::nullopt : words(text.substr(0, end));
+    if (!line) return badTrust();
+    const auto& [kind, of, key] = *line;
+    if (kind == "key") {
+      trust.keys.emplace_back(of, key);
+    } else if (kind == "verified") {
+      Texts& signers = trust.verified[of];
+      if (!key.empty()) signers.insert(key);
+    } else {
+      return badTrust();
+    }
+    text.remove_prefix(end + 1);
+  }
+  return trust;
+}
+
+Result<std::size_t> checkManifests(const Evidence& evidence) {
+  std::size_t checked = 0;
+  for (const auto& [id, files] : evidence.images) {
+    const ImageId image = TRY(ImageId::parse(id));
+    if (image.oci() == nullptr || !files.ociManifest) continue;
+    if (ociDigestOf(*files.ociManifest) != *image.oci()) {
+      return refuseEvidence("E_ATTEST_IMAGE",
+                            "the manifest of " + printable(id) + " is not the one of that digest");
+    }
+    ++checked;
+  }
+  return checked;
+}
+
+// As the helper reads them (policy/policy.cc): each name, a NUL, each file, a NUL.
+Result<bool> checkPolicyFiles(const Evidence& evidence, const History& history) {
+  std::string all;
+  for (const auto& [name, content] : evidence.policy) {
+    if (!name.ends_with(".policy")) continue;
+    all.append(name).push_back('\0');
+    all.append(content).push_back('\0');
+  }
+  if (all.empty() || history.policies.empty()) return false;
+  if (digestOf(all).text() == history.policies.back().policy) return true;
+  return refuseEvidence("E_ATTEST_FILES",
+                        "the policy files in the evidence are not those that were in force");
+}
+
+Result<std::string> listSignatures(const Evidence& evidence, const History& history) {
+  std::string list;
+  TRY(checkManifests(evidence));
+  for (const auto& [id, files] : evidence.images) {
+    const ImageRecord* record = history.imageBefore(id, UINT64_MAX);
+    if (record == nullptr || !files.ociManifest || !files.signature) continue;
+    image::Json entry;
+    entry["image"] = id;
+    entry["name"] = record->name;
+    entry["version"] = "";
+    for (const auto& [label, value] : record->labels) {
+      if (label == "version") entry["version"] = value;
+    }
+    entry["signatures"] = tpm::toBase64(*files.signature);
+    list += image::writeJson(entry, image::JsonStyle::Compact) + "\n";
+  }
+  return list;
+}
+
+Result<SignersFound> checkSigners(const History& history, const AuditorsTrust& trust,
+                                  const FleetPolicy* policy) {
+  SignersFound found;
+  for (const ImageRecord& image : history.images) {
+    if (isExcepted(policy, image)) continue;
+    if (image.insecure) return unsignedImage(image, "was imported without a signature");
+    const auto trusted = [&](const std::string& key) { return isTrusted(trust, image.name, key); };
+    if (std::ranges::none_of(image.signers, trusted)) {
+      return unsignedImage(image, "was not signed by a key that you trust for its name");
+    }
+    const auto verified = trust.verified.find(image.image);
+    if (verified == trust.verified.end()) {
+      found.notes.push_back("the signature of " + printable(image.name) + " (" +
+                            printable(image.image.substr(0, 19)) +
+                            ") was not verified again: what was signed is not in the evidence");
+      continue;
+    }
+    if (std::ranges::none_of(verified->second, trusted)) {
+      return unsignedImage(image, "has no good signature by a key that you trust for its name");
+    }
+    ++found.afresh;
+  }
+  return found;
+}
+
+}  // namespace airlock::attest

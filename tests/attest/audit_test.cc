@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The audit record, tied to the register; and who vouched for what ran.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/attest/audited_host.h"
+
+namespace airlock::attest::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kSigner[] = "0123456789abcdef0123456789abcdef01234567";
+
+class Audited : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { host_ = new AuditedHost(); }
+  static void TearDownTestSuite() { delete host_; }
+
+  static Verdict with(const Edit& edit, const std::string& trust = "",
+                      const std::string& policy = "") {
+    Files files = host_->good;
+    edit(files);
+    return judgeExport(files, host_->host.publicArea(), trust, policy);
+  }
+  static Verdict withLines(const std::function<void(std::vector<std::string>&)>& edit) {
+    return with([&](Files& files) {
+      Trail trail = host_->trail;
+      edit(trail.lines());
+      files["audit.jsonl"] = trail.text();
+    });
+  }
+  static std::string trust(const std::string& more = "") {
+    return "key\texample.com/app\t" + std::string(kSigner) + "\nkey\texample.com/web\t" +
+           host_->webSigner.fingerprint() + "\n" + more;
+  }
+  static void nothing(Files&) {}
+  static AuditedHost* host_;
+};
+AuditedHost* Audited::host_ = nullptr;
+
+bool hasNote(const Verdict& verdict, const std::string& part) {
+  return std::ranges::any_of(verdict.appraisal.notes,
+                             [&](const std::string& note) { return note.find(part) != note.npos; });
+}
+
+TEST_F(Audited, AWholeRecordIsAcceptedAndSaidToBeCoveredAsFarAsItIs) {
+  const Verdict verdict = with(nothing, trust());
+  EXPECT_EQ(verdict.text, "");
+  EXPECT_TRUE(hasNote(verdict, "the last 1 line(s)"));
+  EXPECT_TRUE(hasNote(verdict, "no nonce was given"));
+}
+
+TEST_F(Audited, ALineThatIsMissingChangedOrMovedIsFound) {
+  EXPECT_EQ(withLines([](auto& lines) { lines.erase(lines.begin() + 2); }).code, "E_ATTEST_AUDIT");
+  EXPECT_EQ(withLines([](auto& lines) { std::swap(lines[1], lines[2]); }).code, "E_ATTEST_AUDIT");
+  EXPECT_EQ(withLines([](auto& lines) { lines.push_back(lines.back()); }).code, "E_ATTEST_AUDIT");
+  EXPECT_EQ(withLines([](auto& lines) { lines[1].replace(lines[1].find("run"), 3, "rum"); }).code,
+            "E_ATTEST_AUDIT");
+  EXPECT_EQ(withLines([](auto& lines) { lines[1] += '\x18'; }).code, "E_ATTEST_AUDIT");
+  EXPECT_EQ(withLines([](auto& lines) { lines.clear(); }).code, "E_ATTEST_AUDIT");
+  EXPECT_EQ(with([](Files& files) { files.erase("audit.jsonl"); }).code, "E_ATTEST_EVIDENCE");
+  EXPECT_EQ(with([](Files& files) { files["audit.jsonl"].pop_back(); }).code, "E_ATTEST_AUDIT");
+}
+
+TEST_F(Audited, AWholeOtherRecordIsFoundByWhatTheRegisterCovers) {
+  // Every line names the one before, and somebody else has been run.
+  EXPECT_EQ(with([](Files& files) {
+              Trail other;
+              for (int i = 0; i < 5; ++i) other.add("run", PodId::random().text());
+              files["audit.jsonl"] = other.text();
+            }).code,
+            "E_ATTEST_AUDIT");
+}
+
+TEST_F(Audited, ARecordMayBeginLaterButNotBehindWhatIsNamed) {
+  EXPECT_EQ(withLines([](auto& lines) { lines.erase(lines.begin()); }).text, "");
+  EXPECT_EQ(withLines([](auto& lines) { lines.erase(lines.begin(), lines.begin() + 2); }).code,
+            "E_ATTEST_AUDIT");
+}
+
+TEST_F(Audited, EveryImageNeedsASignerThatTheAuditorTrustsForItsName) {
+  EXPECT_EQ(with(nothing, trust()).text, "");
+  const std::string appOnly = "key\texample.com/app\t" + std::string(kSigner) + "\n";
+  EXPECT_EQ(with(nothing, appOnly).code, "E_ATTEST_POLICY_SIGNER");
+  EXPECT_EQ(
+      with(nothing, appOnly + "key\texample.com/we\t" + host_->webSigner.fingerprint() + "\n").code,
+      "E_ATTEST_POLICY_SIGNER");
+  EXPECT_EQ(with(nothing, appOnly + "key\t\t" + host_->webSigner.fingerprint() + "\n").text, "");
+}
+
+TEST_F(Audited, ASignatureThatIsNotGoodAnyMoreCountsForNothing) {
+  const std::string head = "verified\t" + host_->image + "\t";
+  EXPECT_EQ(with(nothing, trust(head + "\n" + head + host_->webSigner.fingerprint() + "\n")).text,
+            "");
+  const Verdict verdict = with(nothing, trust(head + "\n"));
+  EXPECT_EQ(verdict.code, "E_ATTEST_POLICY_SIGNER");
+  EXPECT_THAT(verdict.text, HasSubstr("no good signature"));
+}
+
+TEST_F(Audited, AnotherManifestAndAnotherPolicyAreFound) {
+  EXPECT_EQ(with([](Files& files) {
+              files["images/" + host_->image + "/oci-manifest"] = R"({"schemaVersion":1})";
+            }).code,
+            "E_ATTEST_IMAGE");
+  EXPECT_EQ(
+      with([](Files& files) { files["policy/50-airlock.policy"] = "allow anyone run *\n"; }).code,
+      "E_ATTEST_FILES");
+  EXPECT_EQ(
+      with([](Files& files) { files["policy/60-more.policy"] = "allow anyone run *\n"; }).code,
+      "E_ATTEST_FILES");
+}
+
+}  // namespace
+}  // namespace airlock::attest::test

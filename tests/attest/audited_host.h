@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// A host with an audit record whose lines the measurement log names, and what it exports.  Tests of
+// tests/attest only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "tests/attest/quoted_host.h"
+#include "tpm/canonical.h"
+
+namespace airlock::attest::test {
+
+inline constexpr char kBoot[] = "11111111-2222-3333-4444-555555555555";
+inline constexpr char kPolicyFile[] = "allow root run *\n";
+
+// A record's lines, each naming the one before.
+class Trail {
+ public:
+  // Returns the digest that an event names it by.
+  std::string add(const std::string& operation, const std::string& pod) {
+    const tpm::Json line{{"boot", kBoot},
+                         {"op", operation},
+                         {"prev", last_},
+                         {"result", {{"code", "allowed"}}},
+                         {"seq", lines_.size()},
+                         {"subject", {{"pod", pod}}},
+                         {"v", 1}};
+    lines_.push_back(tpm::canonical(line));
+    last_ = ociDigestOf(lines_.back()).text();
+    return last_;
+  }
+  std::vector<std::string>& lines() { return lines_; }
+  std::string text() const {
+    std::string text;
+    for (const std::string& line : lines_) text += line + "\n";
+    return text;
+  }
+
+ private:
+  std::vector<std::string> lines_;
+  std::string last_ = "sha256-" + std::string(64, '0');
+};
+
+inline tpm::Event withAudit(tpm::Event event, const std::string& digest) {
+  tpm::Json payload = tpm::Json::parse(event.payload);
+  payload["audit"] = digest;
+  event.payload = tpm::canonical(payload);
+  return event;
+}
+
+// An ACI and an OCI image, two pods, and somebody who enters one.
+struct AuditedHost {
+  AuditedHost() {
+    ipc::MeasureJob job = tpm::test::podJob();
+    job.engine.policy =
+        digestOf("50-airlock.policy" + std::string(1, '\0') + kPolicyFile + std::string(1, '\0'));
+    ipc::ImageFacts oci = job.images[0];
+    oci.image = ociDigestOf(manifest);
+    oci.name = "example.com/web";
+    oci.signers = {webSigner.fingerprint()};
+    ipc::PodFacts first = std::get<ipc::PodFacts>(*job.event);
+    ipc::PodFacts second = first;
+    second.pod = PodId::random();
+    second.apps = {{"web", oci.image}};
+    ipc::EnterFacts enter;
+    enter.pod = second.pod;
+    enter.app = "web";
+    const tpm::EngineContext context{
+        .mode = ipc::MeasureMode::Require,
+        .anchor = "software",
+        .tpm = "IBM SW   TPM",
+        .before = {{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}},
+        .resets = resets(),
+        .restarts = 0};
+    trail.add("import", "");
+    const std::string one = trail.add("run", first.pod.text());
+    const std::string two = trail.add("run", second.pod.text());
+    const std::string three = trail.add("enter", second.pod.text());
+    trail.add("stop", second.pod.text());
+    const std::string log = host.extend(
+        {tpm::engineEvent(job.engine, context), tpm::policyEvent(job.engine),
+         tpm::trustEvent(job.engine), tpm::imageEvent(job.images[0]), tpm::imageEvent(oci),
+         withAudit(tpm::podEvent(first), one), withAudit(tpm::podEvent(second), two),
+         withAudit(tpm::enterEvent(enter), three)});
+    good = host.quote();
+    good["events.cel"] = log;
+    good["audit.jsonl"] = trail.text();
+    good["policy/50-airlock.policy"] = kPolicyFile;
+    good["images/" + oci.image.text() + "/oci-manifest"] = manifest;
+    image = oci.image.text();
+  }
+  // That the TPM has counted, as its next quote will say.
+  std::uint32_t resets() {
+    std::size_t trailing = 0;
+    return parseQuote(host.quote().at("quote"), trailing)->resets;
+  }
+
+  struct Signer {
+    SoftKey key;
+    std::string fingerprint() const {
+      prepareOpenssl();
+      return Key::fromPem(key.pem())->fingerprint();
+    }
+  };
+  QuotedHost host;
+  Signer webSigner;
+  const std::string manifest = R"({"schemaVersion":2})";
+  std::string image;
+  Trail trail;
+  Files good;
+};
+
+}  // namespace airlock::attest::test
