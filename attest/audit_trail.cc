@@ -5,72 +5,17 @@
 #include <array>
 
 #include "attest/refusal.h"
-#include "base/digest.h"
-#include "base/limits.h"
-#include "tpm/canonical.h"
+#include "audit/log.h"
 
 namespace airlock::attest {
 
 namespace {
-
-using tpm::Json;
-
-constexpr std::size_t kDepth = 8;
-constexpr char kTorn = '\x18';  // how the next writer closes what a crash has left of a line
 
 std::unexpected<Error> badTrail(std::string what) {
   return refuseEvidence("E_ATTEST_AUDIT", "the audit record " + std::move(what));
 }
 std::unexpected<Error> badLine(std::uint64_t number, std::string what) {
   return badTrail("has a line " + std::to_string(number) + " that " + std::move(what));
-}
-
-std::string textAt(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-class Reading {
- public:
-  Result<void> add(std::string_view text);
-  std::vector<AuditLine> take() { return std::move(lines_); }
-
- private:
-  std::vector<AuditLine> lines_;
-};
-
-Result<void> Reading::add(std::string_view text) {
-  AuditLine line{.number = lines_.empty() ? 0 : lines_.back().number + 1,
-                 .digest = ociDigestOf(text).text()};
-  if (text.ends_with(kTorn)) {
-    if (lines_.empty()) return badTrail("begins with a torn line");
-    lines_.push_back(std::move(line));
-    return {};
-  }
-  const auto json = tpm::parseCanonical(text, kDepth, "a line");
-  if (!json || !json->is_object()) return badLine(line.number, "is not canonical JSON");
-  const auto sequence = json->find("seq");
-  const std::string previous = textAt(*json, "prev");
-  if (sequence == json->end() || !sequence->is_number_unsigned() || !OciDigest::parse(previous)) {
-    return badLine(line.number, "does not say where in the record it stands");
-  }
-  const auto number = sequence->get<std::uint64_t>();
-  if (!lines_.empty() && number != line.number) {
-    return badTrail("has line " + std::to_string(number) + " where line " +
-                    std::to_string(line.number) + " must be");
-  }
-  if (!lines_.empty() && previous != lines_.back().digest) {
-    return badLine(number, "does not follow the one before it: one of them was changed");
-  }
-  line.number = number;
-  line.boot = textAt(*json, "boot");
-  line.operation = textAt(*json, "op");
-  if (line.operation.empty()) return badLine(number, "does not say what it is about");
-  if (const auto subject = json->find("subject"); subject != json->end() && subject->is_object()) {
-    line.pod = textAt(*subject, "pod");
-  }
-  lines_.push_back(std::move(line));
-  return {};
 }
 
 // Events that name their line, in order.
@@ -100,14 +45,17 @@ bool isStart(std::string_view operation) {
 }  // namespace
 
 Result<std::vector<AuditLine>> readAuditTrail(std::string_view text) {
-  Reading reading;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    if (end == text.npos) return badTrail("ends within a line");
-    TRY(reading.add(text.substr(0, end)));
-    text.remove_prefix(end + 1);
-  }
-  return reading.take();
+  std::vector<AuditLine> lines;
+  const auto read = audit::readLines(text, [&](const audit::Line& line) -> Result<void> {
+    lines.push_back({.number = line.number,
+                     .digest = line.digest.text(),
+                     .boot = line.word("boot"),
+                     .operation = line.word("op"),
+                     .pod = line.subject("pod")});
+    return {};
+  });
+  if (!read) return badTrail("is not as it was written: " + read.error().message());
+  return lines;
 }
 
 Result<AuditTie> tieAuditTrail(const History& history, const std::vector<AuditLine>& lines) {

@@ -2,6 +2,7 @@
 #include "cli/audit_evidence.h"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "base/syscall.h"
 #include "cli/audit_lines.h"
 #include "cli/helper_client.h"
+#include "cli/quote_client.h"
 #include "store/layout.h"
 #include "store/store.h"
 
@@ -24,7 +26,7 @@ namespace airlock::cli {
 namespace {
 
 constexpr const char* kFirmwareLog = "/sys/kernel/security/tpm0/binary_bios_measurements";
-constexpr std::size_t kFirmwareLogBytes = 16 * limits::MiB;
+constexpr std::size_t kOwnNonceBytes = 32;
 // What `attest quote` writes (docs/measurement.md).
 constexpr std::array<const char*, 8> kQuoteFiles = {"quote",        "quote.sig",     "pcrs",
                                                     "ak.pub",       "ek.crt",        "events.cel",
@@ -40,7 +42,7 @@ Result<std::optional<std::string>> contentOf(FdRef directory, const Component& n
 
 // Every regular file below, by its name there; a later call replaces what an earlier one has found.
 Result<void> addTree(FdRef directory, const std::string& above, std::size_t limit, int depth,
-                     Evidence& evidence) {
+                     EvidenceFiles& evidence) {
   if (depth > 16) return refuse(ErrorKind::Invalid, "E_EVIDENCE", above + " is too deep");
   for (const std::string& entry : TRY(sys::list(directory))) {
     const Fd file =
@@ -57,7 +59,7 @@ Result<void> addTree(FdRef directory, const std::string& above, std::size_t limi
 }
 
 Result<void> addDirectory(const std::string& path, const std::string& name, std::size_t limit,
-                          Evidence& evidence) {
+                          EvidenceFiles& evidence) {
   const auto directory = sys::openPath(path, O_RDONLY | O_DIRECTORY);
   if (!directory && directory.error().kind() == ErrorKind::Missing) return {};
   if (!directory) return std::unexpected(directory.error());
@@ -65,7 +67,7 @@ Result<void> addDirectory(const std::string& path, const std::string& name, std:
 }
 
 Result<void> addImage(const Options& options, const store::Store& store,
-                      const ipc::CatalogRecord& image, Evidence& evidence) {
+                      const ipc::CatalogRecord& image, EvidenceFiles& evidence) {
   const std::string above = "images/" + image.image.text() + "/";
   const Component name = store::catalogName(image.image);
   for (const auto& [folder, member] :
@@ -93,7 +95,7 @@ Result<std::string> thisBoot() {
   return TRY(sys::readAll(file, 64)).substr(0, 36);
 }
 
-Result<void> addLines(const Options& options, const std::string& boot, Evidence& evidence,
+Result<void> addLines(const Options& options, const std::string& boot, EvidenceFiles& evidence,
                       std::vector<audit::Line>& lines) {
   const Fd directory = TRY(openAuditRecord(options));
   std::size_t last = 0;  // behind the last line of that boot
@@ -113,19 +115,19 @@ Result<void> addLines(const Options& options, const std::string& boot, Evidence&
   return {};
 }
 
-Result<void> addLogs(const Options& options, Evidence& evidence) {
+Result<void> addLogs(const Options& options, EvidenceFiles& evidence) {
   const HelperAnswer answer = TRY(askHelper(options, ipc::ReportRequest{}, {}));
   if (!answer.fds.empty())
     evidence["events.cel"] = TRY(sys::readAll(answer.fds.front(), limits::kEventLogBytes));
   if (const auto file = sys::openPath("/proc/cmdline", O_RDONLY))
     evidence["kernel-cmdline"] = TRY(sys::readAll(*file, limits::kSealedBytes));
   if (const auto file = sys::openPath(kFirmwareLog, O_RDONLY))
-    evidence["firmware.log"] = TRY(sys::readAll(*file, kFirmwareLogBytes));
+    evidence["firmware.log"] = TRY(sys::readAll(*file, limits::kFirmwareLogBytes));
   return {};
 }
 
 Result<void> addImages(const Options& options, const std::vector<audit::Line>& lines,
-                       Evidence& evidence, std::vector<std::string>& notes) {
+                       EvidenceFiles& evidence, std::vector<std::string>& notes) {
   std::set<std::string> wanted;
   for (const audit::Line& line : lines) {
     if (line.code() != "allowed" || line.word("op") == "image-rm") continue;
@@ -146,7 +148,7 @@ Result<void> addImages(const Options& options, const std::vector<audit::Line>& l
   return {};
 }
 
-Result<void> addConfiguration(const Options& options, Evidence& evidence) {
+Result<void> addConfiguration(const Options& options, EvidenceFiles& evidence) {
   for (const std::string& root : {options.systemConfig, options.localConfig}) {
     TRY(addDirectory(root + "/trustedkeys", "trusted", limits::kKeyFileBytes, evidence));
     TRY(addDirectory(root + "/policy.d", "policy", limits::kPolicyFileBytes, evidence));
@@ -154,7 +156,7 @@ Result<void> addConfiguration(const Options& options, Evidence& evidence) {
   return {};
 }
 
-Result<void> addQuote(const std::string& directory, Evidence& evidence) {
+Result<void> addQuote(const std::string& directory, EvidenceFiles& evidence) {
   const Fd opened = TRY(sys::openPath(directory, O_RDONLY | O_DIRECTORY));
   bool quoted = false;
   for (const char* name : kQuoteFiles) {
@@ -167,6 +169,21 @@ Result<void> addQuote(const std::string& directory, Evidence& evidence) {
   return refuse(ErrorKind::Missing, "E_NOT_FOUND",
                 "there is no quote in " + airlock::quoted(directory),
                 "Make one: airlock attest quote --nonce HEX -o DIR");
+}
+
+Result<void> makeQuote(const Options& options, const std::string& nonce, EvidenceFiles& evidence) {
+  ipc::QuoteRequest request;
+  if (nonce.empty()) {
+    request.nonce.resize(kOwnNonceBytes);
+    if (::getrandom(request.nonce.data(), request.nonce.size(), 0) !=
+        static_cast<ssize_t>(request.nonce.size()))
+      return failErrno("getrandom");
+  } else {
+    request.nonce = TRY(parseNonce(nonce));
+  }
+  Evidence quoted = TRY(obtainQuote(options, request));
+  for (auto& [name, content] : quoted.files) evidence[name] = std::move(content);
+  return {};
 }
 
 }  // namespace airlock::cli

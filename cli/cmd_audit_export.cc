@@ -18,19 +18,43 @@ std::unexpected<Error> usage(std::string message, std::string hint = {}) {
 
 struct ExportFlags {
   std::string output;
-  std::string quote;
+  bool quote = false;
+  std::string quoted;  // where `attest quote` wrote one
+  std::string nonce;
   std::string boot;
   bool sinceBoot = false;
   bool overwrite = false;
 };
 
-Result<int> write(const Evidence& evidence, const ExportFlags& flags, std::size_t lines,
+Flag quoteFlag(ExportFlags& flags) {
+  return {"quote", Flag::Value::Optional, [&](const std::string& value) -> Result<void> {
+            flags.quote = true;
+            flags.quoted = value;
+            return {};
+          }};
+}
+
+// First of all: what is done while the rest is gathered may be in the record, but not in the quote.
+Result<EvidenceFiles> quoteFor(const Options& options, const ExportFlags& flags) {
+  EvidenceFiles files;
+  if (!flags.nonce.empty() && (!flags.quote || !flags.quoted.empty()))
+    return usage("--nonce is for a quote that is made now: --quote without a directory");
+  if (!flags.quote) return files;
+  if (!flags.quoted.empty()) {
+    TRY(addQuote(flags.quoted, files));
+  } else {
+    TRY(makeQuote(options, flags.nonce, files));
+  }
+  return files;
+}
+
+Result<int> write(const EvidenceFiles& evidence, const ExportFlags& flags, std::size_t lines,
                   const std::vector<std::string>& notes) {
   TRY(writeEvidence(evidence, flags.output, flags.overwrite));
   for (const std::string& text : notes) inform(text);
   if (!evidence.contains("quote"))
     inform(
-        "without a quote the TPM does not vouch for it: --quote=DIR takes what attest quote wrote");
+        "without a quote the TPM does not vouch for it: add --quote, with the auditor's --nonce");
   if (flags.output != "-")
     out(std::to_string(lines) + " line(s) and " + std::to_string(evidence.size() - 1) +
         " other file(s) in " + printable(flags.output) + "\n");
@@ -41,32 +65,33 @@ Result<int> write(const Evidence& evidence, const ExportFlags& flags, std::size_
 
 Result<int> auditExport(const Options& options, const std::vector<std::string>& arguments) {
   ExportFlags flags;
-  const auto words =
-      TRY(parseFlags(arguments, {textFlag("o", flags.output), textFlag("output", flags.output),
-                                 textFlag("quote", flags.quote), textFlag("boot", flags.boot),
-                                 boolFlag("since-boot", flags.sinceBoot),
-                                 boolFlag("overwrite", flags.overwrite)}));
+  const auto words = TRY(parseFlags(
+      arguments,
+      {textFlag("o", flags.output), textFlag("output", flags.output), quoteFlag(flags),
+       textFlag("nonce", flags.nonce), textFlag("boot", flags.boot),
+       boolFlag("since-boot", flags.sinceBoot), boolFlag("overwrite", flags.overwrite)}));
   if (!words.empty()) return usage("audit export takes flags alone");
   if (flags.output.empty()) return usage("audit export needs -o FILE, or -o - for standard output");
   if (flags.sinceBoot == !flags.boot.empty())
     return usage("audit export needs --since-boot or --boot=ID",
-                 "Evidence is of one boot: a TPM's register begins anew with the next");
-  Evidence evidence;
+                 "EvidenceFiles is of one boot: a TPM's register begins anew with the next");
+  const EvidenceFiles quote = TRY(quoteFor(options, flags));
+  EvidenceFiles evidence;
   std::vector<audit::Line> lines;
   std::vector<std::string> notes;
   TRY(addLines(options, flags.sinceBoot ? TRY(thisBoot()) : flags.boot, evidence, lines));
   if (flags.sinceBoot) TRY(addLogs(options, evidence));
   TRY(addImages(options, lines, evidence, notes));
   TRY(addConfiguration(options, evidence));
-  if (!flags.quote.empty()) TRY(addQuote(flags.quote, evidence));
+  for (const auto& [name, content] : quote) evidence[name] = content;
   return write(evidence, flags, lines.size(), notes);
 }
 
 Result<int> auditProve(const Options& options, const std::vector<std::string>& arguments) {
   ExportFlags flags;
   const auto words = TRY(parseFlags(
-      arguments, {textFlag("o", flags.output), textFlag("output", flags.output),
-                  textFlag("quote", flags.quote), boolFlag("overwrite", flags.overwrite)}));
+      arguments, {textFlag("o", flags.output), textFlag("output", flags.output), quoteFlag(flags),
+                  textFlag("nonce", flags.nonce), boolFlag("overwrite", flags.overwrite)}));
   if (words.size() != 1) return usage("audit prove takes one pod");
   const auto said = TRY(selectLines(options, {.pod = words[0]}));
   const auto started = std::ranges::find_if(said, [](const audit::Line& line) {
@@ -82,7 +107,8 @@ Result<int> auditProve(const Options& options, const std::vector<std::string>& a
     return refuse(ErrorKind::Invalid, "E_AMBIGUOUS", "several pods begin so", "Write out the UUID");
   if (flags.output.empty()) flags.output = pod + ".evidence";
   const std::string boot = started->word("boot");
-  Evidence evidence;
+  const EvidenceFiles quote = TRY(quoteFor(options, flags));
+  EvidenceFiles evidence;
   std::vector<audit::Line> lines;
   std::vector<std::string> notes;
   TRY(addLines(options, boot, evidence, lines));
@@ -94,7 +120,7 @@ Result<int> auditProve(const Options& options, const std::vector<std::string>& a
   }
   TRY(addImages(options, said, evidence, notes));
   TRY(addConfiguration(options, evidence));
-  if (!flags.quote.empty()) TRY(addQuote(flags.quote, evidence));
+  for (const auto& [name, content] : quote) evidence[name] = content;
   return write(evidence, flags, lines.size(), notes);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Evidence in one file: an uncompressed ustar archive of plain files, the same bytes for the same
-// members.  CLI only.
+// EvidenceFiles in one file: an uncompressed ustar archive of plain files, the same bytes for the
+// same members.  CLI only.
 #pragma once
 
 #include <map>
@@ -12,12 +12,11 @@
 namespace airlock::cli {
 
 // By name: "events.cel", "images/<id>/manifest" (docs/measurement.md).
-using Evidence = std::map<std::string, std::string>;
+using EvidenceFiles = std::map<std::string, std::string>;
 
-// E_EVIDENCE: a name that ustar cannot hold.
-Result<std::string> ustarOf(const Evidence& evidence);
-// Into a new file, or over one with `overwrite`; "-" is stdout.
-Result<void> writeEvidence(const Evidence& evidence, const std::string& path, bool overwrite);
+// Into a new file, or over one with `overwrite`; "-" is stdout.  E_EVIDENCE: a name that ustar
+// cannot hold.
+Result<void> writeEvidence(const EvidenceFiles& evidence, const std::string& path, bool overwrite);
 // A whole new file of this content, or none.
 Result<void> writeNewFile(const std::string& path, std::string_view content, bool overwrite);
 

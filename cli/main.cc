@@ -119,13 +119,15 @@ constexpr Command kCommands[] = {
      "--boot=\"\"\tof this boot, by its id\n"
      "-o=\"\"\tor --output: the file; - is standard output\n"
      "--overwrite\treplace a file that is there\n"
-     "--quote=\"\"\twith the quote that airlock attest quote -o DIR wrote into this directory\n"
+     "--nonce=\"\"\twhat the auditor asks with, in hex; else nothing shows when it was quoted\n"
+     "--quote\twith a quote of the TPM; --quote=DIR: what airlock attest quote wrote there\n"
      "--since-boot\tof this boot\n",
      auditExport},
     {"audit prove", "POD [-o FILE]", "write the evidence for one pod into one file",
      "-o=\"POD.evidence\"\tor --output: the file; - is standard output\n"
      "--overwrite\treplace a file that is there\n"
-     "--quote=\"\"\tas for audit export\n",
+     "--nonce=\"\"\tas for audit export\n"
+     "--quote\tlikewise\n",
      auditProve},
     {"audit query", "[FLAGS]",
      "list what was decided on this host: what ran, who asked, who signed",

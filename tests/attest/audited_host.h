@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/entry.h"
 #include "base/digest.h"
 #include "tests/attest/quoted_host.h"
 #include "tpm/canonical.h"
@@ -20,13 +21,11 @@ class Trail {
  public:
   // Returns the digest that an event names it by.
   std::string add(const std::string& operation, const std::string& pod) {
-    const tpm::Json line{{"boot", kBoot},
-                         {"op", operation},
-                         {"prev", last_},
-                         {"result", {{"code", "allowed"}}},
-                         {"seq", lines_.size()},
-                         {"subject", {{"pod", pod}}},
-                         {"v", 1}};
+    audit::Entry entry{.op = operation};
+    if (!pod.empty()) entry.pod = PodId::parse(pod).value();
+    tpm::Json line = tpm::Json::parse(
+        audit::writeLine(entry, lines_.size(), OciDigest::parse(last_).value()));
+    line["boot"] = kBoot;
     lines_.push_back(tpm::canonical(line));
     last_ = ociDigestOf(lines_.back()).text();
     return last_;

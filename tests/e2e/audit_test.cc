@@ -120,6 +120,36 @@ TEST_F(AuditCommands, WriteEvidenceThatOtherToolsRead) {
   must("cmp " + file + " " + again);
 }
 
+// The way from this host to somebody who does not trust it.
+TEST_F(AuditCommands, ExportWhatAnAuditorElsewhereVerifies) {
+  const std::string nonce = "00112233445566778899aabbccddeeff";
+  const auto at = [&](const std::string& name) { return engine_->scratch(name); };
+  done(Who::Root, "attest init");
+  done(Who::Root, "attest enroll -o " + at("enrolled"));
+  must("cp -r " + engine_->config() + "/trustedkeys " + at("keys") + "; mkdir " + at("nobody") +
+       "; chmod -R a+rX " + at("keys") + " " + at("enrolled"));
+  done(Who::Alice, std::string("run ") + kImage + " --exec=/bin/true");
+  done(Who::Root,
+       "audit export --since-boot --quote --nonce=" + nonce + " -o " + at("host.evidence"));
+  const auto verify = [&](const std::string& file, const std::string& more) {
+    return airlock(Who::Stranger,
+                   "audit verify " + at(file) + " --ak=" + at("enrolled/ak.pem") + more);
+  };
+  const std::string trusted = " --trust=" + at("keys");
+  const Outcome good = verify("host.evidence", trusted + " --nonce=" + nonce);
+  EXPECT_EQ(good.code, 0) << good.out << good.err;
+  EXPECT_THAT(good.out, AllOf(HasSubstr("example.test/tools/busybox"), HasSubstr(pod_),
+                              HasSubstr(site_->signer().fingerprint()), HasSubstr("software")));
+  EXPECT_EQ(verify("host.evidence", trusted + " --nonce=ff" + nonce).code, 21);
+  EXPECT_EQ(verify("host.evidence", " --trust=" + at("nobody") + " --nonce=" + nonce).code, 20);
+  must("sed 's/\"uid\":4243/\"uid\":4242/' " +
+       at("host.evidence") + " > " + at("changed.evidence"));
+  EXPECT_EQ(verify("changed.evidence", trusted + " --nonce=" + nonce).code, 16);
+  // A quote that somebody has made before is taken, too; without a nonce nobody asks how old it is.
+  done(Who::Root, "audit prove " + pod_ + " --quote -o " + at("pod.evidence"));
+  EXPECT_EQ(verify("pod.evidence", trusted).code, 0);
+}
+
 TEST_F(AuditCommands, RefuseARecordThatWasChanged) {
   must("sed -i 's/\"uid\":4242/\"uid\":4243/' " + engine_->data() + "/audit/record-*.jsonl");
   const Outcome outcome = airlock(Who::Root, "audit query");
