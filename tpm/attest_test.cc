@@ -351,6 +351,22 @@ TEST_F(Attest, M07_AQuoteHasEveryActiveBankOfOurRegister) {
   EXPECT_EQ(pcrs->at("sha384").size(), 1U);
 }
 
+TEST_F(Attest, M07_WithoutABankOfSha256AnotherOneIsQuotedAndSha1OnlyForOurRegister) {
+  for (const auto& [banks, usual] :
+       {std::pair("sha384", "sha384"), std::pair("sha1,sha512", "sha512")}) {
+    const Swtpm tpm(banks);
+    const TemporaryDirectory log;
+    ASSERT_TRUE(runAttest(attestJob(ipc::InitKeyRequest{}), log.fd(), &tpm));
+    const auto quoted = runAttest(quoteJob(), log.fd(), &tpm);
+    ASSERT_TRUE(quoted) << quoted.error().text();
+    expectQuoteOfTheLog(*quoted, log, tpm);
+    const auto pcrs = parseCanonical(fileOf(*quoted, "pcrs"), 3, "pcrs");
+    ASSERT_TRUE(pcrs);
+    for (const auto& [bank, values] : pcrs->items())
+      EXPECT_EQ(values.size(), bank == usual ? 16U : 1U) << bank;
+  }
+}
+
 TEST_F(Attest, ASelectionIsTakenAndOurRegisterAdded) {
   const Swtpm tpm("sha256,sha384");
   initialise(tpm);
