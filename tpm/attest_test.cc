@@ -142,6 +142,27 @@ TEST_F(Attest, EnrollGivesWhatTpm2ToolsAndOpensslGiveToo) {
   EXPECT_THAT(factOf(*enrolled, "certificate"), StartsWith("none"));
 }
 
+TEST_F(Attest, KeysAreOfRsaWhereTheTpmHasNoOtherCurveOfOurs) {
+  const Swtpm tpm;
+  const auto made =
+      runAttest(attestJob(ipc::InitKeyRequest{}), log_.fd(), &tpm, {.fault = "no-p256"});
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_THAT(factOf(*made, "attestation key"), StartsWith("RSA 2048, RSASSA with SHA-256"));
+  EXPECT_THAT(factOf(*made, "endorsement key"), StartsWith("RSA 2048, template L-1"));
+  const auto quoted = runAttest(quoteJob(), log_.fd(), &tpm);
+  ASSERT_TRUE(quoted) << quoted.error().text();
+  write(*quoted);
+  const auto enrolled =
+      runAttest(attestJob(ipc::EnrollRequest{}), log_.fd(), &tpm, {.fault = "no-p256"});
+  ASSERT_TRUE(enrolled) << enrolled.error().text();
+  write(*enrolled);
+  tpm.tools("tpm2_readpublic -c 0x81018000 -f pem -o " + at("pem.tools"));
+  EXPECT_EQ(files_.read("pem.tools"), files_.read("ak.pem"));
+  EXPECT_THAT(shell("tpm2_checkquote -u " + at("ak.pem") + " -m " + at("quote") + " -s " +
+                    at("quote.sig") + " -g sha256 -q " + hexOfText(kNonce) + " 2>&1; echo =$?"),
+              HasSubstr("=0\n"));
+}
+
 TEST_F(Attest, EnrollReadsTheCertificateOfTheEndorsementKeyAndM09_CallsSwtpmSoftware) {
   const Swtpm tpm("", true);
   initialise(tpm);
@@ -328,6 +349,22 @@ TEST_F(Attest, M07_AQuoteHasEveryActiveBankOfOurRegister) {
   ASSERT_TRUE(pcrs);
   EXPECT_EQ(pcrs->at("sha256").size(), 16U);
   EXPECT_EQ(pcrs->at("sha384").size(), 1U);
+}
+
+TEST_F(Attest, M07_WithoutABankOfSha256AnotherOneIsQuotedAndSha1OnlyForOurRegister) {
+  for (const auto& [banks, usual] :
+       {std::pair("sha384", "sha384"), std::pair("sha1,sha512", "sha512")}) {
+    const Swtpm tpm(banks);
+    const TemporaryDirectory log;
+    ASSERT_TRUE(runAttest(attestJob(ipc::InitKeyRequest{}), log.fd(), &tpm));
+    const auto quoted = runAttest(quoteJob(), log.fd(), &tpm);
+    ASSERT_TRUE(quoted) << quoted.error().text();
+    expectQuoteOfTheLog(*quoted, log, tpm);
+    const auto pcrs = parseCanonical(fileOf(*quoted, "pcrs"), 3, "pcrs");
+    ASSERT_TRUE(pcrs);
+    for (const auto& [bank, values] : pcrs->items())
+      EXPECT_EQ(values.size(), bank == usual ? 16U : 1U) << bank;
+  }
 }
 
 TEST_F(Attest, ASelectionIsTakenAndOurRegisterAdded) {

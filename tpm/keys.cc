@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/limits.h"
+#include "tpm/fault.h"
 
 namespace airlock::tpm {
 
@@ -101,6 +102,7 @@ Result<bool> exists(Connection& connection, TPM2_HANDLE handle) {
 }
 
 Result<bool> hasP256(Connection& connection) {
+  if (isFaultPoint("no-p256")) return false;  // swtpm cannot be made without
   TPMS_CAPABILITY_DATA data{};
   TPMI_YES_NO more = 0;
   TRY(connection.run("GetCapability(ECC_CURVES)", [&](TSS2_SYS_CONTEXT* sys) {

@@ -49,6 +49,15 @@ TEST(Boundary, CliLinksNoParserOfForeignFormats) {
                          "liblzma", "libbz2", "libisal"});
 }
 
+// A variable or a name in a configuration could load code into whoever uses tpm2-tss's loader.
+TEST(Boundary, M13_MeasureLoadsNoTransportByName) {
+  expectNone("airlock-measure", {"libtss2-tcti", "libtss2-esys", "libtss2-fapi", "libdl"});
+  const std::string symbols = must("nm -CD " + program("airlock-measure"));
+  ASSERT_NE(symbols.find("Tss2_Sys_Quote"), symbols.npos) << "symbols are there to be read";
+  for (const char* function : {"Tss2_TctiLdr", "dlopen"})
+    EXPECT_EQ(symbols.find(function), symbols.npos) << function;
+}
+
 TEST(Boundary, NoProgramHasASetuidBitOrFileCapabilities) {
   for (const char* name : {"airlock", "airlock-helper", "airlock-fetch", "airlock-verify",
                            "airlock-measure", "airlock-stage1-container"}) {

@@ -337,7 +337,8 @@ TEST_F(Pods, AreCollectedWithRktsMessages) {
   EXPECT_EQ(marked.err, "Moving pod \"" + exited + "\" to garbage\n");
   const Outcome waits = airlock(Who::Root, "gc");
   EXPECT_EQ(waits.out, "");
-  EXPECT_EQ(waits.err, "Pod \"" + exited + "\" not removed: still within grace period (30m0s)\n");
+  EXPECT_EQ(waits.err,
+            "Pod \"" + exited + "\" not removed: still within grace period (30m0s)\n");
   const Outcome swept = airlock(Who::Root, "gc --grace-period=0 --expire-prepared=0s");
   EXPECT_EQ(swept.code, 0);
   EXPECT_EQ(swept.err, "Moving expired prepared pod \"" + prepared + "\" to garbage\n");

@@ -105,7 +105,7 @@ TEST_F(Attestation, EvidenceGoesOutAndIsCheckedThere) {
 }
 
 // Last: nothing can be attested after it.
-TEST_F(Attestation, M10_ZZ_AForeignExtendPoisonsTheBootAndIsSaid) {
+TEST_F(Attestation, M10_AForeignExtendPoisonsTheBootAndIsSaid) {
   // TPM2_PCR_Extend of register 15, SHA-256 bank, with the empty password.
   done(Who::Root,
        "{ printf "
