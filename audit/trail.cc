@@ -7,6 +7,8 @@
 namespace airlock::audit {
 
 namespace {
+constexpr const char* kForRootAlone = "for root alone: there is no group airlock-audit";
+
 std::unexpected<Error> notWritable(const std::string& problem) {
   return refuse(ErrorKind::Unsupported, "E_AUDIT",
                 "policy requires audit, and the record cannot be written: " + problem,
@@ -53,7 +55,7 @@ Result<Written> Trail::write(Durable durable) {
     if (inForce_) TRY(noteChanges(record));
     Written line = TRY(record.append(entry, durable));
     detail_ = "line " + std::to_string(line.sequence);
-    if (!record.readable()) detail_ += ", for root alone: there is no group airlock-audit";
+    if (!record.readable()) detail_ += std::string(", ") + kForRootAlone;
     if (record.cut()) detail_ += "; lines before it have been taken away";
     return line;
   }();
@@ -67,6 +69,7 @@ Result<Written> Trail::write(Durable durable) {
 Result<void> Trail::probe() {
   const auto record = Record::open(top_);
   problem_ = record ? std::string() : record.error().text();
+  if (record && !record->readable()) detail_ = kForRootAlone;
   if (record || !required_) return {};
   return notWritable(problem_);
 }

@@ -103,6 +103,7 @@ std::string adviceFor(const ipc::Layer& layer) {
       {"fs-verity",
        "Put the store on ext4 with blocks of 4 KiB, tune2fs -O verity its device, and fetch the "
        "images again"},
+      {"audit", "Make room in the data directory, and leave audit/ in it to root"},
       {"measurement", "A TPM 2.0 at /dev/tpmrm0, or `measure software-tpm=SOCKET` in the policy"}};
   const auto found = advice.find(layer.name);
   return layer.enforced || found == advice.end() ? "" : found->second;

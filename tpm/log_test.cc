@@ -97,6 +97,17 @@ TEST(Event, APodsSelinuxTypeIsSaidOnlyWhereThereIsOne) {
   EXPECT_THAT(jobEvent(facts).payload, HasSubstr("\"selinux\":\"airlock_pod_t\""));
 }
 
+TEST(Event, TheLineOfTheAuditRecordIsSaidOnlyWhereThereIsOne) {
+  const std::string line = "sha256-" + std::string(64, 'a');
+  for (ipc::PodFacts facts{.pod = PodId::random()}; facts.audit.empty(); facts.audit = line)
+    EXPECT_THAT(jobEvent(facts).payload, testing::Not(HasSubstr("audit")));
+  EXPECT_THAT(jobEvent(ipc::PodFacts{.audit = line}).payload,
+              HasSubstr("\"audit\":\"" + line + "\""));
+  EXPECT_THAT(jobEvent(ipc::EnterFacts{}).payload, testing::Not(HasSubstr("audit")));
+  EXPECT_THAT(jobEvent(ipc::EnterFacts{.audit = line}).payload,
+              HasSubstr("\"audit\":\"" + line + "\""));
+}
+
 TEST(Event, EngineFingerprintIgnoresWhatDiffersEachTime) {
   const ipc::EngineFacts facts = test::makeJob(ipc::MeasureMode::Log).engine;
   EngineContext one{.mode = ipc::MeasureMode::Log, .anchor = "software"};
@@ -129,6 +140,18 @@ TEST(Replay, APodMayHaveASelinuxTypeAndNothingElseThatIsNew) {
   };
   refused("\"selinux\":7,");
   refused("\"selinus\":\"airlock_pod_t\",");
+}
+
+TEST(Replay, ALineOfTheAuditRecordIsADigest) {
+  const Event pod = jobEvent(*test::podJob().event);
+  const auto parses = [&](const std::string& line) {
+    const std::string more = "\"audit\":" + line + ",\"caller_uid\":";
+    const Event changed{pod.type, replaced(pod.payload, "\"caller_uid\":", more)};
+    return parseRecord(encodeRecord({0, 15, digests(kTwoBanks, preimage(changed)), changed}))
+        .has_value();
+  };
+  EXPECT_TRUE(parses("\"sha256-" + std::string(64, 'a') + "\""));
+  for (const char* line : {"7", "\"\"", "\"sha256-aa\""}) EXPECT_FALSE(parses(line)) << line;
 }
 
 TEST(Replay, M07_ComparesEveryBankAndNoOther) {

@@ -102,7 +102,10 @@ Result<void> checkEvent(const Event& event) {
     return damaged("a record has the unknown type " + airlock::quoted(event.type));
   }
   const Json payload = TRY(parseCanonical(event.payload, kEventDepth, "the payload of a record"));
-  return checkShape(payload, shape->fields, "a payload of type " + event.type);
+  TRY(checkShape(payload, shape->fields, "a payload of type " + event.type));
+  const auto audit = payload.find("audit");
+  if (audit == payload.end() || OciDigest::parse(audit->get_ref<const std::string&>())) return {};
+  return damaged("a payload names a line of the audit record by something that is no digest");
 }
 
 Result<Banks> parseDigests(const Json& list) {

@@ -17,10 +17,6 @@ using audit::Line;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* kPolicy =
-    "allow root * insecure=image capabilities=all net=host volumes=any pods=any\n"
-    "allow group:airlock fetch,run,enter,stop,rm,gc,report image=*\n";
-
 class Audit : public Lifecycle {
  protected:
   Result<std::vector<Line>> read() const {
@@ -71,7 +67,6 @@ TEST_F(Audit, EachDecisionOfALifeIsALine) {
                                                .exec = {"/bin/true"},
                                                .environment = {}}},
                    streams.refs());
-  const std::string app = read().value().back().subject("app");
   const auto said = news();
   EXPECT_THAT(said.front(), testing::StartsWith("enter ")) << entered.text();
 
@@ -95,7 +90,7 @@ TEST_F(Audit, EachDecisionOfALifeIsALine) {
 
 TEST_F(Audit, EachRefusalIsALineToo) {
   news();
-  engine_->policy("50-airlock.policy", kPolicy);
+  engine_->policy("60-more.policy", "deny user:4243 stop\n");
   engine_->listen();
   const auto asStranger = [&](const ipc::HelperRequest& request, std::span<const FdRef> fds = {}) {
     return engine_->connectAs(Identity{4243, 4243, {}}).ask(request, fds).code();
@@ -146,8 +141,8 @@ TEST_F(Audit, NoSecretIsInIt) {
                streams.refs());
   engine_->import(other_, other_ + ".asc",
                   {.origin = "https://user:canary-password@example.com/a.aci?t=canary-token"});
-  request.pod.apps[0].environment = {{"TO=KEN", "canary-refused"}};
-  engine_->ask(request, streams.refs());
+  request.pod.apps[0].image = AciId();  // refused
+  EXPECT_NE(engine_->ask(request, streams.refs()).code(), "");
   EXPECT_THAT(whole(), Not(HasSubstr("canary")));
   EXPECT_THAT(whole(), HasSubstr("https://example.com/a.aci"));
   EXPECT_THAT(must("cat " + engine_->data() + "/audit/kept/*"), Not(HasSubstr("canary")));
