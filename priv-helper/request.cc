@@ -8,6 +8,7 @@
 
 #include <iterator>
 #include <type_traits>
+#include <vector>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -81,7 +82,8 @@ void describe(const ipc::HelperRequest& request, audit::Trail& trail) {
                                        "attest-revoke"};
       trail.entry.op = names[asked.what.index()];
       if (const auto* quote = std::get_if<ipc::QuoteRequest>(&asked.what))
-        trail.entry.subject.text("nonce", toHex(std::span(quote->nonce)));
+        trail.entry.subject.text(
+            "nonce", toHex(std::vector<std::uint8_t>(quote->nonce.begin(), quote->nonce.end())));
     }
     constexpr bool readsOnly = std::is_same_v<Asked, ipc::VerifyImageRequest> ||
                                std::is_same_v<Asked, ipc::ExplainRequest> ||
