@@ -265,6 +265,7 @@ TEST(ForgedHost, M06_ALogAboutARegisterThatCanBeResetIsRefused) {
             "");
   // Somebody else's log, replayed into a register that anybody can reset.
   Files files;
+  std::string command = "tpm2_pcrextend";
   std::vector<std::string> log = elementsOf(host.log().read("events.cel"));
   for (std::string& element : log) {
     tpm::Record record = tpm::parseRecord(element).value();
@@ -274,8 +275,9 @@ TEST(ForgedHost, M06_ALogAboutARegisterThatCanBeResetIsRefused) {
     for (const auto& bank : tpm::bankTexts(record.digests)) {
       digests += (digests.empty() ? "" : ",") + bank.algorithm + "=" + bank.value;
     }
-    host.tpm().tools("tpm2_pcrextend 16:" + digests);
+    command += " 16:" + digests;
   }
+  host.tpm().tools(command);
   files = host.quote(kNonceHex, "sha256:0,16+sha384:16");
   files["events.cel"] = joined(log);
   const Verdict verdict = judgeEvidence(files, host.publicArea());
@@ -346,13 +348,15 @@ TEST(ForgedHost, M11_M12_ALogOfAnotherBootIsRefused) {
   after["events.cel"] = before.at("events.cel");
   EXPECT_EQ(judgeEvidence(after, host.publicArea()).code, "E_ATTEST_BOOT");
   // Then the register is made to hold what the old log leads to: only the TPM's counter tells.
+  std::string command = "tpm2_pcrextend";
   for (const std::string& element : elementsOf(before.at("events.cel"))) {
     std::string digests;
     for (const auto& bank : tpm::bankTexts(tpm::parseRecord(element)->digests)) {
       digests += (digests.empty() ? "" : ",") + bank.algorithm + "=" + bank.value;
     }
-    host.tpm().tools("tpm2_pcrextend 15:" + digests);
+    command += " 15:" + digests;
   }
+  host.tpm().tools(command);
   after = host.quote();
   after["events.cel"] = before.at("events.cel");
   const Verdict verdict = judgeEvidence(after, host.publicArea());

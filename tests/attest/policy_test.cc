@@ -130,24 +130,28 @@ TEST(PolicyOfImages, UnverifiedImagesMustBeGoldenOrAllowed) {
 
 class Boot : public testing::Test {
  protected:
-  void SetUp() override {
-    for (const std::string& extend : boot_.extends()) {
-      host_.tpm().tools("tpm2_pcrextend " + extend);
-    }
-    host_.run();
-    good_ = host_.quote();
-    good_["firmware.log"] = boot_.bytes();
-    good_["kernel-cmdline"] = "root=/dev/vda1 quiet\n";
+  static void SetUpTestSuite() {
+    host_ = new QuotedHost();
+    host_->extendFirmware(usualBoot());
+    host_->run();
+    good_ = new Files(host_->quote());
+    good_->emplace("firmware.log", usualBoot().bytes());
+    good_->emplace("kernel-cmdline", "root=/dev/vda1 quiet\n");
   }
-  Verdict with(const Edit& edit, const std::string& policy = "") {
-    Files files = good_;
+  static void TearDownTestSuite() {
+    delete good_;
+    delete host_;
+  }
+  static Verdict with(const Edit& edit, const std::string& policy = "") {
+    Files files = *good_;
     edit(files);
-    return judgeEvidence(files, host_.publicArea(), nonce(), policy);
+    return judgeEvidence(files, host_->publicArea(), nonce(), policy);
   }
-  QuotedHost host_;
-  FirmwareLogWriter boot_ = usualBoot();
-  Files good_;
+  static QuotedHost* host_;
+  static Files* good_;
 };
+QuotedHost* Boot::host_ = nullptr;
+Files* Boot::good_ = nullptr;
 
 TEST_F(Boot, TheFirmwaresLogLeadsToTheQuotedRegisters) {
   const std::string kernel = usualKernel();
@@ -188,11 +192,12 @@ TEST_F(Boot, ACommandLineThatWasNotBootedIsFound) {
 }
 
 TEST_F(Boot, Tpm2EventlogReadsTheFirmwaresLogToo) {
-  host_.files().write("firmware.log", boot_.bytes());
+  const FirmwareLogWriter boot = usualBoot();
+  host_->files().write("firmware.log", boot.bytes());
   const std::string read =
-      host_.tpm().tools("tpm2_eventlog " + host_.files().path() + "/firmware.log");
+      host_->tpm().tools("tpm2_eventlog " + host_->files().path() + "/firmware.log");
   EXPECT_NE(read.find("EV_EFI_BOOT_SERVICES_APPLICATION"), read.npos);
-  const FirmwareLog log = readFirmwareLog(boot_.bytes()).value();
+  const FirmwareLog log = readFirmwareLog(boot.bytes()).value();
   for (const auto& [index, value] : log.registers.at(tpm::kSha256)) {
     EXPECT_NE(read.find(toHex(value)), read.npos) << index;
   }

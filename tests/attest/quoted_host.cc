@@ -95,6 +95,7 @@ void QuotedHost::makeKeys(const std::string& algorithm, const std::string& schem
 std::string QuotedHost::extend(const std::vector<tpm::Event>& events) {
   const tpm::Banks banks{{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}};
   std::string log;
+  std::string command = "tpm2_pcrextend";
   std::uint64_t number = 0;
   for (const tpm::Event& event : events) {
     const tpm::Record record{number++, 15, tpm::digests(banks, tpm::preimage(event)), event};
@@ -103,9 +104,16 @@ std::string QuotedHost::extend(const std::vector<tpm::Event>& events) {
     for (const auto& bank : tpm::bankTexts(record.digests)) {
       digests += (digests.empty() ? "" : ",") + bank.algorithm + "=" + bank.value;
     }
-    tpm_->tools("tpm2_pcrextend 15:" + digests);
+    command += " 15:" + digests;
   }
+  EXPECT_EQ(tpm_->tools(command), "");
   return log;
+}
+
+void QuotedHost::extendFirmware(const FirmwareLogWriter& boot) {
+  std::string command = "tpm2_pcrextend";
+  for (const std::string& extend : boot.extends()) command += " " + extend;
+  EXPECT_EQ(tpm_->tools(command), "");
 }
 
 std::string QuotedHost::pem() const { return files_.read("ak.pem"); }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "attest/appraise.h"
+#include "attest/firmware_for_test.h"
 #include "tpm/event.h"
 #include "tpm/test_tpm.h"
 
@@ -34,6 +35,8 @@ class QuotedHost {
   void run(const ipc::MeasureJob& job);
   // Extends the register by events that no process of ours wrote, and returns their log.
   std::string extend(const std::vector<tpm::Event>& events);
+  // What the firmware would have done before us.
+  void extendFirmware(const FirmwareLogWriter& boot);
   // The evidence, as `airlock attest quote` leaves it.
   Files quote(const std::string& nonceHex = kNonceHex,
               const std::string& selection = "sha256:0,1,2,3,4,5,6,7,8,9,14,15+sha384:15");

@@ -62,7 +62,7 @@ nlohmann::ordered_json expectedOf(const Files& files, const std::string& key) {
 void makeVectors() {
   QuotedHost host;
   const FirmwareLogWriter boot = usualBoot();
-  for (const std::string& extend : boot.extends()) host.tpm().tools("tpm2_pcrextend " + extend);
+  host.extendFirmware(boot);
   host.run(2);
   Files files = host.quote();
   files["firmware.log"] = boot.bytes();
