@@ -24,6 +24,17 @@ struct ExportFlags {
   bool overwrite = false;
 };
 
+// --quote=DIR: what `attest quote` wrote there.  Without a directory it would be taken here.
+Flag quoteFlag(std::string& directory) {
+  return {"quote", Flag::Value::Optional, [&directory](const std::string& value) -> Result<void> {
+            if (value.empty())
+              return usage("--quote takes the directory of a quote: --quote=DIR",
+                           "Make one first: airlock attest quote --nonce HEX -o DIR");
+            directory = value;
+            return {};
+          }};
+}
+
 Result<int> write(const Evidence& evidence, const ExportFlags& flags, std::size_t lines,
                   const std::vector<std::string>& notes) {
   TRY(writeEvidence(evidence, flags.output, flags.overwrite));
@@ -43,7 +54,7 @@ Result<int> auditExport(const Options& options, const std::vector<std::string>& 
   ExportFlags flags;
   const auto words =
       TRY(parseFlags(arguments, {textFlag("o", flags.output), textFlag("output", flags.output),
-                                 textFlag("quote", flags.quote), textFlag("boot", flags.boot),
+                                 quoteFlag(flags.quote), textFlag("boot", flags.boot),
                                  boolFlag("since-boot", flags.sinceBoot),
                                  boolFlag("overwrite", flags.overwrite)}));
   if (!words.empty()) return usage("audit export takes flags alone");
@@ -64,9 +75,9 @@ Result<int> auditExport(const Options& options, const std::vector<std::string>& 
 
 Result<int> auditProve(const Options& options, const std::vector<std::string>& arguments) {
   ExportFlags flags;
-  const auto words = TRY(parseFlags(
-      arguments, {textFlag("o", flags.output), textFlag("output", flags.output),
-                  textFlag("quote", flags.quote), boolFlag("overwrite", flags.overwrite)}));
+  const auto words =
+      TRY(parseFlags(arguments, {textFlag("o", flags.output), textFlag("output", flags.output),
+                                 quoteFlag(flags.quote), boolFlag("overwrite", flags.overwrite)}));
   if (words.size() != 1) return usage("audit prove takes one pod");
   const auto said = TRY(selectLines(options, {.pod = words[0]}));
   const auto started = std::ranges::find_if(said, [](const audit::Line& line) {
