@@ -183,15 +183,18 @@ class Page {
       for (const std::string& each : weakeningsOf(*start.decided))
         weak.push_back(tag("warn", each));
       const Line& result = start.outcome != nullptr ? *start.outcome : *start.decided;
-      rows.push_back(
-          row({timeOf(*start.decided),
-               code(start.decided->subject("pod")) + "<br>" + htmlText(start.decided->word("op")),
-               items(images), htmlText(userOf(*start.decided)), code(start.decided->word("rule")),
-               items(weak), measured(result),
-               start.outcome != nullptr ? resultTag(result) : tag("warn", "no outcome")}));
+      const std::string pod = start.decided->subject("pod");
+      rows.push_back(row(
+          {timeOf(*start.decided),
+           "<code class=\"id\">" + htmlText(pod) + "</code><br>" +
+               htmlText(start.decided->word("op")) + ", asked by " +
+               htmlText(userOf(*start.decided)) + "<br><span class=\"soft\">allowed by</span> " +
+               code(start.decided->word("rule")),
+           items(images), items(weak), measured(result),
+           start.outcome != nullptr ? resultTag(result) : tag("warn", "no outcome")}));
     }
-    return "<h2>What ran</h2>\n" + table({"time (UTC)", "pod", "images and signers", "asked by",
-                                          "allowed by", "weaker than usual", "measured", "result"},
+    return "<h2>What ran</h2>\n" + table({"time (UTC)", "pod", "images and signers",
+                                          "weaker than usual", "measured", "result"},
                                          rows, "Nothing was started.");
   }
 

@@ -19,6 +19,7 @@ h2{font-size:1.15rem;margin:2.4rem 0 .6rem}
 p{margin:.3rem 0}
 .soft{color:var(--soft)}
 code{font:12.5px/1.45 ui-monospace,"DejaVu Sans Mono",Menlo,monospace;overflow-wrap:anywhere}
+code.id{white-space:nowrap}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.8rem;margin:1.5rem 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.8rem 1rem}
 .card b{display:block;font-size:1.7rem;line-height:1.2;font-variant-numeric:tabular-nums}

@@ -57,10 +57,11 @@ Result<PolicyAt> policyAt(const Options& options, const std::string& when) {
     if (chosen) found = i;
   }
   if (!found)
-    return refuse(
-        ErrorKind::Missing, "E_NOT_FOUND",
-        "the audit record has no policy of " + airlock::quoted(when.empty() ? "now" : when),
-        "See: airlock audit query --op=policy");
+    return refuse(ErrorKind::Missing, "E_NOT_FOUND",
+                  when == "^" ? "the audit record has no policy before the one in force"
+                              : "the audit record has no policy of " +
+                                    airlock::quoted(when.empty() ? "now" : when),
+                  "See: airlock audit query --op=policy");
   const audit::Line& line = changes[*found];
   PolicyAt policy{.since = line.word("time"), .digest = line.subject("digest"), .files = {}};
   const Fd directory = TRY(openAuditRecord(options));

@@ -31,7 +31,7 @@ Component name(std::string_view constant);
 
 // clang-format off
 // DIR/VERSION                    0644  the store format, "3\n"
-// DIR/store/                     0755
+// DIR/store/                     0755  (beside it audit/ and audit-end: docs/audit.md)
 //   lock                         0600  flock: shared while an import commits, exclusive while files go
 //   catalog/<image id>           0644  CatalogRecord; its rename is the moment an image exists
 //   name/<name key>/<image id>   0644  empty: an image of this name, as the catalog has it
@@ -45,7 +45,6 @@ Component name(std::string_view constant);
 // DIR/uid-ranges/<slot>          0600  the UUID of the pod that has this range
 // DIR/mcs/<c1,c2>                0600  the UUID of the pod that has these SELinux categories
 // DIR/pod-names/<name>           0644  the UUID of the pod that is called so; .lock 0600
-// DIR/audit/, DIR/audit-end            the audit record, which audit/ writes (docs/audit.md)
 // DIR/pods/{embryo,prepare,prepared,run,exited-garbage,garbage}/<uuid>/
 //   record pid                   0644  PodRecord, "<pid> <start time>\n"
 //   pod                          0640  pod manifest JSON, of the owner's group: it has the environment

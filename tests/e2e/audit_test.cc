@@ -67,7 +67,7 @@ TEST_F(AuditCommands, AnswerWhatIsWeakerAndWhoMaySign) {
 }
 
 TEST_F(AuditCommands, ComparePoliciesOfTwoTimes) {
-  EXPECT_THAT(airlock(Who::Root, "policy diff").err, HasSubstr("has no policy"));
+  EXPECT_THAT(airlock(Who::Root, "policy diff").err, HasSubstr("no policy before"));
   engine_->policy("70-more.policy", "allow user:4243 stop\n");
   airlock(Who::Root, std::string("run ") + kImage + " --exec=/bin/true");
   const Outcome changed = airlock(Who::Root, "policy diff");
