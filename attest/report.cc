@@ -96,7 +96,11 @@ std::map<std::uint64_t, std::pair<std::string, std::string>> timeline(const Hist
 
 std::string verdictLine(const Appraisal& appraisal) {
   if (!appraisal.refusal) {
-    return "accepted: the evidence is whole, of this key, and answers this nonce\n";
+    const bool fresh = std::ranges::any_of(appraisal.checks, [](const Check& check) {
+      return check.name == "nonce" && check.outcome == Check::Outcome::Passed;
+    });
+    return std::string("accepted: the evidence is whole and of this key") +
+           (fresh ? ", and answers this nonce\n" : "\n");
   }
   std::string line = "REFUSED: " + printable(appraisal.refusal->message()) + " [" +
                      appraisal.refusal->code() + "]\n";

@@ -83,5 +83,62 @@ TEST(Vectors, AreWhatTheDocumentSaysTheyAre) {
   EXPECT_EQ(expectedOf(files, readFile(kVectors / "ak.pem")), expected);
 }
 
+// attest/testdata/ovmf: a virtual machine with OVMF, Linux 6.1 started as an EFI program, two
+// banks, one pod.
+class Ovmf : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const auto& entry : std::filesystem::directory_iterator(place_ / "evidence")) {
+      files_[entry.path().filename().string()] = readFile(entry.path());
+    }
+    key_ = readFile(place_ / "ak.pem");
+    const std::string hex = readFile(place_ / "nonce");
+    nonce_ = bytesOf(hex.substr(0, hex.find('\n')));
+  }
+  Verdict with(const Edit& edit, const std::string& policy = "") {
+    Files files = files_;
+    edit(files);
+    return judgeEvidence(files, key_, nonce_, policy);
+  }
+  const std::filesystem::path place_ = AIRLOCK_SOURCE_DIR "/attest/testdata/ovmf";
+  Files files_;
+  std::string key_;
+  std::string nonce_;
+};
+
+TEST_F(Ovmf, EvidenceOfARealBootIsTiedTogetherFromFirmwareToPod) {
+  const Verdict verdict = with([](Files&) {}, R"({"airlockFleetPolicy":1,
+      "firmware":{"required":true,"requireMeasuredCommandLine":true}})");
+  EXPECT_EQ(verdict.text, "");
+  EXPECT_EQ(verdict.appraisal.history->pods.size(), 1U);
+  ASSERT_TRUE(verdict.appraisal.firmware);
+  EXPECT_EQ(verdict.appraisal.firmware->events.size(), 23U);
+  EXPECT_EQ(verdict.appraisal.firmware->recomputed, 19U);
+  EXPECT_EQ(startedPrograms(*verdict.appraisal.firmware).size(), 1U);
+}
+
+TEST_F(Ovmf, AnotherCommandLineOrKernelIsFound) {
+  EXPECT_EQ(
+      with([](Files& files) { files["kernel-cmdline"] = "root=/dev/nvme0n1 init=/bin/sh\n"; }).code,
+      "E_ATTEST_FIRMWARE");
+  EXPECT_EQ(with([](Files&) {}, R"({"airlockFleetPolicy":1,"firmware":{"kernels":[")" +
+                                    std::string(64, 'a') + R"("]}})")
+                .code,
+            "E_ATTEST_POLICY_KERNEL");
+}
+
+TEST_F(Ovmf, WhatADigestCoversCannotBeEdited) {
+  const std::string& log = files_.at("firmware.log");
+  const FirmwareLog whole = readFirmwareLog(log).value();
+  std::size_t edited = 0;
+  for (const FirmwareEvent& event : whole.events) {
+    if (event.data.empty()) continue;
+    std::string changed = log;
+    changed[static_cast<std::size_t>(&event.data.back() - log.data())] ^= 1;
+    edited += readFirmwareLog(changed) ? 0 : 1;
+  }
+  EXPECT_EQ(edited, whole.recomputed);
+}
+
 }  // namespace
 }  // namespace airlock::attest::test

@@ -126,8 +126,9 @@ TEST_F(AuditCommands, ExportWhatAnAuditorElsewhereVerifies) {
   const auto at = [&](const std::string& name) { return engine_->scratch(name); };
   done(Who::Root, "attest init");
   done(Who::Root, "attest enroll -o " + at("enrolled"));
-  must("cp -r " + engine_->config() + "/trustedkeys " + at("keys") + "; mkdir " + at("nobody") +
-       "; chmod -R a+rX " + at("keys") + " " + at("enrolled"));
+  must("mkdir -p " + at("keys") + " " + at("nobody/trustedkeys/root.d") + "; cp -r " +
+       engine_->config() + "/trustedkeys " + at("keys") + "; chmod -R a+rX " + at("keys") + " " +
+       at("nobody") + " " + at("enrolled"));
   done(Who::Alice, std::string("run ") + kImage + " --exec=/bin/true");
   done(Who::Root,
        "audit export --since-boot --quote --nonce=" + nonce + " -o " + at("host.evidence"));
@@ -142,8 +143,8 @@ TEST_F(AuditCommands, ExportWhatAnAuditorElsewhereVerifies) {
                               HasSubstr(site_->signer().fingerprint()), HasSubstr("software")));
   EXPECT_EQ(verify("host.evidence", trusted + " --nonce=ff" + nonce).code, 21);
   EXPECT_EQ(verify("host.evidence", " --trust=" + at("nobody") + " --nonce=" + nonce).code, 20);
-  must("sed 's/\"uid\":4243/\"uid\":4242/' " +
-       at("host.evidence") + " > " + at("changed.evidence"));
+  must("sed 's/\"uid\":4243/\"uid\":4242/' " + at("host.evidence") + " > " +
+       at("changed.evidence"));
   EXPECT_EQ(verify("changed.evidence", trusted + " --nonce=" + nonce).code, 16);
   // A quote that somebody has made before is taken, too; without a nonce nobody asks how old it is.
   done(Who::Root, "audit prove " + pod_ + " --quote -o " + at("pod.evidence"));
