@@ -68,18 +68,6 @@ TEST_F(Attestation, LogAndRegisterAgreeAfterADayOfTheEngine) {
   EXPECT_GT(count(after, "trust"), count(before, "trust"));
 }
 
-TEST_F(Attestation, M10_ProcessesThatAreKilledLoseNothing) {
-  // Whatever dies, in whichever step: the next start puts it right, and no pod ran unrecorded.
-  for (const char* victim : {"airlock-measure", "airlock-helper --connection", "airlock run"}) {
-    for (const char* after : {"0.05", "0.2", "0.4", "0.7", "1.2"}) {
-      as(Who::Alice, kRun + "true >/dev/null 2>&1 & sleep " + after + "; exit 0");
-      as(Who::Root, "busybox pkill -9 -f '" + std::string(victim) + "'; exit 0");
-    }
-  }
-  done(Who::Alice, kRun + "true");
-  expectAgreement();
-}
-
 TEST_F(Attestation, EvidenceGoesOutAndIsCheckedThere) {
   done(Who::Alice, kRun + "true");
   done(Who::Root, "rm -rf " + std::string(kEvidence) + " /run/results/enrolled");
@@ -101,6 +89,20 @@ TEST_F(Attestation, EvidenceGoesOutAndIsCheckedThere) {
       as(Who::Stranger, std::string("airlock attest quote --nonce=") + kNonce + " -o /tmp/none");
   EXPECT_EQ(stranger.code, 254);
   EXPECT_THAT(stranger.err, HasSubstr("policy has no line"));
+  expectAgreement();
+}
+
+TEST_F(Attestation, M10_ProcessesThatAreKilledLoseNothing) {
+  // Whatever dies, in whichever step: the next start puts it right, and no pod ran unrecorded.
+  // The brackets keep the shell that kills from being what it looks for.
+  for (const char* victim :
+       {"[a]irlock-measure", "[a]irlock-helper --child", "bin/[a]irlock run"}) {
+    for (const char* after : {"0.3", "1", "2"}) {
+      as(Who::Root, "/usr/bin/" + kRun + "true >/dev/null 2>&1 & sleep " + after +
+                        "; busybox pkill -9 -f '" + victim + "'; wait; exit 0");
+    }
+  }
+  done(Who::Alice, kRun + "true");
   expectAgreement();
 }
 
