@@ -133,10 +133,8 @@ TEST(Enrolment, AnEndorsementKeyNeedsItsMakersCertificateWhereMakersAreGiven) {
 
 // --- evidence ---
 
-// As if the TPM had not named itself as a program, and its maker vouched for it.
 Files hardwareEvidence(QuotedHost& host, const std::string& certificate) {
   ipc::MeasureJob job = tpm::test::podJob();
-  tpm::Banks values{{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}};
   host.run(job);
   Files files = host.quote();
   files["ek.crt"] = certificate;
@@ -158,6 +156,50 @@ TEST(Hardware, M09_ASoftwareTpmIsNeverCalledHardware) {
                           R"({"airlockFleetPolicy":1,"requireHardware":true})", maker.root())
                 .code,
             "E_ATTEST_SOFTWARE");
+}
+
+TEST(Hardware, ATpmWhoseMakerIsTrustedCountsAndNoOther) {
+  QuotedHost host;
+  host.makeKeys();
+  QuotedHost other;
+  other.makeKeys();
+  Maker maker;
+  Maker stranger;
+  // A log of an engine that took the TPM for one of silicon.
+  std::size_t trailing = 0;
+  const ipc::MeasureJob job = tpm::test::podJob();
+  const tpm::EngineContext context{
+      .mode = ipc::MeasureMode::Require,
+      .anchor = "hardware",
+      .tpm = "STM ",
+      .before = {{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}},
+      .resets = parseQuote(host.quote().at("quote"), trailing)->resets};
+  const std::string log = host.extend({tpm::engineEvent(job.engine, context),
+                                       tpm::policyEvent(job.engine), tpm::trustEvent(job.engine)});
+  Files files = host.quote();
+  files["events.cel"] = log;
+  files["ek.crt"] = maker.certify(host);
+  const auto strictly = [&](const std::string& roots) {
+    return judgeEvidence(files, host.publicArea(), nonce(), "", roots, true);
+  };
+  const Verdict good = strictly(maker.root());
+  EXPECT_EQ(good.text, "");
+  EXPECT_FALSE(good.appraisal.software);
+  EXPECT_EQ(strictly(stranger.root()).code, "E_ATTEST_EK");
+  // Without makers to believe it counts as software, and that is told.
+  const Verdict lenient = judgeEvidence(files, host.publicArea());
+  EXPECT_EQ(lenient.text, "");
+  EXPECT_TRUE(lenient.appraisal.software);
+  // A good certificate of another TPM, and none.
+  files["ek.crt"] = maker.certify(other);
+  const Verdict borrowed = strictly(maker.root());
+  EXPECT_EQ(borrowed.code, "E_ATTEST_EK");
+  EXPECT_THAT(borrowed.text, HasSubstr("not made below"));
+  files.erase("ek.crt");
+  EXPECT_EQ(strictly(maker.root()).code, "E_ATTEST_EK");
+  Maker swtpm("swtpm");
+  files["ek.crt"] = swtpm.certify(host);
+  EXPECT_EQ(strictly(swtpm.root()).code, "E_ATTEST_SOFTWARE");
 }
 
 TEST(Hardware, M09_SwtpmsCertificateIsOneOfASoftwareTpm) {
