@@ -329,7 +329,7 @@ TEST_F(Program, HelpsWithAGroupOfCommands) {
   }
   EXPECT_THAT(run({"tpm", "-h"}).output, HasSubstr("\n\ttpm log\t"));
   EXPECT_THAT(run({"policy", "--help"}).output, HasSubstr("\n\tpolicy explain\t"));
-  EXPECT_THAT(run({"audit", "-h"}).output, HasSubstr("\n\taudit show\t"));
+  EXPECT_THAT(run({"audit", "-h"}).output, HasSubstr("\n\taudit report\t"));
   EXPECT_THAT(run({"trust", "-h"}).output, HasSubstr("\n\ttrust list"));
 }
 TEST_F(Program, NamesTheNearestCommand) {

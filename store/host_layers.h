@@ -27,7 +27,7 @@ ipc::Layer cgroupLayerFor(pid_t caller, uid_t uid);
 // they are required.
 Result<void> noteLimits(std::span<const sandbox::CgroupLimit> limits, const std::string& obstacle,
                         bool required, std::vector<ipc::Layer>& layers);
-// E_REQUIRED names one that is required and does not hold; measurement and audit are asked about where they happen.
+// E_REQUIRED names one that is required and does not hold; measurement and audit refuse themselves.
 Result<void> requireLayers(std::span<const std::string> required,
                            std::span<const ipc::Layer> layers);
 

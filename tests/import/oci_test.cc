@@ -200,7 +200,10 @@ TEST_F(OciImport, AKilledImportLeavesNothing) {
                   "allow root fetch,run image=registry.test signer=any insecure=image\n");
     OciImportOptions options = unsignedImage();
     options.start.fault = point;
-    EXPECT_EQ(importOci(engine, image, options).reply.code(), "(none)") << point;
+    // Layers are taken by copies of the helper: it outlives one, and says so.
+    const bool ofACopy = std::string_view(point).starts_with("oci-layer-");
+    EXPECT_EQ(importOci(engine, image, options).reply.code(), ofACopy ? "E_WORKER" : "(none)")
+        << point;
     EXPECT_TRUE(engine.images().empty()) << point;
     // The next one repairs what was left, and succeeds.
     EXPECT_EQ(importOci(engine, image, unsignedImage()).reply.code(), "") << point;
