@@ -89,12 +89,13 @@ TEST_F(Producers, TheStopSignalOfAnImageIsWhatStopsIt) {
   must("chmod -R a+rX " + path("layout"));
   std::string command = kProgram;
   for (const std::string& option : engine_->pathArguments()) command += " " + option;
-  const Outcome stopped = shell(
-      command + " --insecure-options=image run --uuid-file-save=" + path("uuid") +
-          " oci:" + path("layout") + ":1 > " + path("printed") + " & pod=$!; until grep -q up " +
-          path("printed") + "; do sleep 0.1; done; " + command +
-          " stop --uuid-file=" + path("uuid") + "; wait $pod; echo code $?; cat " + path("printed"),
-      {.environment = {"HOME=" + path("home")}});
+  const Outcome stopped =
+      shell(command + " --insecure-options=image run --uuid-file-save=" + path("uuid") +
+                " oci:" + path("layout") + ":1 > " + path("printed") +
+                " & pod=$!; until grep -q up " + path("printed") + "; do sleep 0.1; done; " +
+                command + " stop --uuid-file=" + path("uuid") +
+                "; wait $pod || echo code $?; cat " + path("printed"),
+            {.environment = {"HOME=" + path("home")}});
   EXPECT_NE(stopped.out.find("code 7\nup\nquit\n"), std::string::npos)
       << stopped.out << stopped.err;
 }

@@ -164,11 +164,12 @@ TEST_F(Vouch, ASignatureByNobodyWeTrustIsWorthNothing) {
 TEST_F(Vouch, AnnotationsThatAreMalformedAreNoSignature) {
   ipc::OciSignature signature = cosign(cosignClaim(), keys_->sign("p256", cosignClaim()));
   const std::string good = signature.annotations;
-  for (const std::string& bad : {std::string("{}"), std::string("x"), std::string("[]"),
-                                 replaced(good, "=", ""), replaced(good, R"(":")", R"(":" )"),
-                                 std::string(R"({"dev.cosignproject.cosign/signature":""})"),
-                                 std::string(R"({"dev.cosignproject.cosign/signature":1})"),
-                                 good.substr(0, good.size() - 1) + "," + good.substr(1)}) {
+  for (const std::string& bad :
+       {std::string("{}"), std::string("x"), std::string("[]"),
+        good.substr(0, good.size() - 3) + "\"}", replaced(good, R"(":")", R"(":" )"),
+        std::string(R"({"dev.cosignproject.cosign/signature":""})"),
+        std::string(R"({"dev.cosignproject.cosign/signature":1})"),
+        good.substr(0, good.size() - 1) + "," + good.substr(1)}) {
     signature.annotations = bad;
     EXPECT_EQ(codeOf(signature), "E_SIG_KIND") << bad;
   }
