@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <vector>
 
@@ -16,16 +17,21 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-// RFC 3339, in UTC, with nanoseconds.
+// RFC 3339, in UTC, with nanoseconds.  Not by gmtime(3) and strftime(3): both read the host's time
+// zone.
 std::string timeText(std::int64_t wall) {
-  const time_t seconds = wall / kSecond;
-  struct tm parts {};
-  ::gmtime_r(&seconds, &parts);
-  std::array<char, 40> day;
-  ::strftime(day.data(), day.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  using namespace std::chrono;
+  const sys_time<nanoseconds> time{nanoseconds(wall)};
+  const auto midnight = floor<days>(time);
+  const year_month_day date{midnight};
+  const hh_mm_ss clock{time - midnight};
   std::array<char, 64> text;
-  std::snprintf(text.data(), text.size(), "%s.%09lldZ", day.data(),
-                static_cast<long long>(wall % kSecond));
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%09lldZ",
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()),
+                static_cast<long long>(clock.subseconds().count()));
   return text.data();
 }
 
