@@ -181,7 +181,7 @@ Result<void> makeQuote(const Options& options, const std::string& nonce, Evidenc
   } else {
     request.nonce = TRY(parseNonce(nonce));
   }
-  Evidence quoted = TRY(obtainQuote(options, request));
+  HostQuote quoted = TRY(obtainQuote(options, request));
   for (auto& [name, content] : quoted.files) evidence[name] = std::move(content);
   return {};
 }

@@ -14,35 +14,35 @@ namespace airlock::cli {
 
 namespace {
 
-std::string namesOf(const std::map<std::string, std::string>& files) {
+std::string namesOf(const EvidenceFiles& files) {
   std::string names;
   for (const auto& [name, content] : files) names += (names.empty() ? "" : " ") + printable(name);
   return names;
 }
 
-void print(const Evidence& evidence, const std::string& directory) {
-  const auto& records = evidence.log.records;
+void print(const HostQuote& quote, const std::string& directory) {
+  const auto& records = quote.log.records;
   const auto pods = std::ranges::count_if(
       records, [](const tpm::Record& record) { return record.event.type == "pod"; });
-  for (const auto& [name, value] : evidence.facts)
+  for (const auto& [name, value] : quote.facts)
     out(printable(name) + "\t" + printable(value) + "\n");
-  out("quoted\tPCR " + std::to_string(evidence.log.chain.pcr) + " after " +
+  out("quoted\tPCR " + std::to_string(quote.log.chain.pcr) + " after " +
       std::to_string(records.size()) + " record(s), " + std::to_string(pods) + " of them pods\n");
-  out("tpm\t" + printable(evidence.anchor) +
-      (evidence.anchor == "software" ? ": proves nothing to somebody who does not trust its host\n"
-                                     : "\n"));
-  out("files\t" + printable(directory) + ": " + namesOf(evidence.files) + "\n");
+  out("tpm\t" + printable(quote.anchor) +
+      (quote.anchor == "software" ? ": proves nothing to somebody who does not trust its host\n"
+                                  : "\n"));
+  out("files\t" + printable(directory) + ": " + namesOf(quote.files) + "\n");
 }
 
-image::Json toJson(const Evidence& evidence) {
+image::Json toJson(const HostQuote& quote) {
   image::Json document;
-  document["tpm"] = evidence.anchor;
-  document["pcr"] = evidence.log.chain.pcr;
-  document["records"] = evidence.log.records.size();
-  document["boot_id"] = evidence.log.chain.bootId;
-  for (const auto& [name, value] : evidence.facts) document["facts"][name] = value;
+  document["tpm"] = quote.anchor;
+  document["pcr"] = quote.log.chain.pcr;
+  document["records"] = quote.log.records.size();
+  document["boot_id"] = quote.log.chain.bootId;
+  for (const auto& [name, value] : quote.facts) document["facts"][name] = value;
   document["files"] = image::Json::array();
-  for (const auto& [name, content] : evidence.files) document["files"].push_back(name);
+  for (const auto& [name, content] : quote.files) document["files"].push_back(name);
   return document;
 }
 
@@ -62,12 +62,12 @@ Result<int> attestQuote(const Options& options, const std::vector<std::string>& 
   }
   const ipc::QuoteRequest request{.nonce = TRY(parseNonce(nonce)),
                                   .selection = TRY(parsePcrs(pcrs))};
-  const Evidence evidence = TRY(obtainQuote(options, request));
-  TRY(writeFiles(directory, evidence.files));
+  const HostQuote quote = TRY(obtainQuote(options, request));
+  TRY(writeFiles(directory, quote.files));
   if (options.json) {
-    printJson(toJson(evidence));
+    printJson(toJson(quote));
   } else {
-    print(evidence, directory);
+    print(quote, directory);
   }
   return 0;
 }

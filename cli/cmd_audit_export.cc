@@ -74,7 +74,7 @@ Result<int> auditExport(const Options& options, const std::vector<std::string>& 
   if (flags.output.empty()) return usage("audit export needs -o FILE, or -o - for standard output");
   if (flags.sinceBoot == !flags.boot.empty())
     return usage("audit export needs --since-boot or --boot=ID",
-                 "EvidenceFiles is of one boot: a TPM's register begins anew with the next");
+                 "Evidence is of one boot: a TPM's register begins anew with the next");
   const EvidenceFiles quote = TRY(quoteFor(options, flags));
   EvidenceFiles evidence;
   std::vector<audit::Line> lines;

@@ -14,7 +14,7 @@ namespace airlock::cli {
 // By name: "events.cel", "images/<id>/manifest" (docs/measurement.md).
 using EvidenceFiles = std::map<std::string, std::string>;
 
-// Into a new file, or over one with `overwrite`; "-" is stdout.  E_EVIDENCE: a name that ustar
+// Into a new file, or over one with `overwrite`; "-" is stdout.  E_ARCHIVE: a name that ustar
 // cannot hold.
 Result<void> writeEvidence(const EvidenceFiles& evidence, const std::string& path, bool overwrite);
 // A whole new file of this content, or none.

@@ -3,8 +3,6 @@
 
 #include <sys/stat.h>
 
-#include <array>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <variant>
@@ -12,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/syscall.h"
+#include "cli/ustar_writer.h"
 #include "image/json.h"
 #include "image/oci_manifest.h"
 #include "store/byte_stream.h"
@@ -22,69 +21,25 @@ namespace {
 
 using image::Json;
 
-constexpr std::size_t kRecord = 512;
+// The name of a blob in a layout (OCI image spec, "Image Layout").
+std::string blobPath(const OciDigest& digest) { return "blobs/sha256/" + digest.hex(); }
 
-// A ustar archive of regular files and directories with short names (POSIX.1-2017, pax, "ustar
-// Interchange Format").
-class Tar {
- public:
-  explicit Tar(FdRef file) : file_(file) {}
-
-  Result<void> directory(const std::string& name) { return header(name, '5', 0755, 0); }
-  Result<void> content(const std::string& name, std::string_view bytes) {
-    TRY(header(name, '0', 0644, bytes.size()));
-    TRY(sys::writeAll(file_, bytes));
-    return pad(bytes.size());
-  }
-  // Exactly the bytes that have this digest.
-  Result<void> blob(const OciDigest& digest, FdRef from) {
-    const auto size = static_cast<std::uint64_t>(TRY(sys::status(from)).st_size);
-    TRY(header("blobs/sha256/" + digest.hex(), '0', 0644, size));
+// Exactly the bytes that have this digest.
+Result<void> addBlob(UstarWriter& archive, const OciDigest& digest, FdRef from) {
+  const auto size = static_cast<std::uint64_t>(TRY(sys::status(from)).st_size);
+  return archive.add(blobPath(digest), size, [&](FdRef out) -> Result<void> {
     Sha256 hash;
     const std::uint64_t written =
         TRY(store::pump(from, size, [&](std::span<const std::uint8_t> bytes) {
           hash.update(bytes);
-          return sys::writeAll(file_, bytes);
+          return sys::writeAll(out, bytes);
         }));
-    if (written != size || OciDigest(hash.finish()) != digest) {
-      return refuse(ErrorKind::Invalid, "E_DIGEST",
-                    "the stored file " + digest.text() + " is not the one that was imported",
-                    "Remove the image and fetch it again");
-    }
-    return pad(size);
-  }
-  Result<void> end() { return sys::writeAll(file_, std::string(2 * kRecord, '\0')); }
-
- private:
-  static void octal(std::string& block, std::size_t at, std::size_t width, std::uint64_t value) {
-    for (std::size_t i = width - 1; i-- > 0; value >>= 3)
-      block[at + i] = static_cast<char>('0' + (value & 7));
-  }
-  Result<void> header(const std::string& name, char type, unsigned mode, std::uint64_t size) {
-    std::string block(kRecord, '\0');
-    name.copy(block.data(), 100);
-    octal(block, 100, 8, mode);
-    octal(block, 108, 8, 0);
-    octal(block, 116, 8, 0);
-    octal(block, 124, 12, size);  // up to 8 GiB
-    octal(block, 136, 12, 0);
-    block.replace(148, 8, 8, ' ');
-    block[156] = type;
-    std::memcpy(block.data() + 257,
-                "ustar\0"
-                "00",
-                8);
-    std::uint64_t sum = 0;
-    for (const char c : block) sum += static_cast<unsigned char>(c);
-    octal(block, 148, 7, sum);
-    block[154] = '\0';
-    return sys::writeAll(file_, block);
-  }
-  Result<void> pad(std::uint64_t size) {
-    return sys::writeAll(file_, std::string((kRecord - size % kRecord) % kRecord, '\0'));
-  }
-  FdRef file_;
-};
+    if (written == size && OciDigest(hash.finish()) == digest) return {};
+    return refuse(ErrorKind::Invalid, "E_DIGEST",
+                  "the stored file " + digest.text() + " is not the one that was imported",
+                  "Remove the image and fetch it again");
+  });
+}
 
 Json descriptorOf(std::string_view mediaType, const OciDigest& digest, std::uint64_t size) {
   return {{"mediaType", mediaType}, {"digest", ociText(digest)}, {"size", size}};
@@ -131,14 +86,14 @@ Result<std::string> cosignManifest(const std::vector<ipc::OciSignature>& signatu
 Result<void> writeOciArchive(FdRef output, const ipc::CatalogRecord& record,
                              const std::vector<Fd>& files,
                              const std::vector<ipc::OciSignature>& signatures) {
-  Tar tar(output);
-  TRY(tar.content("oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
-  TRY(tar.directory("blobs/"));
-  TRY(tar.directory("blobs/sha256/"));
+  UstarWriter archive(output);
+  TRY(archive.add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
+  TRY(archive.directory("blobs/"));
+  TRY(archive.directory("blobs/sha256/"));
   std::set<OciDigest> written;
   const auto put = [&](const OciDigest& digest, FdRef file) -> Result<void> {
     if (!written.insert(digest).second) return {};
-    return tar.blob(digest, file);
+    return addBlob(archive, digest, file);
   };
   const Document manifest = TRY(readDocument(TRY(store::readOnly(files[0]))));
   TRY(put(*record.image.oci(), files[0]));
@@ -157,18 +112,18 @@ Result<void> writeOciArchive(FdRef output, const ipc::CatalogRecord& record,
     for (const ipc::OciSignature& one : signatures) {
       const OciDigest digest = ociDigestOf(one.content);
       if (one.kind != ipc::OciSignature::Kind::Cosign || !written.insert(digest).second) continue;
-      TRY(tar.content("blobs/sha256/" + digest.hex(), one.content));
+      TRY(archive.add(blobPath(digest), one.content));
     }
-    TRY(tar.content("blobs/sha256/" + ociDigestOf("{}").hex(), "{}"));
-    TRY(tar.content("blobs/sha256/" + ociDigestOf(cosign).hex(), cosign));
+    TRY(archive.add(blobPath(ociDigestOf("{}")), "{}"));
+    TRY(archive.add(blobPath(ociDigestOf(cosign)), cosign));
     Json signature = descriptorOf(image::kOciManifestType, ociDigestOf(cosign), cosign.size());
     signature["annotations"] = {
         {image::kRefNameAnnotation, "sha256-" + manifest.digest.hex() + ".sig"}};
     manifests.push_back(std::move(signature));
   }
   const Json index = {{"schemaVersion", 2}, {"manifests", std::move(manifests)}};
-  TRY(tar.content("index.json", image::writeJson(index, image::JsonStyle::Compact)));
-  return tar.end();
+  TRY(archive.add("index.json", image::writeJson(index, image::JsonStyle::Compact)));
+  return archive.finish();
 }
 
 }  // namespace airlock::cli

@@ -95,33 +95,32 @@ Result<std::vector<ipc::PcrSelection>> parsePcrs(std::string_view list) {
   return selection;
 }
 
-Result<Evidence> obtainQuote(const Options& options, const ipc::QuoteRequest& request) {
+Result<HostQuote> obtainQuote(const Options& options, const ipc::QuoteRequest& request) {
   HelperAnswer answer = TRY(askInTurn(options, request));
   auto* attested = std::get_if<ipc::Attested>(&answer.reply);
   const std::size_t logs = attested != nullptr && attested->hasFirmwareLog ? 2 : 1;
   if (attested == nullptr || answer.fds.size() != logs) {
     return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
   }
-  Evidence evidence{.files = {}, .facts = attested->facts, .anchor = attested->anchor, .log = {}};
-  for (ipc::AttestedFile& file : attested->files) evidence.files[file.name] = file.content;
+  HostQuote quote{.files = {}, .facts = attested->facts, .anchor = attested->anchor, .log = {}};
+  for (ipc::AttestedFile& file : attested->files) quote.files[file.name] = file.content;
 
   std::string log = TRY(sys::readAll(answer.fds[0], limits::kEventLogBytes));
   if (log.size() > attested->logBytes) log.resize(attested->logBytes);  // later events
-  evidence.log = TRY(inContext(tpm::replayText(log), "the measurement log"));
-  TRY(expectAgreement(evidence.log, evidence.files["pcrs"]));
-  evidence.files[kEventLog] = std::move(log);
+  quote.log = TRY(inContext(tpm::replayText(log), "the measurement log"));
+  TRY(expectAgreement(quote.log, quote.files["pcrs"]));
+  quote.files[kEventLog] = std::move(log);
   if (attested->hasFirmwareLog) {
     auto firmware = TRY(
         inContext(sys::readAll(answer.fds[1], limits::kFirmwareLogBytes), "the firmware's log"));
-    evidence.files["firmware.log"] = std::move(firmware);
+    quote.files["firmware.log"] = std::move(firmware);
   }
   const Fd line = TRY(sys::openPath("/proc/cmdline", O_RDONLY));
-  evidence.files["kernel-cmdline"] = TRY(sys::readAll(line, limits::kKernelCommandLineBytes));
-  return evidence;
+  quote.files["kernel-cmdline"] = TRY(sys::readAll(line, limits::kKernelCommandLineBytes));
+  return quote;
 }
 
-Result<void> writeFiles(const std::string& directory,
-                        const std::map<std::string, std::string>& files) {
+Result<void> writeFiles(const std::string& directory, const EvidenceFiles& files) {
   if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
     return failErrno("make " + printable(directory));
   }

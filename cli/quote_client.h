@@ -3,7 +3,6 @@
 // files.  CLI only.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,13 +10,14 @@
 
 #include "base/result.h"
 #include "cli/command.h"
+#include "cli/evidence_file.h"
 #include "ipc/attest_messages.h"
 #include "tpm/replay.h"
 
 namespace airlock::cli {
 
-struct Evidence {
-  std::map<std::string, std::string> files;  // "quote", "events.cel", …
+struct HostQuote {
+  EvidenceFiles files;  // "quote", "events.cel", …
   std::vector<std::pair<std::string, std::string>> facts;
   std::string anchor;  // "hardware" or "software", as this host has it
   tpm::Replay log;     // leads to what was quoted
@@ -25,7 +25,7 @@ struct Evidence {
 
 // Asks the helper, again where this user's turn has not come (E_ATTEST_BUSY).  What comes back is
 // checked to belong together, so that a verifier need not be the first to find that it does not.
-Result<Evidence> obtainQuote(const Options& options, const ipc::QuoteRequest& request);
+Result<HostQuote> obtainQuote(const Options& options, const ipc::QuoteRequest& request);
 
 // "00ff…" of 16 to 64 bytes.  E_USAGE
 Result<std::string> parseNonce(std::string_view hex);
@@ -34,7 +34,6 @@ Result<std::vector<ipc::PcrSelection>> parsePcrs(std::string_view list);
 
 // Makes the directory, or takes an empty one, and writes each file into it.  E_EXISTS for any other
 // directory: what is old must not pass for new.
-Result<void> writeFiles(const std::string& directory,
-                        const std::map<std::string, std::string>& files);
+Result<void> writeFiles(const std::string& directory, const EvidenceFiles& files);
 
 }  // namespace airlock::cli
