@@ -34,6 +34,11 @@ Result<TextPair> readTextPair(wire::NamedText::Reader from) {
                   TRY(readText(from.getValue(), "trusted key")));
 }
 
+Result<std::optional<ContentDigest>> readTrustFiles(capnp::Data::Reader bytes) {
+  if (bytes.size() == 0) return std::optional<ContentDigest>();
+  return std::optional(TRY(readDigest<ContentDigest>(bytes, "digest of key files")));
+}
+
 Result<EngineFacts> readEngine(wire::EngineFacts::Reader from) {
   return EngineFacts{
       .version = TRY(readText(from.getVersion(), "version")),
@@ -45,7 +50,8 @@ Result<EngineFacts> readEngine(wire::EngineFacts::Reader from) {
           TRY(readText(from.getPolicySummary(), "policy summary", limits::kPolicySummaryBytes)),
       .trust = TRY(readDigest<ContentDigest>(from.getTrust(), "trust digest")),
       .trusted = TRY(readList(from.getTrusted(), limits::kTrustEntries, "trusted", readTextPair)),
-      .layers = TRY(readLayers(from.getLayers()))};
+      .layers = TRY(readLayers(from.getLayers())),
+      .trustFiles = TRY(readTrustFiles(from.getTrustFiles()))};
 }
 void writeEngine(wire::EngineFacts::Builder to, const EngineFacts& value) {
   to.setVersion(text(value.version));
@@ -60,6 +66,7 @@ void writeEngine(wire::EngineFacts::Builder to, const EngineFacts& value) {
               builder.setValue(text(entry.second));
             });
   writeLayers(to.initLayers(count(value.layers)), value.layers);
+  if (value.trustFiles) to.setTrustFiles(raw(*value.trustFiles));
 }
 
 Result<ImageFacts> readImage(wire::ImageFacts::Reader from) {

@@ -30,6 +30,7 @@ struct EngineFacts {
   ContentDigest trust;        // over the sorted list of (scope, fingerprint)
   std::vector<std::pair<std::string, std::string>> trusted;  // that list
   std::vector<Layer> layers;
+  std::optional<ContentDigest> trustFiles;  // over the key files (store/keystore.h)
 };
 struct ImageFacts {
   ImageId image;

@@ -32,6 +32,7 @@ Result<ipc::EngineFacts> engineFacts(FdRef runtime, const KeyStore& keys,
   facts.bootId = TRY(sys::readAll(bootId, 64)).substr(0, 36);
   facts.trusted = TRY(keys.all());
   facts.trust = digestOf(trustListing(facts.trusted));
+  facts.trustFiles = digestOf(keyFileListing(TRY(keys.files())));
   facts.layers = hostLayers(labels);
   return facts;
 }
@@ -39,6 +40,12 @@ Result<ipc::EngineFacts> engineFacts(FdRef runtime, const KeyStore& keys,
 std::string trustListing(const std::vector<std::pair<std::string, std::string>>& trusted) {
   std::string list;
   for (const auto& [scope, fingerprint] : trusted) list += scope + " " + fingerprint + "\n";
+  return list;
+}
+
+std::string keyFileListing(const std::map<std::string, ContentDigest>& files) {
+  std::string list;
+  for (const auto& [path, digest] : files) list += path + " " + digest.text() + "\n";
   return list;
 }
 

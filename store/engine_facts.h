@@ -2,6 +2,7 @@
 // What is measured of the engine itself (docs/measurement.md).  The helper.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,5 +22,8 @@ Result<ipc::EngineFacts> engineFacts(FdRef runtime, const KeyStore& keys,
 
 // "scope fingerprint\n" for each trusted key, sorted: the trust that facts have the digest of.
 std::string trustListing(const std::vector<std::pair<std::string, std::string>>& trusted);
+
+// "path sha512-…\n" for each file of trusted keys (docs/measurement.md), sorted.
+std::string keyFileListing(const std::map<std::string, ContentDigest>& files);
 
 }  // namespace airlock::store

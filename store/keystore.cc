@@ -146,6 +146,18 @@ Result<std::vector<ipc::TrustedKey>> KeyStore::everyKey() const {
   return load(once);
 }
 
+Result<std::map<std::string, ContentDigest>> KeyStore::files() const {
+  std::map<std::string, ContentDigest> files;
+  for (const Entry& entry : entries_) {
+    const Fd file =
+        TRY(sys::openBeneath(*layers_[entry.layer], TRY(BeneathPath::parse(entry.path)), O_RDONLY));
+    files.insert_or_assign(
+        entry.path,
+        digestOf(TRY(inContext(sys::readAll(file, limits::kKeyFileBytes), entry.path))));
+  }
+  return files;
+}
+
 Result<std::vector<std::pair<std::string, std::string>>> KeyStore::all(Of of) const {
   std::vector<std::pair<std::string, std::string>> result;
   for (const Entry& entry : entries_) {

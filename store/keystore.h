@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/result.h"
@@ -37,6 +38,9 @@ class KeyStore {
   // Every (scope, fingerprint) that is loaded, sorted: scope "" is the root.  "-" before a
   // fingerprint: masked there.
   Result<std::vector<std::pair<std::string, std::string>>> all(Of of = Of::Signer) const;
+  // Every key file, of signers and of logs, by its path below trustedkeys: the digest of its bytes,
+  // in the last root that has it.
+  Result<std::map<std::string, ContentDigest>> files() const;
   // Every key of any scope, each once, for an image whose name is not known yet.
   Result<std::vector<ipc::TrustedKey>> everyKey() const;
 

@@ -106,6 +106,20 @@ TEST_F(KeyStoreTest, AFileThatIsNoKeyMakesTheWholeLoadFail) {
   EXPECT_EQ(KeyStore::open({top_ / "loc"}).error().code(), "E_KEYSTORE");
 }
 
+TEST_F(KeyStoreTest, TheFilesAreThoseOfTheLastRootThatHasThemMasksAndLogsIncluded) {
+  const std::string log = "sha256-" + std::string(64, 'c');
+  put("sys/trustedkeys/root.d/" + kA, "vendor's");
+  put("sys/trustedkeys/root.d/" + kB, "masked");
+  put("loc/trustedkeys/root.d/" + kA, "local");
+  put("loc/trustedkeys/root.d/" + kB, "");
+  put("loc/trustedkeys/rekor.d/example.com/" + log, "pem");
+  const std::map<std::string, ContentDigest> expected{
+      {"rekor.d/example.com/" + log, digestOf(std::string_view("pem"))},
+      {"root.d/" + kA, digestOf(std::string_view("local"))},
+      {"root.d/" + kB, digestOf(std::string_view(""))}};
+  EXPECT_EQ(open().files().value(), expected);
+}
+
 TEST_F(KeyStoreTest, NothingConfiguredIsNoKeys) {
   EXPECT_TRUE(namesFor(open(), "example.com/x").empty());
   EXPECT_TRUE(open().all().value().empty());

@@ -73,6 +73,7 @@ Event trustEvent(const ipc::EngineFacts& facts) {
   Json keys = Json::array();
   for (const auto& [scope, key] : facts.trusted) keys.push_back(pairOf(scope, key));
   Json payload = Json::object();
+  if (facts.trustFiles) payload["files"] = facts.trustFiles->text();
   payload["keys"] = std::move(keys);
   payload["trust"] = facts.trust.text();
   return {"trust", canonical(payload)};

@@ -118,6 +118,13 @@ TEST(Measure, RecordsEnginePolicyAndTrustAgainWhenTheyChange) {
   EXPECT_THAT(
       typesOf(expectAgreement(directory, tpm)),
       ElementsAre("engine", "policy", "trust", "image", "pod", "engine", "policy", "trust", "pod"));
+  // The same keys by name, and another file.
+  job.engine.trustFiles = digestOf(std::string_view("other file"));
+  ASSERT_TRUE(runMeasure(job, directory.fd(), &tpm));
+  const Replay replay = expectAgreement(directory, tpm);
+  EXPECT_THAT(typesOf(replay), testing::Contains("trust").Times(3));
+  EXPECT_THAT(replay.records[9].event.payload,
+              testing::StartsWith(R"({"files":")" + job.engine.trustFiles->text()));
 }
 
 TEST(Measure, EnterAndAbortAreRecorded) {

@@ -41,7 +41,8 @@ constexpr Field kEngine[]{{"anchor", Kind::string},
                           {"tpm", Kind::string},
                           {"version", Kind::string}};
 constexpr Field kPolicy[]{{"policy", Kind::string}, {"summary", Kind::string}};
-constexpr Field kTrust[]{{"keys", Kind::array}, {"trust", Kind::string}};
+constexpr Field kTrust[]{
+    {"files", Kind::string, true}, {"keys", Kind::array}, {"trust", Kind::string}};
 constexpr Field kImage[]{{"dependencies", Kind::array, true},
                          {"content", Kind::string},
                          {"image", Kind::string},

@@ -48,6 +48,7 @@ struct EngineFacts {
   trust @5 :Data;
   trusted @6 :List(Types.NamedText);     # (scope, fingerprint)
   layers @7 :List(Types.Layer);
+  trustFiles @8 :Data;        # over the key files; of an older sender empty
 }
 # One image of the pod; recorded once in a boot.
 struct ImageFacts {
