@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "attest/audit_trail.h"
+#include "attest/exported_files.h"
 #include "attest/judge.h"
 #include "attest/refusal.h"
 #include "attest/registers.h"
@@ -448,11 +449,9 @@ Result<std::string> Appraising::checkAudit() {
 }
 
 Result<std::string> Appraising::checkFiles() {
-  const std::size_t manifests = TRY(checkManifests(evidence_));
-  const bool policy = TRY(checkPolicyFiles(evidence_, *appraisal_.history));
-  if (!policy) appraisal_.notes.emplace_back("the policy that was in force is not in the evidence");
-  return std::to_string(manifests) + " manifest(s) of OCI images" +
-         (policy ? ", and the policy that was in force" : "");
+  CheckedFiles checked = TRY(checkExportedFiles(evidence_, *appraisal_.history));
+  std::ranges::move(checked.notes, std::back_inserter(appraisal_.notes));
+  return std::move(checked.detail);
 }
 
 Result<std::string> Appraising::checkSignedBy() {
@@ -462,7 +461,8 @@ Result<std::string> Appraising::checkSignedBy() {
   }
   SignersFound found = TRY(checkSigners(*appraisal_.history, *question_.trust, question_.policy));
   std::ranges::move(found.notes, std::back_inserter(appraisal_.notes));
-  return "all by keys that you trust; " + std::to_string(found.afresh) + " verified again";
+  appraisal_.verifiedAgain = std::move(found.afresh);
+  return std::move(found.detail);
 }
 
 // False: the verdict is there.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,9 +47,10 @@ struct Appraisal {
   std::optional<tpm::Replay> replay;
   std::optional<History> history;
   std::optional<FirmwareLog> firmware;
-  std::string certificate;         // maker, model and issuer, for people
-  bool software = true;            // the lesser thing is claimed
-  std::vector<std::string> notes;  // what was not enforced, or could not be checked
+  std::string certificate;              // maker, model and issuer, for people
+  bool software = true;                 // the lesser thing is claimed
+  std::set<std::string> verifiedAgain;  // images whose signature the auditor has verified
+  std::vector<std::string> notes;       // what was not enforced, or could not be checked
 };
 
 // The error is our own failure, never a verdict.

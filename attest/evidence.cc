@@ -95,6 +95,7 @@ std::optional<std::string_view>* topLevel(Evidence& evidence, std::string_view n
 std::optional<std::string_view>* ofImage(ImageEvidence& image, std::string_view name) {
   if (name == "manifest") return &image.manifest;
   if (name == "oci-manifest") return &image.ociManifest;
+  if (name == "oci-index") return &image.ociIndex;
   if (name == "signature") return &image.signature;
   if (name == "record") return &image.record;
   return nullptr;

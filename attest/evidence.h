@@ -15,6 +15,7 @@ namespace airlock::attest {
 struct ImageEvidence {
   std::optional<std::string_view> manifest;
   std::optional<std::string_view> ociManifest;
+  std::optional<std::string_view> ociIndex;  // that the manifest was chosen from
   std::optional<std::string_view> signature;
   std::optional<std::string_view> record;
 };

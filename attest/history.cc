@@ -165,7 +165,10 @@ Result<void> Reading::addEngine(const tpm::Record& record, const Payload& payloa
 
 // The digest is over the list that stands beside it.
 Result<void> Reading::addTrust(const tpm::Record& record, const Payload& payload) {
-  TrustRecord trust{record.number, payload.text("trust"), TRY(payload.pairs("keys"))};
+  TrustRecord trust{.number = record.number,
+                    .trust = payload.text("trust"),
+                    .keys = TRY(payload.pairs("keys")),
+                    .files = payload.text("files")};
   std::string list;
   for (const auto& [scope, fingerprint] : trust.keys) list += scope + ' ' + fingerprint + '\n';
   if (digestOf(list).text() != trust.trust) {

@@ -41,6 +41,7 @@ struct TrustRecord {
   std::uint64_t number = 0;
   std::string trust;
   std::vector<std::pair<std::string, std::string>> keys;  // scope, fingerprint
+  std::string files;  // digest over the key files; empty: the engine did not record it
 };
 struct ImageRecord {
   std::uint64_t number = 0;

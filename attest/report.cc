@@ -42,14 +42,22 @@ std::string padded(std::string text, std::size_t width) {
 
 // --- text ---
 
-std::string describe(const ImageRecord& image) {
+// Of what the record says who signed an image, how much is known to be so.
+const char* signatureOf(const ImageRecord& image, const Appraisal& appraisal) {
+  if (image.insecure) return "not asked for";
+  return appraisal.verifiedAgain.contains(image.image) ? "verified again"
+                                                       : "as the measured engine says";
+}
+
+std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
   std::string text = printable(image.name);
   for (const auto& [name, value] : image.labels) {
     if (name == "version") text += ':' + printable(value);
   }
   text += ' ' + printable(image.image) + "\n" + std::string(15, ' ');
   text += image.insecure ? "NOT VERIFIED: no signature was asked for"
-                         : "signed by " + joined(image.signers, "nobody");
+                         : "signed by " + joined(image.signers, "nobody") + " (" +
+                               signatureOf(image, appraisal) + ")";
   if (!image.rule.empty()) text += ", rule " + printable(image.rule);
   return text + ", held to its digest by " + printable(image.content);
 }
@@ -68,7 +76,8 @@ std::string describe(const PodRecord& pod, const History& history) {
 }
 
 // What happened, by the number of its record.
-std::map<std::uint64_t, std::pair<std::string, std::string>> timeline(const History& history) {
+std::map<std::uint64_t, std::pair<std::string, std::string>> timeline(const Appraisal& appraisal) {
+  const History& history = *appraisal.history;
   std::map<std::uint64_t, std::pair<std::string, std::string>> lines;
   for (const EngineRecord& engine : history.engines) {
     lines[engine.number] = {"engine", "airlock " + printable(engine.version) + ", measurement " +
@@ -81,7 +90,8 @@ std::map<std::uint64_t, std::pair<std::string, std::string>> timeline(const Hist
   for (const TrustRecord& trust : history.trusts) {
     lines[trust.number] = {"trust", std::to_string(trust.keys.size()) + " key(s)"};
   }
-  for (const ImageRecord& image : history.images) lines[image.number] = {"image", describe(image)};
+  for (const ImageRecord& image : history.images)
+    lines[image.number] = {"image", describe(image, appraisal)};
   for (const PodRecord& pod : history.pods) lines[pod.number] = {"pod", describe(pod, history)};
   for (const EnterRecord& enter : history.enters) {
     lines[enter.number] = {"enter", printable(enter.pod) + ' ' + printable(enter.app) +
@@ -131,7 +141,7 @@ Json toJson(const EngineRecord& engine) {
               {"programs", programs},    {"layers", layers}};
 }
 
-Json toJson(const ImageRecord& image) {
+Json toJson(const ImageRecord& image, const Appraisal& appraisal) {
   return Json{{"record", image.number},
               {"image", image.image},
               {"name", image.name},
@@ -142,6 +152,7 @@ Json toJson(const ImageRecord& image) {
               {"rule", image.rule},
               {"origin", image.origin},
               {"verified", !image.insecure},
+              {"signature", signatureOf(image, appraisal)},
               {"dependencies", image.dependencies},
               {"layers", image.layers}};
 }
@@ -160,7 +171,8 @@ Json toJson(const PodRecord& pod) {
   return json;
 }
 
-Json toJson(const History& history) {
+Json historyOf(const Appraisal& appraisal) {
+  const History& history = *appraisal.history;
   Json json = Json::object();
   const auto list = [&](const char* name, const auto& records) {
     json[name] = Json::array();
@@ -173,11 +185,14 @@ Json toJson(const History& history) {
   }
   json["trust"] = Json::array();
   for (const TrustRecord& trust : history.trusts) {
-    json["trust"].push_back(Json{{"record", trust.number},
-                                 {"trust", trust.trust},
-                                 {"keys", pairs(trust.keys, "scope", "key")}});
+    Json& entry = json["trust"].emplace_back(Json{{"record", trust.number},
+                                                  {"trust", trust.trust},
+                                                  {"keys", pairs(trust.keys, "scope", "key")}});
+    if (!trust.files.empty()) entry["files"] = trust.files;
   }
-  list("images", history.images);
+  json["images"] = Json::array();
+  for (const ImageRecord& image : history.images)
+    json["images"].push_back(toJson(image, appraisal));
   list("pods", history.pods);
   json["enters"] = Json::array();
   for (const EnterRecord& enter : history.enters) {
@@ -219,7 +234,7 @@ std::string textReport(const Appraisal& appraisal) {
     // Of a refused log it is only what somebody says.
     text += appraisal.refusal ? "\nwhat the log says, which is not to be believed:\n"
                               : "\nwhat ran, in this order:\n";
-    for (const auto& [number, line] : timeline(*appraisal.history)) {
+    for (const auto& [number, line] : timeline(appraisal)) {
       text += padded("  " + std::to_string(number), 7) + padded(line.first, 8) + line.second + "\n";
     }
   }
@@ -267,7 +282,7 @@ std::string jsonReport(const Appraisal& appraisal) {
                             {"programs", startedPrograms(*appraisal.firmware)}};
   }
   json["notes"] = appraisal.notes;
-  if (appraisal.history) json["history"] = toJson(*appraisal.history);
+  if (appraisal.history) json["history"] = historyOf(appraisal);
   return image::writeJson(json, image::JsonStyle::Pretty) + "\n";
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "attest/exported_files.h"
 #include "attest/refusal.h"
 #include "base/digest.h"
 #include "base/log.h"
@@ -50,6 +51,15 @@ std::unexpected<Error> unsignedImage(const ImageRecord& image, std::string why) 
                                                       std::move(why));
 }
 
+std::string whyNotAgain(const ImageRecord& image) {
+  const auto id = ImageId::parse(image.image);
+  const std::string why = id && id->oci() != nullptr
+                              ? "its manifest or its signatures are not in the evidence"
+                              : "give its file with --image to have its signature verified again";
+  return "who signed " + printable(image.name) + " (" + printable(image.image.substr(0, 19)) +
+         ") is as the measured engine says: " + why;
+}
+
 }  // namespace
 
 Result<AuditorsTrust> parseAuditorsTrust(std::string_view text) {
@@ -64,6 +74,8 @@ Result<AuditorsTrust> parseAuditorsTrust(std::string_view text) {
     } else if (kind == "verified") {
       Texts& signers = trust.verified[of];
       if (!key.empty()) signers.insert(key);
+    } else if (kind == "stray") {
+      trust.strays.emplace_back(of, key);
     } else {
       return badTrust();
     }
@@ -72,48 +84,28 @@ Result<AuditorsTrust> parseAuditorsTrust(std::string_view text) {
   return trust;
 }
 
-Result<std::size_t> checkManifests(const Evidence& evidence) {
-  std::size_t checked = 0;
-  for (const auto& [id, files] : evidence.images) {
-    const ImageId image = TRY(ImageId::parse(id));
-    if (image.oci() == nullptr || !files.ociManifest) continue;
-    if (ociDigestOf(*files.ociManifest) != *image.oci()) {
-      return refuseEvidence("E_ATTEST_IMAGE",
-                            "the manifest of " + printable(id) + " is not the one of that digest");
-    }
-    ++checked;
-  }
-  return checked;
-}
-
-// As the helper reads them (policy/policy.cc): each name, a NUL, each file, a NUL.
-Result<bool> checkPolicyFiles(const Evidence& evidence, const History& history) {
-  std::string all;
-  for (const auto& [name, content] : evidence.policy) {
-    if (!name.ends_with(".policy")) continue;
-    all.append(name).push_back('\0');
-    all.append(content).push_back('\0');
-  }
-  if (all.empty() || history.policies.empty()) return false;
-  if (digestOf(all).text() == history.policies.back().policy) return true;
-  return refuseEvidence("E_ATTEST_FILES",
-                        "the policy files in the evidence are not those that were in force");
-}
-
 Result<std::string> listSignatures(const Evidence& evidence, const History& history) {
   std::string list;
   TRY(checkManifests(evidence));
-  for (const auto& [id, files] : evidence.images) {
-    const ImageRecord* record = history.imageBefore(id, UINT64_MAX);
-    if (record == nullptr || !files.ociManifest || !files.signature) continue;
+  std::map<std::string_view, const ImageRecord*> last;
+  for (const ImageRecord& record : history.images) last[record.image] = &record;
+  for (const auto& [text, latest] : last) {
+    const ImageRecord& record = *latest;
+    const auto id = ImageId::parse(text);
+    if (!id) continue;
+    const auto found = evidence.images.find(record.image);
+    const ImageEvidence files = found == evidence.images.end() ? ImageEvidence() : found->second;
+    if (id->oci() != nullptr && (!files.ociManifest || !files.signature)) continue;
     image::Json entry;
-    entry["image"] = id;
-    entry["name"] = record->name;
+    entry["image"] = record.image;
+    entry["name"] = record.name;
     entry["version"] = "";
-    for (const auto& [label, value] : record->labels) {
+    for (const auto& [label, value] : record.labels) {
       if (label == "version") entry["version"] = value;
     }
-    entry["signatures"] = tpm::toBase64(*files.signature);
+    entry["signed"] = !record.insecure;
+    entry["index"] = files.ociIndex ? ociDigestOf(*files.ociIndex).text() : "";
+    entry["signatures"] = tpm::toBase64(files.signature.value_or(""));
     list += image::writeJson(entry, image::JsonStyle::Compact) + "\n";
   }
   return list;
@@ -122,6 +114,7 @@ Result<std::string> listSignatures(const Evidence& evidence, const History& hist
 Result<SignersFound> checkSigners(const History& history, const AuditorsTrust& trust,
                                   const FleetPolicy* policy) {
   SignersFound found;
+  std::size_t recorded = 0;
   for (const ImageRecord& image : history.images) {
     if (isExcepted(policy, image)) continue;
     if (image.insecure) return unsignedImage(image, "was imported without a signature");
@@ -131,16 +124,23 @@ Result<SignersFound> checkSigners(const History& history, const AuditorsTrust& t
     }
     const auto verified = trust.verified.find(image.image);
     if (verified == trust.verified.end()) {
-      found.notes.push_back("the signature of " + printable(image.name) + " (" +
-                            printable(image.image.substr(0, 19)) +
-                            ") was not verified again: what was signed is not in the evidence");
+      ++recorded;
+      found.notes.push_back(whyNotAgain(image));
       continue;
     }
     if (std::ranges::none_of(verified->second, trusted)) {
       return unsignedImage(image, "has no good signature by a key that you trust for its name");
     }
-    ++found.afresh;
+    found.afresh.insert(image.image);
   }
+  for (const auto& [image, file] : trust.strays) {
+    found.notes.push_back(printable(file) + " was given, and no record is about it: its image is " +
+                          printable(image));
+  }
+  found.detail =
+      "all by keys that you trust; " + std::to_string(found.afresh.size()) + " verified again";
+  if (recorded != 0)
+    found.detail += ", " + std::to_string(recorded) + " as the measured engine says";
   return found;
 }
 

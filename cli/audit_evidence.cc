@@ -81,10 +81,16 @@ Result<void> addImage(const Options& options, const store::Store& store,
   // Its files are root's; whoever may run it may read them.
   HelperAnswer answer =
       TRY(askHelper(options, ipc::OpenImageRequest{.image = image.image, .tree = false}, {}));
-  if (answer.fds.empty())
+  // In the order of Store::openFiles: manifest, config, and the index if there is one.
+  constexpr std::size_t kIndex = 2;
+  if (answer.fds.size() <= kIndex)
     return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
   evidence[above + "oci-manifest"] =
       TRY(sys::readAll(answer.fds.front(), limits::kOciManifestBytes));
+  // What is signed may be the index.
+  if (image.index)
+    evidence[above + "oci-index"] =
+        TRY(sys::readAll(answer.fds[kIndex], limits::kOciManifestBytes));
   return {};
 }
 
@@ -150,7 +156,10 @@ Result<void> addImages(const Options& options, const std::vector<audit::Line>& l
 
 Result<void> addConfiguration(const Options& options, EvidenceFiles& evidence) {
   for (const std::string& root : {options.systemConfig, options.localConfig}) {
-    TRY(addDirectory(root + "/trustedkeys", "trusted", limits::kKeyFileBytes, evidence));
+    // What else stands beside these is no key (store/keystore.h), and is not measured.
+    for (const char* kind : {"/root.d", "/prefix.d", "/rekor.d"})
+      TRY(addDirectory(root + "/trustedkeys" + kind, "trusted" + std::string(kind),
+                       limits::kKeyFileBytes, evidence));
     TRY(addDirectory(root + "/policy.d", "policy", limits::kPolicyFileBytes, evidence));
   }
   return {};

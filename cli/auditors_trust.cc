@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -16,8 +17,10 @@
 #include "base/sealed.h"
 #include "base/syscall.h"
 #include "cli/attest_client.h"
+#include "cli/given_images.h"
 #include "image/json.h"
 #include "image/json_reader.h"
+#include "store/byte_stream.h"
 #include "store/roles.h"
 #include "tpm/canonical.h"
 
@@ -25,59 +28,85 @@ namespace airlock::cli {
 
 namespace {
 
-constexpr int kRoleMilliseconds = 120'000;
-
 struct Signed {
-  OciDigest manifest;
+  ImageId image;
   ImageName name;
   std::string version;
+  bool asSigned = true;  // it was imported with a signature
+  std::optional<OciDigest> index;
   std::string signatures;
 };
 
 Result<Signed> parseSigned(std::string_view line) {
   const image::Json json = TRY(image::parseJson(line, 2 * limits::kSealedBytes));
   const auto object = TRY(image::ObjectReader::of(json, ""));
-  const ImageId image = TRY(ImageId::parse(TRY(object.text("image"))));
-  if (image.oci() == nullptr) return refuse(ErrorKind::Invalid, "E_EVIDENCE", "is no OCI image");
-  return Signed{.manifest = *image.oci(),
-                .name = TRY(ImageName::parse(TRY(object.text("name")))),
-                .version = TRY(object.text("version")),
-                .signatures = TRY(tpm::fromBase64(TRY(object.text("signatures"))))};
+  Signed one{.image = TRY(ImageId::parse(TRY(object.text("image")))),
+             .name = TRY(ImageName::parse(TRY(object.text("name")))),
+             .version = TRY(object.text("version")),
+             .asSigned = TRY(object.boolean("signed")),
+             .index = std::nullopt,
+             .signatures = TRY(tpm::fromBase64(TRY(object.text("signatures"))))};
+  const std::string index = TRY(object.text("index"));
+  if (!index.empty()) one.index = TRY(OciDigest::parse(index));
+  return one;
 }
 
-// As at import and at each start: the manifest's digest is what must have been signed, for this
-// name.
+Result<std::vector<Signed>> listSigned(FdRef evidence) {
+  const Fd file = TRY(blankFile("signatures"));
+  const FdRef fds[] = {file, evidence};
+  TRY(askAttest(ipc::ListSignatures{}, fds));
+  std::vector<Signed> list;
+  const std::string text = TRY(contentOf(file));
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    list.push_back(TRY(parseSigned(rest.substr(0, end))));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return list;
+}
+
+// As at import and at each start: the manifest's digest, or that of the index which names it, is
+// what must have been signed, for this name.
 Result<ipc::Authenticated> vouch(const store::RoleStarter& starter, const store::KeyStore& keys,
                                  const Signed& one) {
   const Sealed signatures = TRY(Sealed::make("airlock-signatures", one.signatures));
   const Sealed bundle = TRY(
       Sealed::make("airlock-keys", TRY(ipc::encodeKeyBundle(TRY(keys.keysAndLogsFor(one.name))))));
   const FdRef fds[] = {signatures.fd(), bundle.fd()};
-  const ipc::VouchJob job{
-      .digests = {one.manifest}, .name = one.name, .version = one.version, .notBefore = 0};
+  ipc::VouchJob job{
+      .digests = {*one.image.oci()}, .name = one.name, .version = one.version, .notBefore = 0};
+  if (one.index) job.digests.push_back(*one.index);
   store::Role role = TRY(store::Role::start(starter, "authenticate", job, fds));
-  return role.finish<ipc::Authenticated>(kRoleMilliseconds);
+  return role.finish<ipc::Authenticated>(store::kRoleMilliseconds);
 }
 
-// "verified", image, fingerprint: a line for each good signature, or one without a fingerprint.
-Result<std::string> verifiedLines(const store::RoleStarter& starter, const store::KeyStore& keys,
-                                  std::string_view line) {
-  const Signed one = TRY(parseSigned(line));
-  const std::string head = "verified\t" + ImageId(one.manifest).text() + "\t";
-  const auto found = TRY(vouch(starter, keys, one));
+// "verified", image, fingerprint: a line without one, and one for each good signature.  What is no
+// signature at all is good for nobody.
+Result<std::string> verifiedLines(const ImageId& image, const Result<ipc::Authenticated>& found) {
+  const std::string head = "verified\t" + image.text() + "\t";
   std::string lines = head + "\n";
-  if (!found.accepted) return lines;
-  for (const ipc::SignatureVerdict& signature : found.signatures) {
+  if (!found && !found.error().code().starts_with("E_SIG_")) return std::unexpected(found.error());
+  if (!found || !found->accepted) return lines;
+  for (const ipc::SignatureVerdict& signature : found->signatures) {
     if (signature.code == "good") lines += head + signature.fingerprint + "\n";
   }
   return lines;
 }
 
-Result<std::string> signaturesIn(FdRef evidence) {
-  const Fd list = TRY(blankFile("signatures"));
-  const FdRef fds[] = {list, evidence};
-  TRY(askAttest(ipc::ListSignatures{}, fds));
-  return contentOf(list);
+// What comes of one image file that the auditor has given.
+Result<std::string> givenLines(const store::RoleStarter& starter, const store::KeyStore& keys,
+                               const std::vector<Signed>& list, const std::string& path) {
+  const GivenImage given = TRY(GivenImage::open(starter, path));
+  const auto one = std::ranges::find(list, given.image(), &Signed::image);
+  if (one == list.end()) {
+    return "stray\t" + given.image().text() + "\t" + printable(path) + "\n";
+  }
+  // Imported without one: that is for the check of signers to judge.
+  if (one->signatures.empty() && !one->asSigned) return std::string();
+  const std::string signature =
+      one->signatures.empty() ? TRY(given.signatureBeside()) : one->signatures;
+  return verifiedLines(one->image,
+                       given.authenticate(starter, signature, TRY(keys.keysFor(one->name))));
 }
 
 }  // namespace
@@ -99,18 +128,21 @@ Result<store::KeyStore> openAuditorsKeys(const std::string& path) {
                 "one above it");
 }
 
-Result<std::string> gatherTrust(const store::KeyStore& keys, FdRef evidence) {
+Result<std::string> gatherTrust(const store::KeyStore& keys, FdRef evidence,
+                                const std::vector<std::string>& imageFiles) {
   std::string trust;
   for (const auto& [scope, fingerprint] : TRY(keys.all())) {
     if (!fingerprint.starts_with('-')) trust += "key\t" + scope + "\t" + fingerprint + "\n";
   }
-  const std::string list = TRY(signaturesIn(evidence));
-  std::optional<store::RoleStarter> starter;
-  for (std::string_view rest = list; !rest.empty();) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    if (!starter) starter = TRY(store::RoleStarter::create());
-    trust += TRY(verifiedLines(*starter, keys, rest.substr(0, end)));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+  const std::vector<Signed> list = TRY(listSigned(evidence));
+  const auto isOci = [](const Signed& one) { return one.image.oci() != nullptr; };
+  if (imageFiles.empty() && std::ranges::none_of(list, isOci)) return trust;
+  const store::RoleStarter starter = TRY(store::RoleStarter::create());
+  for (const Signed& one : list) {
+    if (isOci(one)) trust += TRY(verifiedLines(one.image, vouch(starter, keys, one)));
+  }
+  for (const std::string& path : imageFiles) {
+    trust += TRY(inContext(givenLines(starter, keys, list, path), "--image"));
   }
   return trust;
 }

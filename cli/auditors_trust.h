@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -15,7 +16,9 @@ namespace airlock::cli {
 Result<store::KeyStore> openAuditorsKeys(const std::string& path);
 
 // Has airlock-attest list the signatures that can be verified again, and airlock-verify look at
-// each; in the form of attest/signers.h.  `evidence` can be read again.
-Result<std::string> gatherTrust(const store::KeyStore& keys, FdRef evidence);
+// each: of OCI images, and of the ACIs whose files are given.  What comes back has the form of
+// attest/signers.h.  `evidence` can be read again.
+Result<std::string> gatherTrust(const store::KeyStore& keys, FdRef evidence,
+                                const std::vector<std::string>& imageFiles);
 
 }  // namespace airlock::cli

@@ -64,6 +64,7 @@ struct VerifyArguments {
   std::string policy;
   std::string roots;
   std::string trust;  // audit verify
+  std::vector<std::string> images;
   bool requireHardware = false;
   std::string evidence;
 };
@@ -74,7 +75,13 @@ Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments, A
   std::vector<Flag> flags{textFlag("ak", parsed.key), textFlag("nonce", parsed.nonce),
                           textFlag("policy", parsed.policy), textFlag("ek-roots", parsed.roots),
                           boolFlag("require-hardware", parsed.requireHardware)};
-  if (about == About::Record) flags.push_back(textFlag("trust", parsed.trust));
+  if (about == About::Record) {
+    flags.push_back(textFlag("trust", parsed.trust));
+    flags.push_back({"image", Flag::Value::Required, [&](const std::string& path) -> Result<void> {
+                       parsed.images.push_back(path);
+                       return {};
+                     }});
+  }
   const auto operands = TRY(parseFlags(arguments, flags));
   if (operands.size() != 1) return usage("it takes one directory or file of evidence");
   if (parsed.key.empty()) return usage("it needs --ak: the key of the host, or of many");
@@ -82,6 +89,9 @@ Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments, A
     return usage(
         "--require-hardware needs --ek-roots: the certificates of the makers that you "
         "believe");
+  }
+  if (!parsed.images.empty() && parsed.trust.empty()) {
+    return usage("--image needs --trust: the keys that may have signed it");
   }
   if (about == About::Host || !parsed.nonce.empty()) parsed.nonce = TRY(parseNonce(parsed.nonce));
   parsed.evidence = operands.front();
@@ -100,7 +110,7 @@ Result<int> verify(const Options& options, const std::vector<std::string>& argum
   if (!given.roots.empty()) files.push_back(TRY(openRoots(given.roots)));
   if (!given.trust.empty()) {
     const store::KeyStore keys = TRY(openAuditorsKeys(given.trust));
-    files.push_back(TRY(fileWith("trust", TRY(gatherTrust(keys, files.front())))));
+    files.push_back(TRY(fileWith("trust", TRY(gatherTrust(keys, files.front(), given.images)))));
     TRY(rewind(files.front()));
   }
   std::vector<FdRef> fds{report};

@@ -152,11 +152,12 @@ constexpr Command kCommands[] = {
      auditReportPage},
     {"audit show", "N|POD", "tell all that the audit record has of a line, or of a pod", "",
      auditShow},
-    {"audit verify", "--ak=FILE [--trust=DIR] [--nonce=HEX] EVIDENCE",
+    {"audit verify", "--ak=FILE [--trust=DIR [--image=FILE]...] [--nonce=HEX] EVIDENCE",
      "tell from what another host exported what ran there and who vouched for it, without trusting "
      "it",
      "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"
      "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file\n"
+     "--image=\"\"\tan image's file, to verify its signature again; may be given again\n"
      "--nonce=\"\"\twhat the host was asked with, in hex\n"
      "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
      "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n"

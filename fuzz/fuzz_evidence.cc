@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "attest/appraise.h"
+#include "attest/exported_files.h"
 #include "attest/report.h"
+#include "attest/signers.h"
+#include "base/digest.h"
 
 using namespace airlock::attest;  // NOLINT: one program, one subject
 
@@ -29,6 +32,32 @@ std::vector<TrustedKey> inventory() {
   return std::move(*keys);
 }
 
+// A log that is about the image and the keys of the seeds called "export".
+History recorded() {
+  History history;
+  ImageRecord image;
+  image.image = airlock::ociDigestOf(R"({"schemaVersion":2})").text();
+  image.name = "example.com/web";
+  history.images.push_back(image);
+  TrustRecord trust;
+  trust.keys = {{"example.com", std::string(40, 'a')}};
+  history.trusts.push_back(trust);
+  history.policies.push_back({});
+  return history;
+}
+
+// What an export has besides quote and log.
+void checkExport(std::string_view bytes) {
+  static const History history = recorded();
+  const auto evidence = readEvidence(bytes);
+  if (!evidence) return;
+  static_cast<void>(checkPolicyFiles(*evidence, history));
+  static_cast<void>(checkKeyFiles(*evidence, history));
+  const bool good = checkManifests(*evidence).has_value();
+  // Nothing is offered for verifying that is not what its image is called by.
+  if (listSignatures(*evidence, history).has_value() != good) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -40,6 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       appraise(bytes, {.nonce = nonce, .inventory = keys, .policy = &policy, .roots = nullptr});
   if (!appraisal) std::abort();
   if (appraisal->checks.empty()) std::abort();
+  checkExport(bytes);
   if (textReport(*appraisal).empty() || jsonReport(*appraisal).empty()) std::abort();
   return 0;
 }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "attest/firmware_for_test.h"
+#include "base/digest.h"
 #include "base/syscall.h"
 #include "cli/ustar_writer.h"
 
@@ -38,6 +39,27 @@ void writeArchive(const std::filesystem::path& path,
   archive.finish().value();
 }
 
+// With an image that was chosen from an index, and keys; and with an index of other images.
+void writeExports(const std::filesystem::path& corpus, std::map<std::string, std::string> files) {
+  const std::string manifest = R"({"schemaVersion":2})";
+  const auto digest = airlock::ociDigestOf(manifest);
+  const auto indexOf = [](const std::string& named) {
+    return R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",)"
+           R"("manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":")" +
+           named + R"(","size":19}]})";
+  };
+  const std::string image = "images/" + digest.text() + "/";
+  files[image + "oci-manifest"] = manifest;
+  files[image + "oci-index"] = indexOf(airlock::ociText(digest));
+  files[image + "signature"] = "a signature";
+  files["trusted/prefix.d/example.com/" + std::string(40, 'a')] = "a key";
+  files["trusted/rekor.d/sha256-" + std::string(64, 'b')] = "a log";
+  files["policy/50-airlock.policy"] = "allow root run *\n";
+  writeArchive(corpus / "export", files);
+  files[image + "oci-index"] = indexOf("sha256:" + std::string(64, '0'));
+  writeArchive(corpus / "export-other-index", files);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -57,6 +79,7 @@ int main(int argc, char** argv) {
     fewer.erase(name);
     writeArchive(corpus / "evidence" / ("without-" + name), fewer);
   }
+  writeExports(corpus / "evidence", files);
   write(corpus / "tpm_attest" / "quote", '\0' + files["quote"]);
   write(corpus / "tpm_attest" / "signature", '\1' + files["quote.sig"]);
   write(corpus / "tpm_attest" / "area", '\2' + files["ak.pub"]);

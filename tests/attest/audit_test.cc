@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "attest/report.h"
 #include "tests/attest/audited_host.h"
 
 namespace airlock::attest::test {
@@ -96,6 +97,56 @@ TEST_F(Audited, ASignatureThatIsNotGoodAnyMoreCountsForNothing) {
   const Verdict verdict = with(nothing, trust(head + "\n"));
   EXPECT_EQ(verdict.code, "E_ATTEST_POLICY_SIGNER");
   EXPECT_THAT(verdict.text, HasSubstr("no good signature"));
+}
+
+TEST_F(Audited, TheHostsKeysAreThoseThatWereMeasured) {
+  const auto code = [](const std::string& path, std::optional<std::string> content) {
+    const Verdict verdict = with([&](Files& files) {
+      if (content) {
+        files["trusted/" + path] = *content;
+      } else {
+        files.erase("trusted/" + path);
+      }
+    });
+    return verdict.code + " " + verdict.text;
+  };
+  EXPECT_EQ(code(kKeyPath, kKeyFile), " ");
+  EXPECT_THAT(code(kKeyPath, "another key"),
+              testing::AllOf(HasSubstr("E_ATTEST_KEYS"), HasSubstr("another content")));
+  EXPECT_THAT(code(kKeyPath, std::nullopt),
+              testing::AllOf(HasSubstr("E_ATTEST_KEYS"), HasSubstr("is missing")));
+  const std::string more(40, 'a');
+  EXPECT_THAT(code("root.d/" + more, "a key"),
+              testing::AllOf(HasSubstr("E_ATTEST_KEYS"), HasSubstr("was not trusted")));
+  EXPECT_THAT(code("rekor.d/sha256-" + std::string(64, 'a'), "a log"), HasSubstr("E_ATTEST_KEYS"));
+  EXPECT_THAT(code("prefix.d/" + more, "a key"), HasSubstr("is no file of a key"));
+}
+
+TEST_F(Audited, AnIndexNamesTheManifestThatItIsOf) {
+  const std::string place = "images/" + host_->image + "/oci-index";
+  EXPECT_EQ(with([&](Files& files) { files[place] = host_->indexOf(host_->manifest); }).text, "");
+  EXPECT_EQ(with([&](Files& files) { files[place] = host_->indexOf("other"); }).code,
+            "E_ATTEST_IMAGE");
+  EXPECT_EQ(with([&](Files& files) { files[place] = host_->manifest; }).code, "E_ATTEST_IMAGE");
+  EXPECT_EQ(with([&](Files& files) { files[place] = std::string(5'000'000, ' '); }).code,
+            "E_ATTEST_IMAGE");
+}
+
+TEST_F(Audited, WhoSignedIsSaidToBeTheEnginesWordUntilItWasVerifiedAgain) {
+  const std::string app = "sha512-" + std::string(128, 'a');
+  const Verdict recorded = with(nothing, trust());
+  EXPECT_THAT(textReport(recorded.appraisal), HasSubstr("(as the measured engine says)"));
+  EXPECT_TRUE(hasNote(recorded, "--image"));
+  const auto again =
+      trust("verified\t" + app + "\t\nverified\t" + app + "\t" + std::string(kSigner) + "\n");
+  const Verdict verified = with(nothing, again);
+  EXPECT_EQ(verified.text, "");
+  EXPECT_FALSE(hasNote(verified, "--image"));
+  EXPECT_THAT(textReport(verified.appraisal),
+              HasSubstr(std::string(kSigner) + " (verified again)"));
+  EXPECT_THAT(jsonReport(verified.appraisal), HasSubstr(R"("signature": "verified again")"));
+  const Verdict stray = with(nothing, trust("stray\tsha512-ab\t/tmp/a.aci\n"));
+  EXPECT_TRUE(hasNote(stray, "/tmp/a.aci was given, and no record is about it"));
 }
 
 TEST_F(Audited, AnotherManifestAndAnotherPolicyAreFound) {

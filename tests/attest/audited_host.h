@@ -15,6 +15,9 @@ namespace airlock::attest::test {
 
 inline constexpr char kBoot[] = "11111111-2222-3333-4444-555555555555";
 inline constexpr char kPolicyFile[] = "allow root run *\n";
+// The one key that the host trusts, as it was measured and as it is exported.
+inline constexpr char kKeyPath[] = "prefix.d/example.com/0123456789abcdef0123456789abcdef01234567";
+inline constexpr char kKeyFile[] = "a key of the host\n";
 
 // A record's lines, each naming the one before.
 class Trail {
@@ -23,8 +26,8 @@ class Trail {
   std::string add(const std::string& operation, const std::string& pod) {
     audit::Entry entry{.op = operation};
     if (!pod.empty()) entry.pod = PodId::parse(pod).value();
-    tpm::Json line = tpm::Json::parse(
-        audit::writeLine(entry, lines_.size(), OciDigest::parse(last_).value()));
+    tpm::Json line =
+        tpm::Json::parse(audit::writeLine(entry, lines_.size(), OciDigest::parse(last_).value()));
     line["boot"] = kBoot;
     lines_.push_back(tpm::canonical(line));
     last_ = ociDigestOf(lines_.back()).text();
@@ -55,6 +58,8 @@ struct AuditedHost {
     ipc::MeasureJob job = tpm::test::podJob();
     job.engine.policy =
         digestOf("50-airlock.policy" + std::string(1, '\0') + kPolicyFile + std::string(1, '\0'));
+    job.engine.trustFiles =
+        digestOf(std::string(kKeyPath) + " " + digestOf(std::string_view(kKeyFile)).text() + "\n");
     ipc::ImageFacts oci = job.images[0];
     oci.image = ociDigestOf(manifest);
     oci.name = "example.com/web";
@@ -87,6 +92,7 @@ struct AuditedHost {
     good["events.cel"] = log;
     good["audit.jsonl"] = trail.text();
     good["policy/50-airlock.policy"] = kPolicyFile;
+    good["trusted/" + std::string(kKeyPath)] = kKeyFile;
     good["images/" + oci.image.text() + "/oci-manifest"] = manifest;
     image = oci.image.text();
   }
@@ -106,6 +112,16 @@ struct AuditedHost {
   QuotedHost host;
   Signer webSigner;
   const std::string manifest = R"({"schemaVersion":2})";
+  // An index of two images, the other of which is somebody else's.
+  std::string indexOf(const std::string& named) const {
+    const auto entry = [](const std::string& bytes) {
+      return R"({"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":")" +
+             ociText(ociDigestOf(bytes)) + R"(","size":)" + std::to_string(bytes.size()) + "}";
+    };
+    return R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",)"
+           R"("manifests":[)" +
+           entry("another") + "," + entry(named) + "]}";
+  }
   std::string image;
   Trail trail;
   Files good;

@@ -186,10 +186,11 @@ TEST_F(Command, AChallengeIsWrittenOnceAndItsSecretIsPrivate) {
 // --- audit verify ---
 
 // As cosign signs an image in a registry.
-std::string cosigned(const AuditedHost& host, const std::string& reference) {
+std::string cosigned(const AuditedHost& host, const std::string& reference,
+                     const std::string& document) {
   const std::string claim = R"({"critical":{"identity":{"docker-reference":")" + reference +
                             R"("},"image":{"docker-manifest-digest":")" +
-                            ociText(ociDigestOf(host.manifest)) +
+                            ociText(ociDigestOf(document)) +
                             R"("},"type":"cosign container image signature"},"optional":null})";
   const ipc::OciSignature signature{
       .kind = ipc::OciSignature::Kind::Cosign,
@@ -202,7 +203,7 @@ std::string cosigned(const AuditedHost& host, const std::string& reference) {
 TEST_F(Command, AuditVerifyLooksAtTheSignaturesOfOciImagesAgain) {
   AuditedHost host;
   Files files = host.good;
-  files["images/" + host.image + "/signature"] = cosigned(host, "example.com/web");
+  files["images/" + host.image + "/signature"] = cosigned(host, "example.com/web", host.manifest);
   place_.write("ak.pem", host.host.pem());
   const auto trust = [&](const std::string& scope, const std::string& name,
                          const std::string& content) {
@@ -222,8 +223,20 @@ TEST_F(Command, AuditVerifyLooksAtTheSignaturesOfOciImagesAgain) {
   EXPECT_EQ(good.code, 0) << good.output << good.errors;
   EXPECT_THAT(good.output, HasSubstr("1 verified again"));
   EXPECT_THAT(good.output, HasSubstr("4 line(s) covered by the register"));
+  // What its publisher has signed is an index that names it.
+  const std::string index = host.indexOf(host.manifest);
+  files["images/" + host.image + "/signature"] = cosigned(host, "example.com/web", index);
+  EXPECT_EQ(verify().code, 20);
+  files["images/" + host.image + "/oci-index"] = index;
+  const Outcome indexed = verify();
+  EXPECT_EQ(indexed.code, 0) << indexed.output << indexed.errors;
+  EXPECT_THAT(indexed.output, HasSubstr("1 verified again"));
+  // One that names others.
+  files["images/" + host.image + "/oci-index"] = host.indexOf("other");
+  EXPECT_EQ(verify().code, 16);
+  files.erase("images/" + host.image + "/oci-index");
   // Signed for another name.
-  files["images/" + host.image + "/signature"] = cosigned(host, "example.com/other");
+  files["images/" + host.image + "/signature"] = cosigned(host, "example.com/other", host.manifest);
   const Outcome bad = verify();
   EXPECT_EQ(bad.code, 20) << bad.output << bad.errors;
   EXPECT_THAT(bad.output, HasSubstr("E_ATTEST_POLICY_SIGNER"));

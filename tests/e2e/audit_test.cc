@@ -3,10 +3,12 @@
 // page, as a browser shows it.
 #include <gmock/gmock.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
 
 #include "tests/e2e/world.h"
+#include "tests/support/oci_images.h"
 
 namespace airlock::test {
 namespace {
@@ -27,6 +29,27 @@ class AuditCommands : public World {
   }
   nlohmann::json json(const std::string& arguments) {
     return nlohmann::json::parse(done(Who::Root, "--json " + arguments));
+  }
+  std::string imageId() { return json("audit query --op=import")[0]["line"]["subject"]["image"]; }
+  std::string at(const std::string& name) const { return engine_->scratch(name); }
+  // What an auditor has of this host: its attestation key, keys that it trusts, too, and
+  // host.evidence.
+  void exportEvidence(const std::string& flags = "") {
+    done(Who::Root, "attest init");
+    done(Who::Root, "attest enroll -o " + at("enrolled"));
+    must("mkdir -p " + at("keys") + "; cp -r " + engine_->config() + "/trustedkeys " + at("keys") +
+         "; chmod -R a+rX " + at("keys") + " " + at("enrolled"));
+    done(Who::Root, "audit export --since-boot --quote " + flags + " -o " + at("host.evidence"));
+  }
+  std::string trusted() const { return " --trust=" + at("keys"); }
+  Outcome verify(const std::string& file, const std::string& more) {
+    return airlock(Who::Stranger,
+                   "audit verify " + at(file) + " --ak=" + at("enrolled/ak.pem") + more);
+  }
+  // host.evidence without that member.
+  void without(const std::string& member, const std::string& made) const {
+    must("cp " + at("host.evidence") + " " + at(made) + "; tar --delete -f " + at(made) + " " +
+         member);
   }
   std::string pod_;
 };
@@ -123,33 +146,128 @@ TEST_F(AuditCommands, WriteEvidenceThatOtherToolsRead) {
 
 // The way from this host to somebody who does not trust it.
 TEST_F(AuditCommands, ExportWhatAnAuditorElsewhereVerifies) {
-  const std::string nonce = "00112233445566778899aabbccddeeff";
-  const auto at = [&](const std::string& name) { return engine_->scratch(name); };
-  done(Who::Root, "attest init");
-  done(Who::Root, "attest enroll -o " + at("enrolled"));
-  must("mkdir -p " + at("keys") + " " + at("nobody/trustedkeys/root.d") + "; cp -r " +
-       engine_->config() + "/trustedkeys " + at("keys") + "; chmod -R a+rX " + at("keys") + " " +
-       at("nobody") + " " + at("enrolled"));
   done(Who::Alice, std::string("run ") + kImage + " --exec=/bin/true");
-  done(Who::Root,
-       "audit export --since-boot --quote --nonce=" + nonce + " -o " + at("host.evidence"));
-  const auto verify = [&](const std::string& file, const std::string& more) {
-    return airlock(Who::Stranger,
-                   "audit verify " + at(file) + " --ak=" + at("enrolled/ak.pem") + more);
-  };
-  const std::string trusted = " --trust=" + at("keys");
-  const Outcome good = verify("host.evidence", trusted + " --nonce=" + nonce);
+  const std::string nonce = "00112233445566778899aabbccddeeff";
+  exportEvidence("--nonce=" + nonce);
+  must("mkdir -p " + at("nobody/trustedkeys/root.d") + "; chmod -R a+rX " + at("nobody"));
+  const Outcome good = verify("host.evidence", trusted() + " --nonce=" + nonce);
   EXPECT_EQ(good.code, 0) << good.out << good.err;
   EXPECT_THAT(good.out, AllOf(HasSubstr("example.test/tools/busybox"), HasSubstr(pod_),
                               HasSubstr(site_->signer().fingerprint()), HasSubstr("software")));
-  EXPECT_EQ(verify("host.evidence", trusted + " --nonce=ff" + nonce).code, 21);
+  EXPECT_EQ(verify("host.evidence", trusted() + " --nonce=ff" + nonce).code, 21);
   EXPECT_EQ(verify("host.evidence", " --trust=" + at("nobody") + " --nonce=" + nonce).code, 20);
   must("sed 's/\"uid\":4243/\"uid\":4242/' " + at("host.evidence") + " > " +
        at("changed.evidence"));
-  EXPECT_EQ(verify("changed.evidence", trusted + " --nonce=" + nonce).code, 16);
+  EXPECT_EQ(verify("changed.evidence", trusted() + " --nonce=" + nonce).code, 16);
   // A quote that somebody has made before is taken, too; without a nonce nobody asks how old it is.
   done(Who::Root, "audit prove " + pod_ + " --quote -o " + at("pod.evidence"));
-  EXPECT_EQ(verify("pod.evidence", trusted).code, 0);
+  EXPECT_EQ(verify("pod.evidence", trusted()).code, 0);
+}
+
+TEST_F(AuditCommands, RefuseKeysThatAreNotThoseThatWereMeasured) {
+  exportEvidence();
+  const std::string key = "trusted/prefix.d/example.test/tools/" + site_->signer().fingerprint();
+  without(key, "keyless.evidence");
+  const Outcome keyless = verify("keyless.evidence", trusted());
+  EXPECT_EQ(keyless.code, 16) << keyless.out;
+  EXPECT_THAT(keyless.out, AllOf(HasSubstr("E_ATTEST_KEYS"), HasSubstr("is missing")));
+  const auto put = [&](const std::string& member) {
+    must("cd " + at("") + "; mkdir -p $(dirname " + member + "); echo other > " + member +
+         "; tar --format=ustar -rf keyless.evidence " + member);
+  };
+  put(key);
+  EXPECT_THAT(verify("keyless.evidence", trusted()).out,
+              AllOf(HasSubstr("E_ATTEST_KEYS"), HasSubstr("another content")));
+  put("trusted/root.d/" + std::string(40, 'a'));
+  EXPECT_THAT(verify("keyless.evidence", trusted()).out,
+              AllOf(HasSubstr("E_ATTEST_KEYS"), HasSubstr("was not trusted")));
+}
+
+// The signature of an ACI is over its file, which an export does not have.
+TEST_F(AuditCommands, VerifySignaturesAgainWhereTheImagesFileIsGiven) {
+  exportEvidence();
+  const std::string signer = site_->signer().fingerprint();
+  EXPECT_THAT(verify("host.evidence", trusted()).out,
+              AllOf(HasSubstr(signer + " (as the measured engine says)"), HasSubstr("--image")));
+  must("cp " + site_->fileOf("busybox") + " " + at("its.aci") + "; cp " + site_->fileOf("foreign") +
+       " " + at("foreign.aci") + "; chmod a+r " + at("its.aci") + " " + at("foreign.aci"));
+  const std::string given =
+      trusted() + " --image=" + at("its.aci") + " --image=" + at("foreign.aci");
+  const Outcome again = verify("host.evidence", given);
+  EXPECT_EQ(again.code, 0) << again.out << again.err;
+  EXPECT_THAT(again.out, AllOf(HasSubstr(signer + " (verified again)"),
+                               HasSubstr("1 verified again"), Not(HasSubstr("engine says")),
+                               HasSubstr("foreign.aci was given, and no record is about it")));
+  EXPECT_EQ(verify("host.evidence", " --image=" + at("its.aci")).code, 2);
+  EXPECT_EQ(verify("host.evidence", trusted() + " --image=" + at("enrolled/ak.pem")).code, 0);
+  EXPECT_EQ(verify("host.evidence", trusted() + " --image=" + at("none.aci")).code, 1);
+  // Where the evidence has no signature, it is looked for beside the file.
+  without("images/" + imageId() + "/signature", "bare.evidence");
+  const Outcome bare = verify("bare.evidence", given);
+  EXPECT_EQ(bare.code, 1) << bare.out;
+  EXPECT_THAT(bare.err, HasSubstr("its.aci.asc"));
+  const auto sign = [&](const std::string& like) {
+    must("cp " + site_->fileOf(like) + ".asc " + at("its.aci.asc") + "; chmod a+r " +
+         at("its.aci.asc"));
+  };
+  sign("busybox");
+  EXPECT_THAT(verify("bare.evidence", given).out, HasSubstr("1 verified again"));
+  for (const char* other : {"foreign", "misnamed"}) {
+    sign(other);
+    const Outcome foreign = verify("bare.evidence", given);
+    EXPECT_EQ(foreign.code, 20) << other << foreign.out;
+    EXPECT_THAT(foreign.out, HasSubstr("E_ATTEST_POLICY_SIGNER"));
+  }
+}
+
+// Of an image for several machines its publisher signs the index.
+TEST_F(AuditCommands, FollowASignedIndexToTheImageThatRan) {
+  OciTestImage image = makeOciImage({makeBusyboxLayer(at("layer"))});
+  const auto entry = [](const std::string& digest, std::size_t size) {
+    return R"({"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":")" + digest +
+           R"(","size":)" + std::to_string(size) + "}";
+  };
+  image.index = R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",)"
+                R"("manifests":[)" +
+                entry("sha256:" + std::string(64, '1'), 7) + "," +
+                entry(ociText(*image.id().oci()), image.manifest.size()) + "]}";
+  must("cd " + at("") +
+       "; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key 2>/dev/null; "
+       "openssl pkey -in key -pubout -out key.pub");
+  writeFile(at("claim"),
+            R"({"critical":{"identity":{"docker-reference":"registry.test/tools/busybox"},"image":)"
+            R"({"docker-manifest-digest":")" +
+                ociText(ociDigestOf(image.index)) +
+                R"("},"type":"cosign container image signature"},"optional":{}})");
+  const std::string signature =
+      must("cd " + at("") + "; openssl dgst -sha256 -sign key claim | base64 -w0");
+  const std::string fingerprint =
+      "sha256-" +
+      must("openssl pkey -pubin -in " + at("key.pub") + " -outform DER | sha256sum").substr(0, 64);
+  engine_->trustKey(fingerprint, readFile(at("key.pub")), "registry.test/tools");
+  const ipc::OciSignature signedIndex{
+      .kind = ipc::OciSignature::Kind::Cosign,
+      .content = readFile(at("claim")),
+      .annotations = R"({"dev.cosignproject.cosign/signature":")" + signature + "\"}"};
+  const OciReply imported = importOci(*engine_, image, {.signatures = {signedIndex}});
+  ASSERT_EQ(imported.reply.code(), "") << imported.reply.text();
+  done(Who::Root, "run registry.test/tools/busybox:1.35 --exec=/bin/true");
+
+  exportEvidence();
+  const std::string member = "images/" + image.id().text() + "/oci-index";
+  EXPECT_EQ(must("tar -xOf " + at("host.evidence") + " " + member), image.index);
+  const Outcome good = verify("host.evidence", trusted() + " --json");
+  EXPECT_EQ(good.code, 0) << good.out << good.err;
+  std::map<std::string, std::string> known;
+  for (const auto& one : nlohmann::json::parse(good.out)["history"]["images"])
+    known[one["name"]] = one["signature"];
+  EXPECT_EQ(known["registry.test/tools/busybox"], "verified again");
+  EXPECT_EQ(known["example.test/tools/busybox"], "as the measured engine says");
+  // Without the index nothing says that what was signed is this image.
+  without(member, "bare.evidence");
+  const Outcome bare = verify("bare.evidence", trusted() + " --json");
+  EXPECT_EQ(bare.code, 20) << bare.out;
+  EXPECT_EQ(nlohmann::json::parse(bare.out)["reason"]["code"], "E_ATTEST_POLICY_SIGNER");
 }
 
 TEST_F(AuditCommands, RefuseARecordThatWasChanged) {
