@@ -109,6 +109,12 @@ Result<std::string> givenLines(const store::RoleStarter& starter, const store::K
                        given.authenticate(starter, signature, TRY(keys.keysFor(one->name))));
 }
 
+// Which of several files it is: people are shown the message alone.
+std::unexpected<Error> ofFile(const std::string& path, const Error& error) {
+  return refuse(error.kind(), error.code(), "--image=" + printable(path) + ": " + error.message(),
+                error.hint());
+}
+
 }  // namespace
 
 Result<store::KeyStore> openAuditorsKeys(const std::string& path) {
@@ -142,7 +148,9 @@ Result<std::string> gatherTrust(const store::KeyStore& keys, FdRef evidence,
     if (isOci(one)) trust += TRY(verifiedLines(one.image, vouch(starter, keys, one)));
   }
   for (const std::string& path : imageFiles) {
-    trust += TRY(inContext(givenLines(starter, keys, list, path), "--image"));
+    auto lines = givenLines(starter, keys, list, path);
+    if (!lines) return ofFile(path, lines.error());
+    trust += *lines;
   }
   return trust;
 }
