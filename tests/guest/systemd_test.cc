@@ -59,10 +59,12 @@ class Systemd : public Guest {
     })) << as(Who::Root, "airlock list --full; journalctl -b --no-pager | tail -n 30").out;
     return pod.substr(0, 36);
   }
-  // A pod runs before its app does, and the app before its shell has set its traps.
+  // A pod runs before its app does, and the app before its shell has set its traps.  Brackets: grep
+  // has arguments, too.
   static std::string waitForApp() {
     std::string pod = waitForPod();
-    EXPECT_TRUE(soon([] { return as(Who::Root, "busybox pgrep -xf 'sleep 1000'").code == 0; }));
+    EXPECT_TRUE(
+        soon([] { return as(Who::Root, "grep -qszx '[1]000' /proc/[0-9]*/cmdline").code == 0; }));
     return pod;
   }
   static bool waitForNoPod() {
