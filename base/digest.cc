@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+// Of OpenSSL the SHA-2 routines alone, from its archive (docs/decisions/0041): EVP would bring
+// parsers, and a structure on the heap, into every program.
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "base/digest.h"
 
+#include <openssl/sha.h>
 #include <sodium.h>
 #include <unistd.h>
 
@@ -10,9 +15,9 @@
 
 namespace airlock {
 
-static_assert(sizeof(crypto_hash_sha512_state) <= 208);
+static_assert(sizeof(SHA512_CTX) <= 216);
 static_assert(sizeof(crypto_generichash_state) <= 384);
-static_assert(sizeof(crypto_hash_sha256_state) <= 112);
+static_assert(sizeof(SHA256_CTX) <= 112);
 
 namespace {
 constexpr char kHexDigits[] = "0123456789abcdef";
@@ -143,29 +148,24 @@ bool ImageId::isZero() const {
   return std::visit([](const auto& id) { return id.isZero(); }, id_);
 }
 
-Sha256::Sha256() : state_{} {
-  crypto_hash_sha256_init(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()));
-}
+// These return 1 whatever they are given.
+Sha256::Sha256() : state_{} { SHA256_Init(reinterpret_cast<SHA256_CTX*>(state_.data())); }
 void Sha256::update(std::span<const std::uint8_t> bytes) {
-  crypto_hash_sha256_update(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()),
-                            bytes.data(), bytes.size());
+  SHA256_Update(reinterpret_cast<SHA256_CTX*>(state_.data()), bytes.data(), bytes.size());
 }
 std::array<std::uint8_t, 32> Sha256::finish() {
   std::array<std::uint8_t, 32> out;
-  crypto_hash_sha256_final(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()), out.data());
+  SHA256_Final(out.data(), reinterpret_cast<SHA256_CTX*>(state_.data()));
   return out;
 }
 
-Sha512::Sha512() : state_{} {
-  crypto_hash_sha512_init(reinterpret_cast<crypto_hash_sha512_state*>(state_.data()));
-}
+Sha512::Sha512() : state_{} { SHA512_Init(reinterpret_cast<SHA512_CTX*>(state_.data())); }
 void Sha512::update(std::span<const std::uint8_t> bytes) {
-  crypto_hash_sha512_update(reinterpret_cast<crypto_hash_sha512_state*>(state_.data()),
-                            bytes.data(), bytes.size());
+  SHA512_Update(reinterpret_cast<SHA512_CTX*>(state_.data()), bytes.data(), bytes.size());
 }
 std::array<std::uint8_t, kDigestBytes> Sha512::finish() {
   std::array<std::uint8_t, kDigestBytes> out;
-  crypto_hash_sha512_final(reinterpret_cast<crypto_hash_sha512_state*>(state_.data()), out.data());
+  SHA512_Final(out.data(), reinterpret_cast<SHA512_CTX*>(state_.data()));
   return out;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SHA-512, SHA-256, BLAKE2b-512 and fs-verity digests with a type for what they name.  Anyone may
-// use it; libsodium computes.
+// use it; OpenSSL computes SHA-2, libsodium BLAKE2b.
 #pragma once
 
 #include <array>
@@ -122,7 +122,7 @@ class Sha256 {
   std::array<std::uint8_t, 32> finish();
 
  private:
-  alignas(64) std::array<std::uint8_t, 112> state_;  // crypto_hash_sha256_state
+  alignas(64) std::array<std::uint8_t, 112> state_;  // SHA256_CTX
 };
 class Sha512 {
  public:
@@ -131,7 +131,7 @@ class Sha512 {
   std::array<std::uint8_t, kDigestBytes> finish();
 
  private:
-  alignas(64) std::array<std::uint8_t, 208> state_;  // crypto_hash_sha512_state
+  alignas(64) std::array<std::uint8_t, 216> state_;  // SHA512_CTX
 };
 class Blake2b {
  public:

@@ -35,6 +35,7 @@ function(airlock_archive target file)
 endfunction()
 airlock_archive(airlock_ext_kj libkj.a)
 airlock_archive(airlock_ext_capnp libcapnp.a)
+airlock_archive(airlock_ext_sha2 libcrypto.a)  # SHA-2 alone is taken out of it: see base/digest.cc
 airlock_archive(airlock_ext_sodium libsodium.a)
 airlock_archive(airlock_ext_seccomp libseccomp.a)
 airlock_archive(airlock_ext_selinux libselinux.a)

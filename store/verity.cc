@@ -2,7 +2,6 @@
 #include "store/verity.h"
 
 #include <linux/fsverity.h>
-#include <sodium.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -19,21 +18,26 @@ constexpr unsigned kBlockBits = 12;
 constexpr std::size_t kHash = VerityTag::bytes;
 
 VerityDigest::Bytes sha256(std::span<const std::uint8_t> bytes) {
-  VerityDigest::Bytes hash;
-  crypto_hash_sha256(hash.data(), bytes.data(), bytes.size());
-  return hash;
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.finish();
 }
 
 }  // namespace
 
 void VerityHash::add(std::size_t level, std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
-    const std::size_t taken = std::min(bytes.size(), kBlock - levels_[level].size());
-    levels_[level].insert(levels_[level].end(), bytes.begin(),
-                          bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+    // A whole block is hashed where it is; what is over waits for the rest of its block.
+    const bool whole = levels_[level].empty() && bytes.size() >= kBlock;
+    const std::size_t taken =
+        whole ? kBlock : std::min(bytes.size(), kBlock - levels_[level].size());
+    const auto piece = bytes.first(taken);
     bytes = bytes.subspan(taken);
-    if (levels_[level].size() < kBlock) return;
-    const auto hash = sha256(levels_[level]);
+    if (!whole) {
+      levels_[level].insert(levels_[level].end(), piece.begin(), piece.end());
+      if (levels_[level].size() < kBlock) return;
+    }
+    const auto hash = sha256(whole ? piece : std::span<const std::uint8_t>(levels_[level]));
     levels_[level].clear();
     if (level + 1 == levels_.size()) levels_.emplace_back();
     add(level + 1, hash);

@@ -59,6 +59,14 @@ class Systemd : public Guest {
     })) << as(Who::Root, "airlock list --full; journalctl -b --no-pager | tail -n 30").out;
     return pod.substr(0, 36);
   }
+  // A pod runs before its app does, and the app before its shell has set its traps.  Brackets: grep
+  // has arguments, too.
+  static std::string waitForApp() {
+    std::string pod = waitForPod();
+    EXPECT_TRUE(
+        soon([] { return as(Who::Root, "grep -qszx '[1]000' /proc/[0-9]*/cmdline").code == 0; }));
+    return pod;
+  }
   static bool waitForNoPod() {
     return soon([] { return running().empty(); });
   }
@@ -67,7 +75,7 @@ class Systemd : public Guest {
                                   const std::string& properties = "") {
     done(Who::Root, "systemd-run --quiet --unit=" + unit + " -p User=alice -p Type=exec " +
                         properties + " " + run(script));
-    return waitForPod();
+    return waitForApp();
   }
   // A command of Alice's in a login session's scope, as logind would name it.
   static std::string startInSession(const std::string& scope, const std::string& script) {
@@ -75,7 +83,7 @@ class Systemd : public Guest {
          "systemd-run --quiet --scope --unit=" + scope +
              " --slice=user-4242.slice setpriv --reuid=4242 --regid=4242 --init-groups " +
              run(script) + " </dev/null >/run/" + scope + ".log 2>&1 &");
-    return waitForPod();
+    return waitForApp();
   }
   static std::string statusOf(const std::string& pod, const std::string& key) {
     const Outcome outcome =
@@ -142,7 +150,7 @@ TEST_F(Systemd, AServiceWithADynamicUserRunsAPod) {
        "systemd-run --quiet --unit=airlock-test-dynamic -p DynamicUser=yes -p "
        "SupplementaryGroups=airlock " +
            run(kObedient));
-  const std::string pod = waitForPod();
+  const std::string pod = waitForApp();
   EXPECT_TRUE(cgroupOf(pod).starts_with("/system.slice/airlock-test-dynamic.service/"));
   done(Who::Root, "systemctl stop airlock-test-dynamic");
   EXPECT_EQ(show("airlock-test-dynamic.service", "Result"), "success");
