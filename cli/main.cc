@@ -83,12 +83,24 @@ constexpr Command kCommands[] = {
      attach},
     {"attest activate", "CHALLENGE --output=FILE",
      "answer a verifier's challenge: show that the attestation key is in this TPM",
-     "--output=\"\"\tor -o: write the secret of the challenge there\n", attestActivate},
+     "--endorsement-auth-file=\"\"\tthe password of the TPM's endorsement hierarchy: a file, or -\n"
+     "--output=\"\"\tor -o: write the secret of the challenge there\n"
+     "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
+     "input\n",
+     attestActivate},
     {"attest enroll", "--output=DIR",
      "write the public parts of the TPM's keys, and its certificate, for a verifier",
-     "--output=\"\"\tor -o: a new directory for the files\n", attestEnroll},
+     "--endorsement-auth-file=\"\"\tthe password of the TPM's endorsement hierarchy: a file, or -\n"
+     "--output=\"\"\tor -o: a new directory for the files\n"
+     "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
+     "input\n",
+     attestEnroll},
     {"attest init", "", "make the attestation key of this host",
-     "--force\treplace the one that there is: verifiers must learn the new one\n", attestInit},
+     "--endorsement-auth-file=\"\"\tthe password of the TPM's endorsement hierarchy: a file, or -\n"
+     "--force\treplace the one that there is: verifiers must learn the new one\n"
+     "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
+     "input\n",
+     attestInit},
     {"attest quote", "--nonce=HEX --output=DIR",
      "have the TPM sign its registers, and write them with the logs: evidence for a verifier",
      "--nonce=\"\"\twhat the verifier asks with, 16 to 64 bytes in hex\n"
@@ -96,7 +108,10 @@ constexpr Command kCommands[] = {
      "--pcrs=\"sha256:0-15\"\tregisters, such as sha256:0-7,14+sha384:15; that of the log is "
      "always among them\n",
      attestQuote},
-    {"attest revoke", "", "remove the attestation key from the TPM", "", attestRevoke},
+    {"attest revoke", "", "remove the attestation key from the TPM",
+     "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
+     "input\n",
+     attestRevoke},
     {"attest challenge", "--ek=FILE --ak-pub=FILE --output=FILE --secret=FILE",
      "make a secret that only the TPM with these two keys can read, to enrol a host",
      "--ak-pub=\"\"\tthe attestation key: a TPM2B_PUBLIC\n"
