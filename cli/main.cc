@@ -115,6 +115,7 @@ constexpr Command kCommands[] = {
     {"attest challenge", "--ek=FILE --ak-pub=FILE --output=FILE --secret=FILE",
      "make a secret that only the TPM with these two keys can read, to enrol a host",
      "--ak-pub=\"\"\tthe attestation key: a TPM2B_PUBLIC\n"
+     "--crl=\"\"\tcertificates that TPM makers revoked, a directory or a file; may be repeated\n"
      "--ek=\"\"\tthe endorsement key: its certificate, a TPM2B_PUBLIC or PEM\n"
      "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file: the EK's must be one of "
      "theirs\n"
@@ -124,10 +125,12 @@ constexpr Command kCommands[] = {
     {"attest verify", "--ak=FILE --nonce=HEX [--policy=FILE] EVIDENCE",
      "tell from its evidence what ran on another host, without trusting it",
      "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"
+     "--crl=\"\"\tcertificates that TPM makers revoked, a directory or a file; may be repeated\n"
      "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file\n"
      "--nonce=\"\"\twhat the host was asked with, in hex\n"
      "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
-     "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n",
+     "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n"
+     "--revoked=\"\"\tkeys that are not believed any more: a fingerprint or name in each line\n",
      attestVerify, false},
     {"audit export", "--since-boot|--boot=ID -o FILE",
      "write what an auditor needs who does not trust this host into one file",
@@ -171,10 +174,12 @@ constexpr Command kCommands[] = {
      "tell from what another host exported what ran there and who vouched for it, without trusting "
      "it",
      "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"
+     "--crl=\"\"\tcertificates that TPM makers revoked, a directory or a file; may be repeated\n"
      "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file\n"
      "--nonce=\"\"\twhat the host was asked with, in hex\n"
      "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
      "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n"
+     "--revoked=\"\"\tkeys that are not believed any more: a fingerprint or name in each line\n"
      "--trust=\"\"\twhose signatures count: a directory trustedkeys of your own\n",
      auditVerify, false},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",
