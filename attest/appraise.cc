@@ -149,6 +149,8 @@ Result<std::string> Appraising::checkKey() {
     area_ = key_->area;
   }
   appraisal_.key = key_->key.fingerprint();
+  if (question_.revoked != nullptr) TRY(question_.revoked->expectNot(*key_));
+  if (question_.policy != nullptr) TRY(question_.policy->revokedKeys.expectNot(*key_));
   if (!area_) {
     appraisal_.notes.emplace_back(
         "whether the key signs only what its TPM says was seen to at enrolment: it was given as "
@@ -380,9 +382,7 @@ Result<std::string> Appraising::describeCertificate() {
                                                    appraisal_.certificate);
   }
   if (question_.roots == nullptr) {
-    return refuseEvidence("E_ATTEST_EK",
-                          "no maker of TPMs is trusted, so the certificate shows "
-                          "nothing",
+    return refuseEvidence("E_ATTEST_EK", "no maker is trusted, so the certificate shows nothing",
                           "--ek-roots DIR");
   }
   TRY(certificate.chainsTo(*question_.roots));
@@ -410,7 +410,8 @@ Result<std::string> Appraising::checkHardware() {
     appraisal_.software = false;
     return described;
   }
-  if (needsHardware()) return described;
+  // A list of revoked certificates was given to be heeded, whatever else is asked.
+  if (needsHardware() || described.error().code() == "E_ATTEST_EK_REVOKED") return described;
   appraisal_.notes.push_back(
       "counts as a software TPM, which proves nothing to whoever does not "
       "trust its host: " +
@@ -429,6 +430,7 @@ Result<std::string> Appraising::checkPolicy() {
              .chain = chain(),
              .registers = registers_,
              .restarts = appraisal_.quote->restarts - appraisal_.history->engines.front().restarts,
+             .fresh = !question_.nonce.empty(),
              .firmware = firmware,
              .commandLine = evidence_.kernelCommandLine}));
   return std::string("every demand is met");

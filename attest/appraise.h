@@ -15,6 +15,7 @@
 #include "attest/fleet_policy.h"
 #include "attest/history.h"
 #include "attest/key.h"
+#include "attest/revoked.h"
 #include "attest/signers.h"
 #include "attest/structures.h"
 #include "base/result.h"
@@ -30,6 +31,7 @@ struct Question {
   bool requireHardware = false;
   bool audit = false;                    // the audit record and the images' signers, too
   const AuditorsTrust* trust = nullptr;  // whom the auditor trusts; nullptr: not asked
+  const RevokedKeys* revoked = nullptr;  // beside those of the policy
 };
 
 struct Check {

@@ -95,6 +95,64 @@ X509Handle readPem(BIO* bio) {
   return X509Handle(::PEM_read_bio_X509(bio, nullptr, nullptr, nullptr));
 }
 
+// Lists of authorities above the one that issued the certificate are not demanded.
+int passOver(int good, X509_STORE_CTX* context) {
+  if (good == 1) return 1;
+  if (::X509_STORE_CTX_get_error(context) != X509_V_ERR_UNABLE_TO_GET_CRL ||
+      ::X509_STORE_CTX_get_error_depth(context) == 0) {
+    return 0;
+  }
+  ::X509_STORE_CTX_set_error(context, X509_V_OK);
+  return 1;
+}
+
+using Stack = std::unique_ptr<STACK_OF(X509), Freed<[](STACK_OF(X509) * stack) {
+                                sk_X509_free(stack);  // its certificates are the roots'
+                              }>>;
+
+// With revocation lists, an authority that another one of `roots` stands for does not end a chain
+// by itself: it may be what was revoked.
+bool endsChain(const X509Handle& certificate, const Roots& roots) {
+  if (roots.crls().empty()) return true;
+  return std::ranges::none_of(roots.certificates(), [&](const X509Handle& above) {
+    return ::X509_cmp(above.get(), certificate.get()) != 0 &&
+           ::X509_check_issued(above.get(), certificate.get()) == X509_V_OK;
+  });
+}
+
+std::unexpected<Error> refusedChain(int why) {
+  ::ERR_clear_error();
+  const std::string text = ::X509_verify_cert_error_string(why);
+  switch (why) {
+    case X509_V_ERR_CERT_REVOKED:
+      return refuseEvidence("E_ATTEST_EK_REVOKED",
+                            "the maker of the TPM has revoked the certificate of its endorsement "
+                            "key, or that of an authority above it");
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+      return refuseEvidence("E_ATTEST_CRL",
+                            "there is no list of revoked certificates by who issued the one of the "
+                            "endorsement key",
+                            "its address is in the certificate: openssl x509 -ext "
+                            "crlDistributionPoints");
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+    case X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE:
+    case X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD:
+    case X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD:
+    case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
+    case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
+    case X509_V_ERR_DIFFERENT_CRL_SCOPE:
+    case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
+      return refuseEvidence("E_ATTEST_CRL",
+                            "a list of revoked certificates cannot be used: " + text,
+                            "get the one that is in force from the maker of the TPM");
+    default:
+      return badCertificate("is not one of a TPM's maker that is trusted: " + text);
+  }
+}
+
 std::string nameOf(std::string_view bytes) {
   const tpm::Bytes digest = tpm::hash(tpm::kSha256, bytes);
   return std::string("\x00\x0b", 2).append(digest.begin(), digest.end());
@@ -113,6 +171,7 @@ std::string numberOf(EVP_PKEY* key, const char* parameter, std::size_t size) {
 }  // namespace
 
 void X509Deleter::operator()(x509_st* certificate) const { ::X509_free(certificate); }
+void CrlDeleter::operator()(X509_crl_st* list) const { ::X509_CRL_free(list); }
 
 Result<Roots> Roots::parse(std::string_view pem) {
   Roots roots;
@@ -131,6 +190,21 @@ Result<Roots> Roots::parse(std::string_view pem) {
                   "--ek-roots is a directory of certificates in PEM or DER");
   }
   return roots;
+}
+
+Result<void> Roots::addCrls(std::string_view pem) {
+  const Bio bio(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  while (bio != nullptr && crls_.size() < limits::kRoots) {
+    CrlHandle list(::PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr));
+    if (list == nullptr) break;
+    crls_.push_back(std::move(list));
+  }
+  const bool atEnd = ERR_GET_REASON(::ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ::ERR_clear_error();
+  if (atEnd && !crls_.empty()) return {};
+  return refuse(ErrorKind::Invalid, "E_ATTEST_CRLS",
+                "the lists of revoked certificates cannot be read, or there is none",
+                "--crl takes files and directories of CRLs in PEM or DER");
 }
 
 Result<EkCertificate> EkCertificate::admit(X509Handle certificate) {
@@ -169,21 +243,28 @@ bool EkCertificate::namesSoftware() const {
 Result<void> EkCertificate::chainsTo(const Roots& roots) const {
   const std::unique_ptr<X509_STORE, Freed<X509_STORE_free>> store(::X509_STORE_new());
   const std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX_free>> context(::X509_STORE_CTX_new());
-  if (store == nullptr || context == nullptr) return badCertificate("cannot be checked: no memory");
+  const Stack between(sk_X509_new_null());
+  if (store == nullptr || context == nullptr || between == nullptr) {
+    return badCertificate("cannot be checked: no memory");
+  }
   for (const X509Handle& root : roots.certificates()) {
-    ::X509_STORE_add_cert(store.get(), root.get());
+    const bool added = endsChain(root, roots) ? ::X509_STORE_add_cert(store.get(), root.get()) == 1
+                                              : sk_X509_push(between.get(), root.get()) > 0;
+    if (!added) return badCertificate("cannot be checked: no memory");
   }
   ::X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_X509_STRICT);
-  if (::X509_STORE_CTX_init(context.get(), store.get(), certificate_.get(), nullptr) != 1) {
+  if (!roots.crls().empty()) {
+    for (const CrlHandle& list : roots.crls()) ::X509_STORE_add_crl(store.get(), list.get());
+    ::X509_STORE_set_flags(store.get(), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    ::X509_STORE_set_verify_cb(store.get(), passOver);
+  }
+  if (::X509_STORE_CTX_init(context.get(), store.get(), certificate_.get(), between.get()) != 1) {
     return badCertificate("cannot be checked");
   }
   const int good = ::X509_verify_cert(context.get());
   const int why = ::X509_STORE_CTX_get_error(context.get());
   ::ERR_clear_error();
-  if (good != 1) {
-    return badCertificate("is not one of a TPM's maker that is trusted: " +
-                          std::string(::X509_verify_cert_error_string(why)));
-  }
+  if (good != 1) return refusedChain(why);
   if (!isForEndorsement(certificate_.get())) return badCertificate("is not for an endorsement key");
   return {};
 }

@@ -12,6 +12,7 @@
 #include "base/result.h"
 
 struct x509_st;
+struct X509_crl_st;
 
 namespace airlock::attest {
 
@@ -19,16 +20,26 @@ struct X509Deleter {
   void operator()(x509_st* certificate) const;
 };
 using X509Handle = std::unique_ptr<x509_st, X509Deleter>;
+struct CrlDeleter {
+  void operator()(X509_crl_st* list) const;
+};
+using CrlHandle = std::unique_ptr<X509_crl_st, CrlDeleter>;
 
-// Whom the verifier believes about TPMs: any certificate of it, root or not, ends a chain.
+// Whom the verifier believes about TPMs: any certificate of it, root or not, ends a chain.  And
+// what they took back.
 class Roots {
  public:
   // One or more CERTIFICATE blocks in PEM.  E_ATTEST_ROOTS
   static Result<Roots> parse(std::string_view pem);
+  // One or more X509 CRL blocks in PEM.  From then on who issued a certificate of an endorsement
+  // key must have a list, and authorities above are looked up where there is one.  E_ATTEST_CRLS
+  Result<void> addCrls(std::string_view pem);
   const std::vector<X509Handle>& certificates() const { return certificates_; }
+  const std::vector<CrlHandle>& crls() const { return crls_; }
 
  private:
   std::vector<X509Handle> certificates_;
+  std::vector<CrlHandle> crls_;
 };
 
 class EkCertificate {
@@ -43,7 +54,9 @@ class EkCertificate {
   const std::string& issuer() const { return issuer_; }
   // It names a TPM that is a program: swtpm's certificates do.
   bool namesSoftware() const;
-  // One of `roots` is the end of its chain, now; and it is for an endorsement key.  E_ATTEST_EK
+  // One of `roots` is the end of its chain, now; and it is for an endorsement key.  E_ATTEST_EK,
+  // E_ATTEST_EK_REVOKED, E_ATTEST_CRL: a list that is needed is not there, too old or not its
+  // authority's.
   Result<void> chainsTo(const Roots& roots) const;
 
  private:

@@ -192,10 +192,10 @@ Result<FleetPolicy::Firmware> readFirmware(const Json& value, const std::string&
 }
 
 Result<FleetPolicy> readPolicy(const Json& document) {
-  const ObjectReader object =
-      TRY(strictly(document, "",
-                   {"airlockFleetPolicy", "requireHardware", "pcr", "banks", "maxRestarts",
-                    "engine", "stage1", "images", "pods", "firmware", "comment"}));
+  const ObjectReader object = TRY(strictly(
+      document, "",
+      {"airlockFleetPolicy", "requireHardware", "pcr", "banks", "maxRestarts", "requireNonce",
+       "revokedKeys", "engine", "stage1", "images", "pods", "firmware", "comment"}));
   if (TRY(object.integer("airlockFleetPolicy", kVersion, kVersion)) != kVersion) {
     return refuseField("airlockFleetPolicy", "must be 1: the version of this format");
   }
@@ -212,6 +212,9 @@ Result<FleetPolicy> readPolicy(const Json& document) {
   if (const auto most = TRY(object.integer("maxRestarts", 0, UINT32_MAX))) {
     policy.maxRestarts = static_cast<std::uint64_t>(*most);
   }
+  policy.requireNonce = TRY(object.boolean("requireNonce"));
+  TRY(parsedAt(object, "revokedKeys",
+               [&](const std::string& text) { return policy.revokedKeys.add(text); }));
   policy.stage1 = TRY(parsedAt(object, "stage1", isContentDigest));
   if (const Json* engine = object.find("engine"))
     policy.engine = TRY(readEngine(*engine, "engine"));

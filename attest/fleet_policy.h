@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attest/revoked.h"
 #include "base/result.h"
 
 namespace airlock::attest {
@@ -34,6 +35,8 @@ struct FleetPolicy {
   std::optional<std::uint32_t> pcr;  // our register
   std::optional<Texts> banks;        // that must be quoted and logged
   std::optional<std::uint64_t> maxRestarts;
+  bool requireNonce = false;  // evidence of an unknown time is not enough
+  RevokedKeys revokedKeys;    // attestation keys
 
   struct Engine {
     std::optional<Texts> versions;

@@ -56,6 +56,15 @@ Result<ipc::Appraised> verify(const ipc::VerifyEvidence& job, const std::vector<
     const std::string pem = TRY(sys::readAll(optional.take(), limits::kRootsBytes));
     roots = TRY(Roots::parse(pem));
   }
+  if (job.hasCrls) {
+    if (!roots) return refuse(ErrorKind::Invalid, "E_USAGE", "--crl needs --ek-roots");
+    TRY(roots->addCrls(TRY(sys::readAll(optional.take(), limits::kCrlBytes))));
+  }
+  std::optional<RevokedKeys> revoked;
+  if (job.hasRevoked) {
+    const std::string text = TRY(sys::readAll(optional.take(), limits::kRevokedBytes));
+    revoked = TRY(inContext(RevokedKeys::parse(text), "--revoked"));
+  }
   std::optional<AuditorsTrust> trust;
   if (job.hasTrust) {
     trust = TRY(parseAuditorsTrust(TRY(sys::readAll(optional.take(), limits::kKeyFileBytes))));
@@ -66,7 +75,8 @@ Result<ipc::Appraised> verify(const ipc::VerifyEvidence& job, const std::vector<
                                                      .roots = roots ? &*roots : nullptr,
                                                      .requireHardware = job.requireHardware,
                                                      .audit = job.audit,
-                                                     .trust = trust ? &*trust : nullptr}));
+                                                     .trust = trust ? &*trust : nullptr,
+                                                     .revoked = revoked ? &*revoked : nullptr}));
   TRY(sys::writeAll(fds[0], job.json ? jsonReport(appraisal) : textReport(appraisal)));
   return appraisal.refusal ? verdictOf(*appraisal.refusal) : ipc::Appraised{};
 }
@@ -77,7 +87,14 @@ Result<ipc::Appraised> challenge(const ipc::MakeChallenge& job, const std::vecto
   const std::string attestation =
       TRY(inContext(sys::readAll(fds[3], limits::kQuoteBytes), "--ak-pub"));
   std::optional<Roots> roots;
-  if (job.hasRoots) roots = TRY(Roots::parse(TRY(sys::readAll(fds[4], limits::kRootsBytes))));
+  Optional optional(fds, 4);
+  if (job.hasRoots) {
+    roots = TRY(Roots::parse(TRY(sys::readAll(optional.take(), limits::kRootsBytes))));
+  }
+  if (job.hasCrls) {
+    if (!roots) return refuse(ErrorKind::Invalid, "E_USAGE", "--crl needs --ek-roots");
+    TRY(roots->addCrls(TRY(sys::readAll(optional.take(), limits::kCrlBytes))));
+  }
   const auto made = makeChallenge(endorsement, attestation, roots ? &*roots : nullptr);
   if (!made && isVerdict(made.error())) return verdictOf(made.error());
   if (!made) return std::unexpected(made.error());

@@ -165,6 +165,12 @@ Result<void> judge(const FleetPolicy& policy, const Facts& facts) {
     return unwanted("REGISTER", "the log is about register " + std::to_string(facts.chain.pcr) +
                                     ", not " + std::to_string(*policy.pcr));
   }
+  if (policy.requireNonce && !facts.fresh) {
+    return unwanted(
+        "NONCE",
+        "the evidence answers no nonce of the verifier's: it may be of any time of that "
+        "boot");
+  }
   for (const std::string& name : policy.banks.value_or(Texts{})) {
     const auto bank = tpm::findHash(std::string_view(name))->id;
     if (std::ranges::count(facts.chain.values, bank, &tpm::BankValue::algorithm) == 0) {

@@ -19,6 +19,7 @@ struct Facts {
   const tpm::Chain& chain;
   const Registers& registers;
   std::uint64_t restarts;  // since the log began
+  bool fresh;              // the quote answers a nonce of the verifier's
   const FirmwareLog* firmware = nullptr;
   std::optional<std::string_view> commandLine;
 };

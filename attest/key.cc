@@ -12,6 +12,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include <ctime>
+
 #include "attest/freed.h"
 #include "base/digest.h"
 #include "base/limits.h"
@@ -131,7 +133,12 @@ std::string ecdsaDer(const Signature& signature) {
 
 void Key::Deleter::operator()(evp_pkey_st* key) const { ::EVP_PKEY_free(key); }
 
-void prepareOpenssl() { ::OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr); }
+void prepareOpenssl() {
+  ::OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+  // For the dates of certificates it calls gmtime_r(), which looks for /etc/localtime the first
+  // time: later no file can be opened.
+  ::tzset();
+}
 
 Result<Key> Key::admit(Handle key) {
   if (key == nullptr) return notAKey("its numbers are no key");

@@ -55,8 +55,9 @@ Result<std::vector<TrustedKey>> readInventory(std::string_view file);
 // nothing but what the TPM itself says.  What is wrong, or nothing.
 std::optional<std::string> whyNoAttestationKey(const PublicArea& area);
 
-// The host's configuration of OpenSSL is nobody's business: first thing in main(), before the
-// process is confined.
+// What OpenSSL and the C library would read later, and must not: the one's configuration is
+// nobody's business, the other's time zone is read now.  First thing in main(), before the process
+// is confined.
 void prepareOpenssl();
 
 }  // namespace airlock::attest

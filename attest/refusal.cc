@@ -14,10 +14,13 @@ struct Code {
   Exit exit;
 };
 // What is not here is Exit::Integrity.
-constexpr std::array<Code, 6> kCodes{{{"E_ATTEST_NONCE", Exit::Freshness},
+constexpr std::array<Code, 9> kCodes{{{"E_ATTEST_NONCE", Exit::Freshness},
                                       {"E_ATTEST_BOOT", Exit::Freshness},
                                       {"E_ATTEST_AK", Exit::Key},
+                                      {"E_ATTEST_REVOKED", Exit::Key},
                                       {"E_ATTEST_EK", Exit::Software},
+                                      {"E_ATTEST_EK_REVOKED", Exit::Software},
+                                      {"E_ATTEST_CRL", Exit::Software},
                                       {"E_ATTEST_SOFTWARE", Exit::Software},
                                       {"E_ATTEST_POLICY", Exit::Policy}}};
 

@@ -17,7 +17,7 @@ enum class Exit : std::uint8_t {
   Integrity = 16,  // log, structure or signature
   Policy = 20,     // whole, and not what the fleet's policy asks for
   Freshness = 21,  // another nonce, or another boot
-  Key = 22,        // the key is not one that is trusted
+  Key = 22,        // the key is not one that is trusted, or not any more
   Software = 23    // a software TPM, or one that cannot show what it is
 };
 

@@ -104,13 +104,32 @@ std::map<std::uint64_t, std::pair<std::string, std::string>> timeline(const Appr
   return lines;
 }
 
+// Against the quote alone: whoever replays an old one replays its log, too.
+bool isFresh(const Appraisal& appraisal) {
+  return std::ranges::any_of(appraisal.checks, [](const Check& check) {
+    return check.name == "nonce" && check.outcome == Check::Outcome::Passed;
+  });
+}
+
+// What the TPM says of the time of its quote: how long it had power, which is no time of day.
+std::string poweredTime(const Quote& quote) {
+  constexpr std::uint64_t kSecond = 1000;
+  const std::uint64_t minutes = quote.clock / kSecond / 60;
+  return std::to_string(minutes / 60 / 24) + " d " + std::to_string(minutes / 60 % 24) + " h " +
+         std::to_string(minutes % 60) + " min of power, and " + std::to_string(quote.resets) +
+         " resets";
+}
+std::string freshness(const Appraisal& appraisal) {
+  return (isFresh(appraisal)
+              ? std::string("answers the nonce, so it is younger than that")
+              : std::string("of an UNKNOWN time of that boot: no nonce was asked with")) +
+         "; quoted after " + poweredTime(*appraisal.quote) + " of the TPM";
+}
+
 std::string verdictLine(const Appraisal& appraisal) {
   if (!appraisal.refusal) {
-    const bool fresh = std::ranges::any_of(appraisal.checks, [](const Check& check) {
-      return check.name == "nonce" && check.outcome == Check::Outcome::Passed;
-    });
     return std::string("accepted: the evidence is whole and of this key") +
-           (fresh ? ", and answers this nonce\n" : "\n");
+           (isFresh(appraisal) ? ", and answers this nonce\n" : "\n");
   }
   std::string line = "REFUSED: " + printable(appraisal.refusal->message()) + " [" +
                      appraisal.refusal->code() + "]\n";
@@ -226,6 +245,7 @@ std::string textReport(const Appraisal& appraisal) {
     const EngineRecord& engine = appraisal.history->engines.front();
     text += "  boot      " + printable(engine.bootId) + "\n";
   }
+  if (!appraisal.refusal) text += "  age       " + freshness(appraisal) + "\n";
   if (!appraisal.refusal) {
     text += std::string("  TPM       ") + (appraisal.software ? "software" : "hardware") +
             (appraisal.certificate.empty() ? "" : ", " + appraisal.certificate) + "\n";
@@ -270,7 +290,8 @@ std::string jsonReport(const Appraisal& appraisal) {
     json["quote"] = Json{{"clock", appraisal.quote->clock},
                          {"resets", appraisal.quote->resets},
                          {"restarts", appraisal.quote->restarts},
-                         {"safe", appraisal.quote->safe}};
+                         {"safe", appraisal.quote->safe},
+                         {"fresh", isFresh(appraisal)}};
   }
   if (appraisal.replay) {
     json["pcr"] = appraisal.replay->chain.pcr;

@@ -47,20 +47,43 @@ Result<void> addDirectory(UstarWriter& archive, FdRef directory, const std::stri
   return {};
 }
 
-std::string pemOf(std::string_view der) {
-  std::string text = "-----BEGIN CERTIFICATE-----\n";
+std::string pemOf(std::string_view der, const std::string& label) {
+  std::string text = "-----BEGIN " + label + "-----\n";
   const std::string base64 = tpm::toBase64(der);
   for (std::size_t at = 0; at < base64.size(); at += kPemLine) {
     text += base64.substr(at, kPemLine) + '\n';
   }
-  return text + "-----END CERTIFICATE-----\n";
+  return text + "-----END " + label + "-----\n";
 }
 
-Result<std::string> certificateText(FdRef file, const std::string& name) {
-  std::string bytes = TRY(inContext(sys::readAll(file, limits::kRootsBytes), name));
-  if (bytes.starts_with('\x30')) return pemOf(bytes);
+// What makers publish, in PEM or DER.
+struct Published {
+  const char* label;  // of its PEM
+  std::size_t mostBytes;
+};
+constexpr Published kCertificates{"CERTIFICATE", limits::kRootsBytes};
+constexpr Published kCrls{"X509 CRL", limits::kCrlBytes};
+
+Result<std::string> pemText(FdRef file, const std::string& name, const Published& what) {
+  std::string bytes = TRY(inContext(sys::readAll(file, what.mostBytes), name));
+  if (bytes.starts_with('\x30')) return pemOf(bytes, what.label);
   if (!bytes.ends_with('\n')) bytes += '\n';
   return bytes;
+}
+
+// A file, or every file of a directory.
+Result<std::string> gather(const std::string& path, const std::string& flag,
+                           const Published& what) {
+  const Fd opened = TRY(inContext(sys::openPath(path, O_RDONLY | O_NONBLOCK), flag));
+  const struct stat status = TRY(sys::status(opened));
+  if (!S_ISDIR(status.st_mode)) return pemText(opened, path, what);
+  std::string text;
+  for (const std::string& name : TRY(sys::list(opened))) {
+    const Component component = TRY(Component::parse(name));
+    const Fd file = TRY(sys::openBeneath(opened, component, O_RDONLY | O_NONBLOCK));
+    text += TRY(pemText(file, name, what));
+  }
+  return text;
 }
 
 }  // namespace
@@ -104,22 +127,20 @@ Result<Fd> openEvidence(const std::string& path) {
 }
 
 Result<Fd> openRoots(const std::string& path) {
-  const Fd opened = TRY(inContext(sys::openPath(path, O_RDONLY | O_NONBLOCK), "--ek-roots"));
-  const struct stat status = TRY(sys::status(opened));
-  std::string text;
-  if (!S_ISDIR(status.st_mode)) {
-    text = TRY(certificateText(opened, path));
-  } else {
-    for (const std::string& name : TRY(sys::list(opened))) {
-      const Component component = TRY(Component::parse(name));
-      const Fd file = TRY(sys::openBeneath(opened, component, O_RDONLY | O_NONBLOCK));
-      text += TRY(certificateText(file, name));
-    }
-  }
+  const std::string text = TRY(gather(path, "--ek-roots", kCertificates));
   if (text.size() > limits::kRootsBytes) {
     return refuse(ErrorKind::Invalid, "E_ATTEST_ROOTS", "--ek-roots: too many certificates");
   }
   return fileWith("ek-roots", text);
+}
+
+Result<Fd> openCrls(const std::vector<std::string>& paths) {
+  std::string text;
+  for (const std::string& path : paths) text += TRY(gather(path, "--crl", kCrls));
+  if (text.size() > limits::kCrlBytes) {
+    return refuse(ErrorKind::Invalid, "E_ATTEST_CRLS", "--crl: more than can be looked through");
+  }
+  return fileWith("crl", text);
 }
 
 Result<ipc::Appraised> askAttest(const ipc::AppraiseJob& job, std::span<const FdRef> fds) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -17,6 +18,8 @@ namespace airlock::cli {
 Result<Fd> openEvidence(const std::string& path);
 // Every certificate in a directory, or in a file, as one PEM text.
 Result<Fd> openRoots(const std::string& path);
+// Every list of revoked certificates in these directories and files, the same way.
+Result<Fd> openCrls(const std::vector<std::string>& paths);
 // A memfd that can be written; one that has been, and can be read from its start.
 Result<Fd> blankFile(const char* debugName);
 Result<Fd> fileWith(const char* debugName, std::string_view content);

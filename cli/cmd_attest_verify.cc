@@ -58,11 +58,29 @@ void printReport(std::string_view report) {
   }
 }
 
+// More than one may be given.
+Flag listFlag(std::string name, std::vector<std::string>& into) {
+  return {.name = std::move(name),
+          .value = Flag::Value::Required,
+          .set = [&into](const std::string& value) -> Result<void> {
+            into.push_back(value);
+            return {};
+          }};
+}
+
+Result<void> expectRoots(const std::vector<std::string>& crls, const std::string& roots) {
+  if (crls.empty() || !roots.empty()) return {};
+  return usage(
+      "--crl needs --ek-roots: a list of revoked certificates is believed for its authority");
+}
+
 struct VerifyArguments {
   std::string key;
   std::string nonce;
   std::string policy;
   std::string roots;
+  std::vector<std::string> crls;
+  std::string revoked;
   std::string trust;  // audit verify
   std::vector<std::string> images;
   bool requireHardware = false;
@@ -72,15 +90,16 @@ enum class About { Host, Record };
 
 Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments, About about) {
   VerifyArguments parsed;
-  std::vector<Flag> flags{textFlag("ak", parsed.key), textFlag("nonce", parsed.nonce),
-                          textFlag("policy", parsed.policy), textFlag("ek-roots", parsed.roots),
+  std::vector<Flag> flags{textFlag("ak", parsed.key),
+                          textFlag("nonce", parsed.nonce),
+                          textFlag("policy", parsed.policy),
+                          textFlag("ek-roots", parsed.roots),
+                          textFlag("revoked", parsed.revoked),
+                          listFlag("crl", parsed.crls),
                           boolFlag("require-hardware", parsed.requireHardware)};
   if (about == About::Record) {
     flags.push_back(textFlag("trust", parsed.trust));
-    flags.push_back({"image", Flag::Value::Required, [&](const std::string& path) -> Result<void> {
-                       parsed.images.push_back(path);
-                       return {};
-                     }});
+    flags.push_back(listFlag("image", parsed.images));
   }
   const auto operands = TRY(parseFlags(arguments, flags));
   if (operands.size() != 1) return usage("it takes one directory or file of evidence");
@@ -93,6 +112,7 @@ Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments, A
   if (!parsed.images.empty() && parsed.trust.empty()) {
     return usage("--image needs --trust: the keys that may have signed it");
   }
+  TRY(expectRoots(parsed.crls, parsed.roots));
   if (about == About::Host || !parsed.nonce.empty()) parsed.nonce = TRY(parseNonce(parsed.nonce));
   parsed.evidence = operands.front();
   return parsed;
@@ -108,6 +128,11 @@ Result<int> verify(const Options& options, const std::vector<std::string>& argum
     files.push_back(TRY(inContext(sys::openPath(given.policy, O_RDONLY | O_NONBLOCK), "--policy")));
   }
   if (!given.roots.empty()) files.push_back(TRY(openRoots(given.roots)));
+  if (!given.crls.empty()) files.push_back(TRY(openCrls(given.crls)));
+  if (!given.revoked.empty()) {
+    files.push_back(
+        TRY(inContext(sys::openPath(given.revoked, O_RDONLY | O_NONBLOCK), "--revoked")));
+  }
   if (!given.trust.empty()) {
     const store::KeyStore keys = TRY(openAuditorsKeys(given.trust));
     files.push_back(TRY(fileWith("trust", TRY(gatherTrust(keys, files.front(), given.images)))));
@@ -122,7 +147,9 @@ Result<int> verify(const Options& options, const std::vector<std::string>& argum
                                         .requireHardware = given.requireHardware,
                                         .json = options.json,
                                         .audit = about == About::Record,
-                                        .hasTrust = !given.trust.empty()},
+                                        .hasTrust = !given.trust.empty(),
+                                        .hasCrls = !given.crls.empty(),
+                                        .hasRevoked = !given.revoked.empty()},
                     fds));
   printReport(TRY(contentOf(report)));
   return verdict.status;
@@ -141,23 +168,27 @@ Result<int> makeChallenge(const Options& options, const std::vector<std::string>
   std::string roots;
   std::string output;
   std::string secretPath;
-  const auto operands =
-      TRY(parseFlags(arguments, {textFlag("ek", endorsement), textFlag("ak-pub", attestation),
-                                 textFlag("ek-roots", roots), textFlag("output", output),
-                                 textFlag("o", output), textFlag("secret", secretPath)}));
+  std::vector<std::string> crls;
+  const auto operands = TRY(parseFlags(
+      arguments, {textFlag("ek", endorsement), textFlag("ak-pub", attestation),
+                  textFlag("ek-roots", roots), listFlag("crl", crls), textFlag("output", output),
+                  textFlag("o", output), textFlag("secret", secretPath)}));
   if (!operands.empty() || endorsement.empty() || attestation.empty() || output.empty() ||
       secretPath.empty()) {
     return usage("attest challenge needs --ek, --ak-pub, --output and --secret, and no argument");
   }
+  TRY(expectRoots(crls, roots));
   const Fd challenge = TRY(blankFile("challenge"));
   const Fd secret = TRY(blankFile("secret"));
   std::vector<Fd> files;
   files.push_back(TRY(inContext(sys::openPath(endorsement, O_RDONLY | O_NONBLOCK), "--ek")));
   files.push_back(TRY(inContext(sys::openPath(attestation, O_RDONLY | O_NONBLOCK), "--ak-pub")));
   if (!roots.empty()) files.push_back(TRY(openRoots(roots)));
+  if (!crls.empty()) files.push_back(TRY(openCrls(crls)));
   std::vector<FdRef> fds{challenge, secret};
   fds.insert(fds.end(), files.begin(), files.end());
-  const ipc::Appraised made = TRY(askAttest(ipc::MakeChallenge{.hasRoots = !roots.empty()}, fds));
+  const ipc::Appraised made =
+      TRY(askAttest(ipc::MakeChallenge{.hasRoots = !roots.empty(), .hasCrls = !crls.empty()}, fds));
   if (made.status != 0) {
     note(errorText("attest challenge",
                    Error(ErrorKind::Denied, printable(made.text)).withCode(printable(made.code)),

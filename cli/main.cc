@@ -83,12 +83,24 @@ constexpr Command kCommands[] = {
      attach},
     {"attest activate", "CHALLENGE --output=FILE",
      "answer a verifier's challenge: show that the attestation key is in this TPM",
-     "--output=\"\"\tor -o: write the secret of the challenge there\n", attestActivate},
+     "--endorsement-auth-file=\"\"\tthe password of the TPM's endorsement hierarchy: a file, or -\n"
+     "--output=\"\"\tor -o: write the secret of the challenge there\n"
+     "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
+     "input\n",
+     attestActivate},
     {"attest enroll", "--output=DIR",
      "write the public parts of the TPM's keys, and its certificate, for a verifier",
-     "--output=\"\"\tor -o: a new directory for the files\n", attestEnroll},
+     "--endorsement-auth-file=\"\"\tthe password of the TPM's endorsement hierarchy: a file, or -\n"
+     "--output=\"\"\tor -o: a new directory for the files\n"
+     "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
+     "input\n",
+     attestEnroll},
     {"attest init", "", "make the attestation key of this host",
-     "--force\treplace the one that there is: verifiers must learn the new one\n", attestInit},
+     "--endorsement-auth-file=\"\"\tthe password of the TPM's endorsement hierarchy: a file, or -\n"
+     "--force\treplace the one that there is: verifiers must learn the new one\n"
+     "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
+     "input\n",
+     attestInit},
     {"attest quote", "--nonce=HEX --output=DIR",
      "have the TPM sign its registers, and write them with the logs: evidence for a verifier",
      "--nonce=\"\"\twhat the verifier asks with, 16 to 64 bytes in hex\n"
@@ -96,10 +108,14 @@ constexpr Command kCommands[] = {
      "--pcrs=\"sha256:0-15\"\tregisters, such as sha256:0-7,14+sha384:15; that of the log is "
      "always among them\n",
      attestQuote},
-    {"attest revoke", "", "remove the attestation key from the TPM", "", attestRevoke},
+    {"attest revoke", "", "remove the attestation key from the TPM",
+     "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
+     "input\n",
+     attestRevoke},
     {"attest challenge", "--ek=FILE --ak-pub=FILE --output=FILE --secret=FILE",
      "make a secret that only the TPM with these two keys can read, to enrol a host",
      "--ak-pub=\"\"\tthe attestation key: a TPM2B_PUBLIC\n"
+     "--crl=\"\"\tcertificates that TPM makers revoked, a directory or a file; may be repeated\n"
      "--ek=\"\"\tthe endorsement key: its certificate, a TPM2B_PUBLIC or PEM\n"
      "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file: the EK's must be one of "
      "theirs\n"
@@ -109,10 +125,12 @@ constexpr Command kCommands[] = {
     {"attest verify", "--ak=FILE --nonce=HEX [--policy=FILE] EVIDENCE",
      "tell from its evidence what ran on another host, without trusting it",
      "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"
+     "--crl=\"\"\tcertificates that TPM makers revoked, a directory or a file; may be repeated\n"
      "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file\n"
      "--nonce=\"\"\twhat the host was asked with, in hex\n"
      "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
-     "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n",
+     "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n"
+     "--revoked=\"\"\tkeys that are not believed any more: a fingerprint or name in each line\n",
      attestVerify, false},
     {"audit export", "--since-boot|--boot=ID -o FILE",
      "write what an auditor needs who does not trust this host into one file",
@@ -156,11 +174,13 @@ constexpr Command kCommands[] = {
      "tell from what another host exported what ran there and who vouched for it, without trusting "
      "it",
      "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"
+     "--crl=\"\"\tcertificates that TPM makers revoked, a directory or a file; may be repeated\n"
      "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file\n"
      "--image=\"\"\tan image's file, to verify its signature again; may be given again\n"
      "--nonce=\"\"\twhat the host was asked with, in hex\n"
      "--policy=\"\"\twhat is asked of the host: airlock-fleet-policy(5)\n"
      "--require-hardware\trefuse a software TPM, and one whose maker is not trusted\n"
+     "--revoked=\"\"\tkeys that are not believed any more: a fingerprint or name in each line\n"
      "--trust=\"\"\twhose signatures count: a directory trustedkeys of your own\n",
      auditVerify, false},
     {"cat-manifest", "[--uuid-file=FILE] UUID", "print the manifest of a pod",

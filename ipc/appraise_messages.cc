@@ -21,7 +21,9 @@ Result<VerifyEvidence> readVerify(wire::VerifyEvidence::Reader from) {
       .requireHardware = from.getRequireHardware(),
       .json = from.getJson(),
       .audit = from.getAudit(),
-      .hasTrust = from.getHasTrust()};
+      .hasTrust = from.getHasTrust(),
+      .hasCrls = from.getHasCrls(),
+      .hasRevoked = from.getHasRevoked()};
 }
 Result<AppraiseJob> readJob(wire::AppraiseJob::Reader from) {
   switch (from.which()) {
@@ -30,7 +32,8 @@ Result<AppraiseJob> readJob(wire::AppraiseJob::Reader from) {
     case wire::AppraiseJob::VERIFY:
       return TRY(readVerify(from.getVerify()));
     case wire::AppraiseJob::CHALLENGE:
-      return MakeChallenge{.hasRoots = from.getChallenge().getHasRoots()};
+      return MakeChallenge{.hasRoots = from.getChallenge().getHasRoots(),
+                           .hasCrls = from.getChallenge().getHasCrls()};
     case wire::AppraiseJob::SIGNATURES:
       return ListSignatures{};
   }
@@ -46,9 +49,13 @@ void writeJob(wire::AppraiseJob::Builder to, const AppraiseJob& job) {
                           verify.setJson(value.json);
                           verify.setAudit(value.audit);
                           verify.setHasTrust(value.hasTrust);
+                          verify.setHasCrls(value.hasCrls);
+                          verify.setHasRevoked(value.hasRevoked);
                         },
                         [&](const MakeChallenge& value) {
-                          to.initChallenge().setHasRoots(value.hasRoots);
+                          auto challenge = to.initChallenge();
+                          challenge.setHasRoots(value.hasRoots);
+                          challenge.setHasCrls(value.hasCrls);
                         },
                         [&](const ListSignatures&) { to.setSignatures(); }},
              job);
@@ -87,10 +94,11 @@ namespace airlock::ipc {
 std::size_t descriptorsOf(const AppraiseJob& job) {
   if (const auto* verify = std::get_if<VerifyEvidence>(&job)) {
     return 3U + (verify->hasPolicy ? 1 : 0) + (verify->hasRoots ? 1 : 0) +
-           (verify->hasTrust ? 1 : 0);
+           (verify->hasTrust ? 1 : 0) + (verify->hasCrls ? 1 : 0) + (verify->hasRevoked ? 1 : 0);
   }
   if (std::holds_alternative<ListSignatures>(job)) return 2;
-  return 4U + (std::get<MakeChallenge>(job).hasRoots ? 1 : 0);
+  const auto& challenge = std::get<MakeChallenge>(job);
+  return 4U + (challenge.hasRoots ? 1 : 0) + (challenge.hasCrls ? 1 : 0);
 }
 
 Result<std::string> encode(const AppraiseJob& job) {

@@ -14,7 +14,8 @@ namespace airlock::ipc {
 
 // Descriptors: 0 where the report goes; 1 the evidence, one ustar archive; 2 the keys that are
 // trusted; then, where they are said to be there, the fleet policy, the roots of EK certificates,
-// and what the auditor knows of keys and signatures.
+// the makers' revocation lists, the list of revoked keys, and what the auditor knows of keys and
+// signatures.
 struct VerifyEvidence {
   std::string nonce;  // bytes, 16 to 64; none with `audit`: not asked for
   bool hasPolicy = false;
@@ -23,14 +24,17 @@ struct VerifyEvidence {
   bool json = false;
   bool audit = false;  // the audit record, too
   bool hasTrust = false;
+  bool hasCrls = false;     // in PEM, of who signs EK certificates
+  bool hasRevoked = false;  // names and fingerprints of attestation keys, a line each
 };
 // Descriptors: 0 where the list goes, one line of JSON for each image whose signatures can be
 // verified again; 1 the evidence.
 struct ListSignatures {};
 // Descriptors: 0 where the challenge goes; 1 where the secret goes; 2 the EK or its certificate;
-// 3 the AK's public area; then the roots of EK certificates.
+// 3 the AK's public area; then the roots of EK certificates, and the makers' revocation lists.
 struct MakeChallenge {
   bool hasRoots = false;
+  bool hasCrls = false;
 };
 using AppraiseJob = std::variant<VerifyEvidence, MakeChallenge, ListSignatures>;
 std::size_t descriptorsOf(const AppraiseJob& job);

@@ -14,14 +14,17 @@ TEST(AppraiseMessages, AreTheSameThereAndBack) {
                              .requireHardware = true,
                              .json = true,
                              .audit = true,
-                             .hasTrust = true};
+                             .hasTrust = true,
+                             .hasCrls = true,
+                             .hasRevoked = true};
   const AppraiseJob job = decodeAppraiseJob(encode(AppraiseJob(asked)).value()).value();
   const auto& verify = std::get<VerifyEvidence>(job);
   EXPECT_EQ(verify.nonce, asked.nonce);
   EXPECT_TRUE(verify.hasPolicy && verify.hasRoots && verify.requireHardware && verify.json &&
-              verify.audit && verify.hasTrust);
-  EXPECT_EQ(descriptorsOf(job), 6U);
+              verify.audit && verify.hasTrust && verify.hasCrls && verify.hasRevoked);
+  EXPECT_EQ(descriptorsOf(job), 8U);
   EXPECT_EQ(descriptorsOf(AppraiseJob(MakeChallenge{.hasRoots = true})), 5U);
+  EXPECT_EQ(descriptorsOf(AppraiseJob(MakeChallenge{.hasRoots = true, .hasCrls = true})), 6U);
   const AppraiseJob list = decodeAppraiseJob(encode(AppraiseJob(ListSignatures{})).value()).value();
   EXPECT_TRUE(std::holds_alternative<ListSignatures>(list));
 

@@ -27,11 +27,10 @@ Result<PcrSelection> readSelection(wire::PcrSelection::Reader from) {
   return selection;
 }
 Result<QuoteRequest> readQuote(wire::QuoteRequest::Reader from) {
-  return QuoteRequest{
-      .nonce =
-          TRY(readOctets(from.getNonce(), "nonce", limits::kNonceLeastBytes, limits::kNonceMostBytes)),
-      .selection =
-          TRY(readList(from.getSelection(), limits::kPcrSelections, "selection", readSelection))};
+  return QuoteRequest{.nonce = TRY(readOctets(from.getNonce(), "nonce", limits::kNonceLeastBytes,
+                                              limits::kNonceMostBytes)),
+                      .selection = TRY(readList(from.getSelection(), limits::kPcrSelections,
+                                                "selection", readSelection))};
 }
 void writeQuote(wire::QuoteRequest::Builder to, const QuoteRequest& quote) {
   to.setNonce(raw(quote.nonce));
@@ -84,7 +83,13 @@ Result<Fact> readFact(wire::NamedText::Reader from) {
 }  // namespace
 
 Result<AttestRequest> readAttest(wire::AttestRequest::Reader from) {
-  return AttestRequest{TRY(readWhat(from))};
+  AttestRequest request{.what = TRY(readWhat(from)),
+                        .hasOwnerPassword = from.getHasOwnerPassword(),
+                        .hasEndorsementPassword = from.getHasEndorsementPassword()};
+  if (request.isQuote() && request.passwords() != 0) {
+    return badValue("password", "stands beside a quote, which needs none");
+  }
+  return request;
 }
 void writeAttest(wire::AttestRequest::Builder to, const AttestRequest& request) {
   std::visit(Overloaded{[&](const QuoteRequest& value) { writeQuote(to.initQuote(), value); },
@@ -95,6 +100,8 @@ void writeAttest(wire::AttestRequest::Builder to, const AttestRequest& request) 
                         },
                         [&](const RevokeKeyRequest&) { to.setRevoke(); }},
              request.what);
+  to.setHasOwnerPassword(request.hasOwnerPassword);
+  to.setHasEndorsementPassword(request.hasEndorsementPassword);
 }
 
 Result<Attested> readAttested(wire::Attested::Reader from) {

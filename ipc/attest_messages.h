@@ -3,6 +3,7 @@
 // from it to airlock-measure.  The helper passes on what it does not look into.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -35,7 +36,14 @@ struct RevokeKeyRequest {};  // removes the attestation key
 
 struct AttestRequest {
   std::variant<QuoteRequest, InitKeyRequest, EnrollRequest, ActivateRequest, RevokeKeyRequest> what;
+  // Passwords of the TPM's hierarchies.  Descriptors: the read end of a pipe for each, the owner's
+  // first.
+  bool hasOwnerPassword = false;
+  bool hasEndorsementPassword = false;
   bool isQuote() const { return std::holds_alternative<QuoteRequest>(what); }
+  std::size_t passwords() const {
+    return (hasOwnerPassword ? 1U : 0U) + (hasEndorsementPassword ? 1U : 0U);
+  }
 };
 
 struct AttestedFile {

@@ -17,7 +17,10 @@ const std::vector<PcrBank> kBanks = {{"sha256", std::string(64, 'a')},
 
 const std::vector<std::pair<std::string, AttestRequest>> kAttestRequests = {
     {"quote", {QuoteRequest{std::string(20, '\xff'), {{"sha256", 0xffff}, {"sha384", 1U << 15}}}}},
-    {"init", {InitKeyRequest{.rotate = true}}},
+    {"init",
+     {.what = InitKeyRequest{.rotate = true},
+      .hasOwnerPassword = true,
+      .hasEndorsementPassword = true}},
     {"enroll", {EnrollRequest{}}},
     {"activate", {ActivateRequest{std::string("\xba\xdc\xc0\xde\0\0\0\1", 8)}}},
     {"revoke", {RevokeKeyRequest{}}}};

@@ -27,12 +27,12 @@ Result<void> authorise(const Server& server, const ipc::AttestRequest& request) 
 }  // namespace
 
 Result<Answer> attest(Server& server, ipc::AttestRequest request, ipc::FdTable fds) {
-  TRY(fds.expect(0));
+  TRY(fds.expect(request.passwords()));
   TRY(authorise(server, request));
   TRY(server.trail.allow());
   const bool quote = request.isQuote();
   Answer answer{ipc::Done{}, {}};
-  ipc::Attested attested = TRY(attestKeys(server, std::move(request)));
+  ipc::Attested attested = TRY(attestKeys(server, std::move(request), std::move(fds)));
   attested.hasFirmwareLog = false;
   if (quote) {
     auto log = TRY(openLog(server));

@@ -48,12 +48,15 @@ Tpm openTpm(const Policy& policy) {
   return {*std::move(socket), ""};
 }
 
+// passwords: beside an AttestRequest, unread.
 Result<ipc::MeasureReply> ask(const Server& server, ipc::MeasureJob job, const Tpm& tpm,
-                              int milliseconds = kMeasureMilliseconds) {
+                              int milliseconds = kMeasureMilliseconds,
+                              std::span<const Fd> passwords = {}) {
   const Account account = TRY(requireUser(kMeasureUser));
   const Fd log = TRY(logDirectory(server, account));
   std::vector<FdRef> fds = {log};
   if (tpm.fd) fds.push_back(*tpm.fd);
+  fds.insert(fds.end(), passwords.begin(), passwords.end());
   job.hasTpm = tpm.fd.has_value();
   job.softwareTpm = !server.policy.softwareTpm.empty();
   const std::string answer = TRY(ipc::ask({.program = "airlock-measure",
@@ -155,7 +158,10 @@ Result<MeasureResult> readRegister(const Server& server) {
   return measureWith(server, std::move(job));
 }
 
-Result<ipc::Attested> attestKeys(const Server& server, ipc::AttestRequest request) {
+Result<ipc::Attested> attestKeys(const Server& server, ipc::AttestRequest request,
+                                 ipc::FdTable fds) {
+  std::vector<Fd> passwords;
+  while (passwords.size() < fds.size()) passwords.push_back(TRY(fds.take(passwords.size())));
   ipc::MeasureJob job;
   job.mode = modeOf(server.policy);
   job.pcr = server.policy.pcr;
@@ -168,7 +174,7 @@ Result<ipc::Attested> attestKeys(const Server& server, ipc::AttestRequest reques
     return refuse(ErrorKind::Unsupported, "E_TPM_ABSENT", tpm.why,
                   "Switch the TPM on in the firmware; see airlock doctor");
   }
-  return expectKind<ipc::Attested>(ask(server, std::move(job), tpm, kKeyMilliseconds));
+  return expectKind<ipc::Attested>(ask(server, std::move(job), tpm, kKeyMilliseconds, passwords));
 }
 
 Result<std::optional<Fd>> openLog(const Server& server) {

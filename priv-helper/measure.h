@@ -29,8 +29,10 @@ Result<MeasureResult> measure(const Server& server, std::vector<ipc::ImageFacts>
                               std::optional<MeasuredEvent> event);
 // Only what the register holds now.
 Result<MeasureResult> readRegister(const Server& server);
-// What is asked of the keys of the TPM; a quote is of a log that is measured up to now.
-Result<ipc::Attested> attestKeys(const Server& server, ipc::AttestRequest request);
+// What is asked of the keys of the TPM; a quote is of a log that is measured up to now.  fds: the
+// passwords, for airlock-measure alone.
+Result<ipc::Attested> attestKeys(const Server& server, ipc::AttestRequest request,
+                                 ipc::FdTable fds);
 // The log, open for reading; nullopt before the first event.
 Result<std::optional<Fd>> openLog(const Server& server);
 

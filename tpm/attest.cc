@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tpm/attest.h"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -57,9 +58,17 @@ bool namesSwtpm(const std::optional<Certificate>& certificate) {
   return certificate && certificate->der.find("swtpm") != std::string::npos;
 }
 
-void tellKey(Attested& attested, const PublicKey& key, TPM2_HANDLE handle) {
+Result<void> tellKey(Attested& attested, const PublicKey& key, TPM2_HANDLE handle) {
   tell(attested, "attestation key", describe(key.area) + ", at " + hexOf(handle));
   tell(attested, "name", toHex(key.name));
+  tell(attested, "fingerprint", TRY(fingerprint(key.area)));
+  return {};
+}
+// Both as a verifier's list of revoked keys takes them.
+Result<void> tellRevoked(Attested& attested, const PublicKey& key) {
+  tell(attested, "revoked", toHex(key.name));
+  tell(attested, "revoked fingerprint", TRY(fingerprint(key.area)));
+  return {};
 }
 void tellEndorsement(Attested& attested, const EndorsementKey& key) {
   tell(attested, "endorsement key", key.kind);
@@ -78,14 +87,14 @@ struct KeyTpm {
   Attested attested;  // with what the TPM is
   Connection& connection() { return tpm.connection(); }
 };
-Result<KeyTpm> openForKeys(const MeasureJob& job, Fd device) {
+Result<KeyTpm> openForKeys(const MeasureJob& job, Fd device, const Passwords& passwords) {
   if (!job.hasTpm || !device.valid()) {
     return refuse(ErrorKind::Missing, "E_TPM_ABSENT", "this host has no TPM that we could reach",
                   "switch it on in the firmware");
   }
   KeyTpm opened{TRY(Tpm::open(std::move(device))), {}};
   const Tpm::Identity identity = TRY(opened.tpm.identify());
-  const auto certificate = TRY(readCertificate(opened.connection()));
+  const auto certificate = TRY(readCertificate(opened.connection(), passwords));
   const bool software = job.softwareTpm || identity.software || namesSwtpm(certificate);
   opened.attested.anchor = software ? "software" : "hardware";
   tell(opened.attested, "tpm", identity.manufacturer + ' ' + identity.vendor);
@@ -93,10 +102,17 @@ Result<KeyTpm> openForKeys(const MeasureJob& job, Fd device) {
   return opened;
 }
 
+// As far as it can be read without a password: a quote is for users, and needs none.
+Result<std::optional<Certificate>> certificateForAll(Connection& connection) {
+  auto certificate = readCertificate(connection, Passwords{});
+  if (certificate || certificate.error().code() != "E_TPM_AUTH") return certificate;
+  return std::optional<Certificate>();
+}
+
 // --- the requests -------------------------------------------------------------------------------
 
 Result<Attested> perform(const ipc::QuoteRequest& request, const MeasureJob& job, FdRef directory,
-                         Fd device) {
+                         Fd device, const Passwords&) {
   Attested attested;
   TRY(whileAnchored(job, directory, std::move(device), [&](const Anchored& now) -> Result<void> {
     TRY(takeTurn(now.directory, job.attest->callerUid));
@@ -119,9 +135,9 @@ Result<Attested> perform(const ipc::QuoteRequest& request, const MeasureJob& job
     give(attested, "quote.sig", made.signature);
     give(attested, "pcrs", valuesJson(made.values));
     give(attested, "ak.pub", TRY(encode(key.area)));
-    const auto certificate = TRY(readCertificate(connection));
+    const auto certificate = TRY(certificateForAll(connection));
     if (certificate) give(attested, "ek.crt", certificate->der);
-    tellKey(attested, key, handle);
+    TRY(tellKey(attested, key, handle));
     attested.anchor = namesSwtpm(certificate) ? "software" : now.anchor;
     attested.logBytes = now.logBytes;
     return {};
@@ -130,40 +146,43 @@ Result<Attested> perform(const ipc::QuoteRequest& request, const MeasureJob& job
 }
 
 Result<Attested> perform(const ipc::InitKeyRequest& request, const MeasureJob& job, FdRef directory,
-                         Fd device) {
+                         Fd device, const Passwords& passwords) {
   const TPM2_HANDLE handle = job.attest->keyHandle;
-  KeyTpm opened = TRY(openForKeys(job, std::move(device)));
+  KeyTpm opened = TRY(openForKeys(job, std::move(device), passwords));
   Connection& connection = opened.connection();
   const auto before = TRY(findAttestationKey(connection, handle));
   if (before && !request.rotate) {
-    tellKey(opened.attested, *before, handle);
+    TRY(tellKey(opened.attested, *before, handle));
     tell(opened.attested, "done", "kept: the key was there already");
     return std::move(opened.attested);
   }
-  const EndorsementKey endorsement = TRY(makeEndorsementKey(connection));
-  const Transient made = TRY(makeAttestationKey(connection, endorsement));
+  TRY(expectUsable(connection, std::array{ownerOf(passwords), endorsementOf(passwords)}));
+  const EndorsementKey endorsement = TRY(makeEndorsementKey(connection, passwords));
+  const LoadedKey made = TRY(makeAttestationKey(connection, endorsement, passwords));
   // No quote is under way while the key changes.
   const EventLog lock = TRY(EventLog::lock(directory));
   const auto old = TRY(findAttestationKey(connection, handle));
   if (old && !request.rotate) {
     return refuse(ErrorKind::Busy, "E_ATTEST_BUSY", "somebody else has just made the key");
   }
-  if (old) TRY(evict(connection, handle));
+  if (old) TRY(evict(connection, *old, handle, passwords));
   dieAt("evict");
-  TRY(keep(connection, made, handle));
+  TRY(keep(connection, made, handle, passwords));
   dieAt("keep");
   tellEndorsement(opened.attested, endorsement);
-  tellKey(opened.attested, TRY(attestationKey(connection, handle)), handle);
-  if (old) tell(opened.attested, "revoked", toHex(old->name));
+  TRY(tellKey(opened.attested, TRY(attestationKey(connection, handle)), handle));
+  if (old) TRY(tellRevoked(opened.attested, *old));
   tell(opened.attested, "done", old ? "replaced" : "made");
   return std::move(opened.attested);
 }
 
-Result<Attested> perform(const ipc::EnrollRequest&, const MeasureJob& job, FdRef, Fd device) {
-  KeyTpm opened = TRY(openForKeys(job, std::move(device)));
+Result<Attested> perform(const ipc::EnrollRequest&, const MeasureJob& job, FdRef, Fd device,
+                         const Passwords& passwords) {
+  KeyTpm opened = TRY(openForKeys(job, std::move(device), passwords));
   const TPM2_HANDLE handle = job.attest->keyHandle;
   const PublicKey key = TRY(attestationKey(opened.connection(), handle));
-  const EndorsementKey endorsement = TRY(makeEndorsementKey(opened.connection()));
+  TRY(expectUsable(opened.connection(), std::array{endorsementOf(passwords)}));
+  const EndorsementKey endorsement = TRY(makeEndorsementKey(opened.connection(), passwords));
   Attested& attested = opened.attested;
   give(attested, "ek.pub", TRY(encode(endorsement.key.area)));
   if (endorsement.certificate) give(attested, "ek.crt", endorsement.certificate->der);
@@ -171,39 +190,44 @@ Result<Attested> perform(const ipc::EnrollRequest&, const MeasureJob& job, FdRef
   give(attested, "ak.name", text(key.name));
   give(attested, "ak.pem", TRY(pem(key.area)));
   tellEndorsement(attested, endorsement);
-  tellKey(attested, key, handle);
+  TRY(tellKey(attested, key, handle));
   return std::move(attested);
 }
 
 Result<Attested> perform(const ipc::ActivateRequest& request, const MeasureJob& job, FdRef,
-                         Fd device) {
-  KeyTpm opened = TRY(openForKeys(job, std::move(device)));
+                         Fd device, const Passwords& passwords) {
+  KeyTpm opened = TRY(openForKeys(job, std::move(device), passwords));
   const TPM2_HANDLE handle = job.attest->keyHandle;
   const PublicKey key = TRY(attestationKey(opened.connection(), handle));
-  const EndorsementKey endorsement = TRY(makeEndorsementKey(opened.connection()));
+  TRY(expectUsable(opened.connection(), std::array{endorsementOf(passwords)}));
+  const EndorsementKey endorsement = TRY(makeEndorsementKey(opened.connection(), passwords));
   give(opened.attested, "secret",
-       TRY(activate(opened.connection(), endorsement, handle, request.challenge)));
-  tellKey(opened.attested, key, handle);
+       TRY(activate(opened.connection(), endorsement, handle, request.challenge, passwords)));
+  TRY(tellKey(opened.attested, key, handle));
   return std::move(opened.attested);
 }
 
 Result<Attested> perform(const ipc::RevokeKeyRequest&, const MeasureJob& job, FdRef directory,
-                         Fd device) {
-  KeyTpm opened = TRY(openForKeys(job, std::move(device)));
+                         Fd device, const Passwords& passwords) {
+  KeyTpm opened = TRY(openForKeys(job, std::move(device), passwords));
   const TPM2_HANDLE handle = job.attest->keyHandle;
   const EventLog lock = TRY(EventLog::lock(directory));
   const PublicKey key = TRY(attestationKey(opened.connection(), handle));
-  TRY(evict(opened.connection(), handle));
-  tell(opened.attested, "revoked", toHex(key.name));
+  TRY(expectUsable(opened.connection(), std::array{ownerOf(passwords)}));
+  TRY(evict(opened.connection(), key, handle, passwords));
+  TRY(tellRevoked(opened.attested, key));
   tell(opened.attested, "done", "removed from " + hexOf(handle));
   return std::move(opened.attested);
 }
 
 }  // namespace
 
-Result<Attested> attest(const MeasureJob& job, FdRef directory, Fd device) {
+Result<Attested> attest(const MeasureJob& job, FdRef directory, Fd device,
+                        const Passwords& passwords) {
   return std::visit(
-      [&](const auto& request) { return perform(request, job, directory, std::move(device)); },
+      [&](const auto& request) {
+        return perform(request, job, directory, std::move(device), passwords);
+      },
       job.attest->request.what);
 }
 

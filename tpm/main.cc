@@ -3,8 +3,10 @@
 // start of a pod, so what it links and does at start-up is time that a user waits.
 #include <csignal>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -15,6 +17,7 @@
 #include "tpm/attest.h"
 #include "tpm/fault.h"
 #include "tpm/measure.h"
+#include "tpm/password.h"
 
 namespace airlock::tpm {
 
@@ -31,12 +34,13 @@ constexpr rlim_t kMemoryBytes = 1 * limits::GiB;
 constexpr rlim_t kProcessorSeconds = 60;
 
 // Before the job is decoded: its texts come from images.
-Result<void> confine(FdRef directory, FdRef device) {
+Result<void> confine(const std::vector<Fd>& fds) {
   sandbox::Confinement confinement;
   confinement.filter = sandbox::policies::kMeasure;
-  confinement.paths = {{.path = {}, .descriptor = directory.get(), .access = sandbox::kReadWrite}};
-  confinement.keep = {ipc::kChannelFd, directory.get()};
-  if (device.valid()) confinement.keep.push_back(device.get());
+  confinement.paths = {
+      {.path = {}, .descriptor = fds.front().get(), .access = sandbox::kReadWrite}};
+  confinement.keep = {ipc::kChannelFd};
+  for (const Fd& fd : fds) confinement.keep.push_back(fd.get());
   confinement.environment = faultVariables();
   confinement.environment.push_back(kTssLog);
   confinement.limits = {{RLIMIT_AS, kMemoryBytes},
@@ -48,19 +52,42 @@ Result<void> confine(FdRef directory, FdRef device) {
   return {};
 }
 
+Result<std::vector<Fd>> takeAll(ipc::FdTable fds) {
+  std::vector<Fd> taken;
+  while (taken.size() < fds.size()) taken.push_back(TRY(fds.take(taken.size())));
+  return taken;
+}
+
+Result<Passwords> receivePasswords(const ipc::AttestRequest& request, std::span<const Fd> pipes) {
+  Passwords passwords;
+  std::size_t next = 0;
+  if (request.hasOwnerPassword) {
+    passwords.owner.emplace(
+        TRY(inContext(Password::receive(pipes[next++]), "of the owner hierarchy")));
+  }
+  if (request.hasEndorsementPassword) {
+    passwords.endorsement.emplace(
+        TRY(inContext(Password::receive(pipes[next]), "of the endorsement hierarchy")));
+  }
+  return passwords;
+}
+
+// Descriptors: the log's directory, the TPM, the passwords.
 Result<ipc::MeasureReply> work(ipc::Message message) {
-  if (message.fds.size() != 1) TRY(message.fds.expect(2));
-  const std::size_t count = message.fds.size();
-  const Fd directory = TRY(message.fds.take(0));
-  Fd device;
-  if (count == 2) device = TRY(message.fds.take(1));
-  TRY(confine(directory, device));
+  std::vector<Fd> fds = TRY(takeAll(std::move(message.fds)));
+  if (fds.empty()) return refuse(ErrorKind::Invalid, "E_FD", "a job without descriptors");
+  TRY(confine(fds));
   const ipc::MeasureJob job = TRY(ipc::decodeMeasureJob(message.bytes));
-  if (job.hasTpm != device.valid()) {
+  const std::size_t first = job.hasTpm ? 2 : 1;  // of the passwords
+  if (fds.size() != first + (job.attest ? job.attest->request.passwords() : 0)) {
     return refuse(ErrorKind::Invalid, "E_FD", "the job and its descriptors do not agree");
   }
-  if (job.attest) return TRY(attest(job, directory, std::move(device)));
-  return TRY(measure(job, directory, std::move(device)));
+  Fd device;
+  if (job.hasTpm) device = std::move(fds[1]);
+  if (!job.attest) return TRY(measure(job, fds.front(), std::move(device)));
+  const Passwords passwords =
+      TRY(receivePasswords(job.attest->request, std::span(fds).subspan(first)));
+  return TRY(attest(job, fds.front(), std::move(device), passwords));
 }
 
 Result<void> serve() {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/digest.h"
 #include "tpm/canonical.h"
 #include "tpm/connection.h"
 
@@ -112,16 +113,23 @@ Result<std::string> encode(const TPM2B_PUBLIC& area) {
   return bytesOf(buffer.data(), size);
 }
 
+namespace {
+Result<std::string> subjectInfo(const TPM2B_PUBLIC& area) {
+  const TPMT_PUBLIC& key = area.publicArea;
+  if (isP256(key)) return eccInfo(key.unique.ecc);
+  if (isRsa(key)) return rsaInfo(key.unique.rsa, key.parameters.rsaDetail.exponent);
+  return refuse(ErrorKind::Unsupported, "E_ATTEST_KEY",
+                "the key is neither of RSA nor of the curve P-256");
+}
+}  // namespace
+
+Result<std::string> fingerprint(const TPM2B_PUBLIC& area) {
+  return "sha256-" + toHex(hash(kSha256, TRY(subjectInfo(area))));
+}
+
 Result<std::string> pem(const TPM2B_PUBLIC& area) {
   constexpr std::size_t kLine = 64;  // RFC 7468
-  const TPMT_PUBLIC& key = area.publicArea;
-  if (!isP256(key) && !isRsa(key)) {
-    return refuse(ErrorKind::Unsupported, "E_ATTEST_KEY",
-                  "the key is neither of RSA nor of the curve P-256");
-  }
-  const std::string der = isP256(key) ? eccInfo(key.unique.ecc)
-                                      : rsaInfo(key.unique.rsa, key.parameters.rsaDetail.exponent);
-  const std::string base64 = toBase64(der);
+  const std::string base64 = toBase64(TRY(subjectInfo(area)));
   std::string text = "-----BEGIN PUBLIC KEY-----\n";
   for (std::size_t at = 0; at < base64.size(); at += kLine) text += base64.substr(at, kLine) + '\n';
   return text + "-----END PUBLIC KEY-----\n";

@@ -23,6 +23,8 @@ Result<PublicKey> publicKey(const TPM2B_PUBLIC& area, const TPM2B_NAME& name, co
 Result<std::string> encode(const TPM2B_PUBLIC& area);
 // SubjectPublicKeyInfo in PEM (RFC 5480, RFC 8017): what openssl takes.
 Result<std::string> pem(const TPM2B_PUBLIC& area);
+// "sha256-…" of the SubjectPublicKeyInfo: how verifiers tell keys apart.
+Result<std::string> fingerprint(const TPM2B_PUBLIC& area);
 // "ECC P-256, ECDSA with SHA-256"
 std::string describe(const TPM2B_PUBLIC& area);
 // The modulus, or the point's coordinates, as they stand in a certificate.

@@ -150,6 +150,13 @@ std::string Swtpm::tools(const std::string& command) const {
 
 namespace {
 
+// The read end of a pipe that holds it.
+Result<Fd> pipeWith(const std::string& content) {
+  sys::Pipe pipe = TRY(sys::pipe());
+  TRY(sys::writeAll(pipe.writeEnd, content));
+  return std::move(pipe.readEnd);
+}
+
 Result<ipc::MeasureReply> runJob(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,
                                  RunOptions options) {
   sys::SocketPair pair = TRY(sys::socketPair());
@@ -169,6 +176,15 @@ Result<ipc::MeasureReply> runJob(const ipc::MeasureJob& job, FdRef directory, co
   sent.hasTpm = device.valid();
   std::vector<FdRef> fds{directory};
   if (sent.hasTpm) fds.push_back(device);
+  std::vector<Fd> passwords;
+  for (const auto* password : {&options.ownerPassword, &options.endorsementPassword}) {
+    if (*password) passwords.push_back(TRY(pipeWith(**password)));
+  }
+  fds.insert(fds.end(), passwords.begin(), passwords.end());
+  if (sent.attest) {
+    sent.attest->request.hasOwnerPassword = options.ownerPassword.has_value();
+    sent.attest->request.hasEndorsementPassword = options.endorsementPassword.has_value();
+  }
   const std::string bytes = TRY(ipc::encode(sent));
   TRY(channel.send(bytes, fds));
   device.reset();

@@ -41,7 +41,7 @@ class Swtpm {
   Fd connect() const;
   void signal(int number);
   void loseState();  // the recipe for failure mode: takes the state directory away
-  void reboot();  // as its host's: a reset, and a start with registers at zero
+  void reboot();     // as its host's: a reset, and a start with registers at zero
   // What tpm2-tools say: runs `command` with TPM2TOOLS_TCTI set.
   std::string tools(const std::string& command) const;
   std::string issuer() const;  // the file with the certificate of the authority
@@ -56,6 +56,8 @@ class Swtpm {
 struct RunOptions {
   std::string fault;         // AIRLOCK_FAULT
   std::optional<Fd> device;  // instead of a new connection
+  std::optional<std::string> ownerPassword = {};
+  std::optional<std::string> endorsementPassword = {};
 };
 // An answer, or what the process left: E_DIED when it ended without one.
 Result<ipc::Measured> runMeasure(const ipc::MeasureJob& job, FdRef directory, const Swtpm* tpm,

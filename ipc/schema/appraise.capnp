@@ -15,7 +15,8 @@ struct AppraiseJob {
   }
 }
 # Descriptors: 0 where the report goes; 1 the evidence, one ustar archive; 2 the keys that are trusted; then, where they
-# are said to be there, the fleet policy, the roots of EK certificates, and what the auditor knows of keys and signatures.
+# are said to be there, the fleet policy, the roots of EK certificates, the makers' revocation lists, the list of revoked
+# keys, and what the auditor knows of keys and signatures.
 struct VerifyEvidence {
   nonce @0 :Data;             # 16 to 64 bytes
   hasPolicy @1 :Bool;
@@ -24,14 +25,17 @@ struct VerifyEvidence {
   json @4 :Bool;              # the report: JSON, or text for people
   audit @5 :Bool;             # the audit record, too; the nonce may then be empty: not asked for
   hasTrust @6 :Bool;
+  hasCrls @7 :Bool;           # CRLs in PEM, of who signs EK certificates
+  hasRevoked @8 :Bool;        # names and fingerprints of attestation keys, a line each
 }
 # ListSignatures.  Descriptors: 0 where the list goes, one line of JSON for each image whose signatures can be verified
 # again; 1 the evidence.
 #
 # Descriptors: 0 where the challenge goes; 1 where the secret goes; 2 the EK or its certificate; 3 the AK's public area;
-# then the roots of EK certificates.
+# then the roots of EK certificates, and the makers' revocation lists.
 struct MakeChallenge {
   hasRoots @0 :Bool;
+  hasCrls @1 :Bool;
 }
 
 # Sent once by airlock-attest, no descriptors.

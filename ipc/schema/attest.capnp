@@ -5,8 +5,9 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("airlock::ipc::wire");
 using Types = import "types.capnp";
 
-# No descriptors.  Hostile until checked, in the helper and again in airlock-measure.  A quote is for whom policy lets
-# (the verb `attest`), everything else is root's.
+# Hostile until checked, in the helper and again in airlock-measure.  A quote is for whom policy lets (the verb `attest`),
+# everything else is root's.  Descriptors: for each password that is said to be there the read end of a pipe that holds it, the
+# owner's first.  So none stands in a message, or in the memory of the helper, which passes them on unread.
 struct AttestRequest {
   union {
     unset @0 :Void;           # refused
@@ -16,6 +17,8 @@ struct AttestRequest {
     activate @4 :ActivateRequest;
     revoke @5 :Void;          # remove the attestation key
   }
+  hasOwnerPassword @6 :Bool;        # of the TPM's owner hierarchy; never beside a quote
+  hasEndorsementPassword @7 :Bool;
 }
 struct QuoteRequest {
   nonce @0 :Data;             # 16 to 64 bytes, quoted as they are

@@ -7,7 +7,7 @@ using Types = import "types.capnp";
 using Attest = import "attest.capnp";
 
 # Sent once by the helper that started the process.  Descriptors: 0 the log directory; 1 the TPM (character device or
-# connected socket), when hasTpm.  The texts may come from a signed image: they go into canonical JSON and nowhere else.
+# connected socket), when hasTpm; then the passwords of an AttestRequest.  The texts may come from a signed image: they go into canonical JSON and nowhere else.
 # Failure: nothing more is recorded, and in mode `require` the helper does not start the pod.
 struct MeasureJob {
   mode @0 :Mode;

@@ -14,6 +14,7 @@
 #include "base/syscall.h"
 #include "ipc/verify_messages.h"
 #include "tests/attest/audited_host.h"
+#include "tests/attest/maker.h"
 
 namespace airlock::attest::test {
 namespace {
@@ -95,6 +96,61 @@ TEST_F(Command, TellsWhatRanAndEndsWithZero) {
   EXPECT_THAT(outcome.output, HasSubstr("example.com/app"));
   EXPECT_THAT(outcome.output, HasSubstr("signed by 0123456789abcdef0123456789abcdef01234567"));
   EXPECT_THAT(outcome.output, HasSubstr("software TPM, which proves nothing"));
+}
+
+TEST_F(Command, ARevokedKeyIsRefusedWithItsOwnStatusAndAListThatCannotBeReadIsOurOwnMistake) {
+  prepareOpenssl();
+  place_.write("revoked", Key::fromPem(host_->pem())->fingerprint() + "  # sold\n");
+  const Outcome refused = verify({"--revoked", at("revoked")});
+  EXPECT_EQ(refused.code, 22) << refused.errors;
+  EXPECT_THAT(refused.output, HasSubstr("E_ATTEST_REVOKED"));
+  place_.write("revoked", "host17\n");
+  const Outcome unread = verify({"--revoked", at("revoked")});
+  EXPECT_EQ(unread.code, 1);
+  EXPECT_THAT(unread.errors, HasSubstr("line 1"));
+  place_.write("revoked", "# nobody yet\n");
+  EXPECT_EQ(verify({"--revoked", at("revoked")}).code, 0);
+  place_.write("revoked", "000b" + std::string(64, '0') + "\n");
+  const Outcome byName = verify({"--revoked", at("revoked")});
+  EXPECT_EQ(byName.code, 1);
+  EXPECT_THAT(byName.errors, HasSubstr("given as PEM"));
+}
+
+TEST_F(Command, ListsOfRevokedCertificatesComeFromFilesAndDirectoriesInPemAndDer) {
+  Maker maker;
+  Maker other("TPM 9000", nullptr, "Another maker");
+  Files files = *good_;
+  files["ek.crt"] = maker.certify(*host_);
+  write(files);
+  place_.write("roots.pem", maker.root());
+  std::filesystem::create_directory(at("crls"));
+  place_.write("crls/one.pem", other.crl());
+  place_.write("pem", maker.crl());
+  ASSERT_EQ(
+      std::system(
+          ("openssl crl -in " + at("pem") + " -outform DER -out " + at("crls/two.crl")).c_str()),
+      0);
+  // swtpm's host says itself that its TPM is a program, so that no certificate helps it.
+  EXPECT_EQ(verify({"--ek-roots", at("roots.pem"), "--crl", at("crls")}).code, 0);
+  EXPECT_EQ(
+      verify({"--ek-roots", at("roots.pem"), "--crl", at("crls/one.pem"), "--crl", at("pem")}).code,
+      0);
+  EXPECT_EQ(verify({"--crl", at("crls")}).code, 2);
+  EXPECT_EQ(verify({"--ek-roots", at("roots.pem"), "--crl", at("roots.pem")}).code, 1);
+  // At enrolment the certificate itself is what is looked at.
+  const auto challenge = [&](const std::string& list, const std::string& name) {
+    place_.write("ek.crt", files["ek.crt"]);
+    return run({"challenge", "--ek", at("ek.crt"), "--ek-roots", at("roots.pem"), "--crl", at(list),
+                "--ak-pub", at("ak.pub"), "-o", at(name), "--secret", at(name + ".secret")});
+  };
+  const Outcome good = challenge("crls", "first");
+  EXPECT_EQ(good.code, 0) << good.errors;
+  maker.revoke();
+  place_.write("pem", maker.crl());
+  const Outcome refused = challenge("pem", "second");
+  EXPECT_EQ(refused.code, 23);
+  EXPECT_THAT(refused.errors, HasSubstr("revoked"));
+  EXPECT_FALSE(place_.has("second.secret"));
 }
 
 TEST_F(Command, AnArchiveIsAsGoodAsADirectory) {

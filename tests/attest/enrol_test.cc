@@ -6,48 +6,13 @@
 #include <cstdlib>
 
 #include "attest/credential.h"
+#include "tests/attest/maker.h"
 #include "tests/attest/quoted_host.h"
 
 namespace airlock::attest::test {
 namespace {
 
 using testing::HasSubstr;
-
-// An authority of the test's own, and a certificate of it for a host's endorsement key.
-class Maker {
- public:
-  explicit Maker(const std::string& model = "TPM 9000") : model_(model) {
-    run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key "
-        "-out ca.pem -subj '/CN=Maker of TPMs' -days 30 -addext keyUsage=critical,keyCertSign");
-  }
-  // DER.
-  std::string certify(QuotedHost& host) {
-    const std::string at = host.files().path() + "/";
-    host.tpm().tools("tpm2_print -t TPM2B_PUBLIC -f pem " + at + "ek.pub > " + directory_.path() +
-                     "/ek.pem");
-    directory_.write("ek.cnf",
-                     "[v]\nsubjectAltName=critical,dirName:tpm\nbasicConstraints=critical,"
-                     "CA:FALSE\nextendedKeyUsage=2.23.133.8.1\nkeyUsage=critical,"
-                     "keyAgreement,keyEncipherment\nauthorityKeyIdentifier=keyid\n"
-                     "subjectKeyIdentifier=hash\n[tpm]\n1.2.23.133.2.1=id:53544D20\n"
-                     "2.2.23.133.2.2=" +
-                         model_ + "\n3.2.23.133.2.3=id:00010002\n");
-    run("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout x.key -subj "
-        "/CN=EK -out ek.csr && openssl x509 -req -in ek.csr -CA ca.pem -CAkey ca.key "
-        "-CAcreateserial -days 30 -force_pubkey ek.pem -extfile ek.cnf -extensions v -outform DER "
-        "-out ek.crt");
-    return directory_.read("ek.crt");
-  }
-  std::string root() const { return directory_.read("ca.pem"); }
-
- private:
-  void run(const std::string& command) {
-    const std::string whole = "cd '" + directory_.path() + "' && (" + command + ") 2> log";
-    EXPECT_EQ(std::system(whole.c_str()), 0) << command << "\n" << directory_.read("log");
-  }
-  std::string model_;
-  tpm::test::TemporaryDirectory directory_;
-};
 
 // What the host's TPM makes of a challenge; empty: it refused.
 std::string activate(QuotedHost& host, const std::string& challenge) {

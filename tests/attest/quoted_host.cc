@@ -193,18 +193,24 @@ std::optional<FleetPolicy> policyOf(const std::string& text) {
 
 Verdict judgeEvidence(const Files& files, const std::string& key, const std::string& nonceBytes,
                       const std::string& policyText, const std::string& rootsText,
-                      bool requireHardware) {
+                      bool requireHardware, const std::string& crlsText,
+                      const std::string& revokedText) {
   prepareOpenssl();
   const auto inventory = readInventory(key).value();
   const auto policy = policyOf(policyText);
   std::optional<Roots> roots;
   if (!rootsText.empty()) roots = Roots::parse(rootsText).value();
+  if (!crlsText.empty()) {
+    EXPECT_TRUE(roots->addCrls(crlsText));
+  }
+  const auto revoked = RevokedKeys::parse(revokedText).value();
   const std::string bytes = archive(files);
   return verdictOf(appraise(bytes, {.nonce = nonceBytes,
                                     .inventory = inventory,
                                     .policy = policy ? &*policy : nullptr,
                                     .roots = roots ? &*roots : nullptr,
-                                    .requireHardware = requireHardware}));
+                                    .requireHardware = requireHardware,
+                                    .revoked = &revoked}));
 }
 
 Verdict judgeExport(const Files& files, const std::string& key, const std::string& trustText,

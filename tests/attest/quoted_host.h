@@ -77,7 +77,8 @@ struct Verdict {
 };
 Verdict judgeEvidence(const Files& files, const std::string& key,
                       const std::string& nonceBytes = nonce(), const std::string& policy = "",
-                      const std::string& roots = "", bool requireHardware = false);
+                      const std::string& roots = "", bool requireHardware = false,
+                      const std::string& crls = "", const std::string& revoked = "");
 // As `audit verify`; `trust` is in the form of attest/signers.h.
 Verdict judgeExport(const Files& files, const std::string& key, const std::string& trust = "",
                     const std::string& policy = "");

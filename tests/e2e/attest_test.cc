@@ -57,6 +57,52 @@ TEST_F(AttestCommands, AHostIsInitialisedEnrolledChallengedQuotedAndRevoked) {
   refused(Who::Root, "attest quote --nonce=" + kNonce + " -o " + at("none"), "attestation key");
 }
 
+// TPM2_HierarchyChangeAuth: the tools of Debian 12 do not reach a Unix socket.
+constexpr char kChangeAuth[] = R"(
+import socket, struct, sys
+new = sys.argv[3].encode()
+body = struct.pack('>II', 0x129, int(sys.argv[2], 16)) + struct.pack('>IIHBH', 9, 0x40000009, 0, 0, 0)
+body += struct.pack('>H', len(new)) + new
+tpm = socket.socket(socket.AF_UNIX)
+tpm.connect(sys.argv[1])
+tpm.sendall(struct.pack('>HI', 0x8002, 6 + len(body)) + body)
+assert tpm.recv(4096)[6:10] == bytes(4)
+)";
+
+TEST_F(AttestCommands, PasswordsOfTheTpmComeFromRootsFilesAndGoNowhereElse) {
+  engine_->policy("70-attest.policy", "allow group:airlock attest\n");
+  must("cat > " + at("change.py") + " <<'EOF'" + kChangeAuth + "EOF");
+  must("python3 " + at("change.py") + " " + tpm_->socket() + " 40000001 canary-of-the-owner");
+  must("python3 " + at("change.py") + " " + tpm_->socket() + " 4000000b canary-of-endorsement");
+  must("umask 077; echo canary-of-the-owner > " + at("owner") +
+       "; printf canary-of-endorsement > " + at("endorsement"));
+  const std::string both =
+      " --owner-auth-file=" + at("owner") + " --endorsement-auth-file=" + at("endorsement");
+  refused(Who::Root, "attest init", "owner and endorsement hierarchies have passwords");
+  refused(Who::Root, "attest init --owner-auth-file=" + at("owner"),
+          "--endorsement-auth-file=FILE");
+  EXPECT_THAT(done(Who::Root, "attest init" + both), HasSubstr("done\tmade"));
+  done(Who::Root,
+       "attest enroll -o " + at("enrolled") + " --endorsement-auth-file=- < " + at("endorsement"));
+  done(Who::Alice, "attest quote --nonce=" + kNonce + " -o " + at("home/e"));
+  expectGood(at("home/e"));
+  must("echo a-wrong-guess > " + at("wrong") + "; chmod 600 " + at("wrong"));
+  refused(Who::Root, "attest revoke --owner-auth-file=" + at("wrong"), "is not its password");
+  must("chmod 644 " + at("wrong"));
+  refused(Who::Root, "attest revoke --owner-auth-file=" + at("wrong"), "everyone on this machine");
+  must("chmod 600 " + at("wrong") + "; : > " + at("wrong"));
+  refused(Who::Root, "attest revoke --owner-auth-file=" + at("wrong"), "no password in it");
+  refused(Who::Root, "attest init --force --owner-auth-file=- --endorsement-auth-file=-",
+          "one password only");
+  must("cp " + at("owner") + " " + at("home/owner") + "; chown 4242 " + at("home/owner"));
+  refused(Who::Alice, "attest revoke --owner-auth-file=" + at("home/owner"), "are root's");
+  EXPECT_THAT(done(Who::Root, "attest revoke" + both), HasSubstr("revoked fingerprint\tsha256-"));
+  // In nothing that is kept but the files that it came from.
+  must("rm " + at("owner") + " " + at("endorsement") + " " + at("home/owner") + " " +
+       at("change.py"));
+  must("! grep -raq -e canary-of -e a-wrong-guess " + at("."));
+}
+
 TEST_F(AttestCommands, QuotesAreForWhomPolicyLetsAndKeysForRoot) {
   done(Who::Root, "attest init");
   refused(Who::Alice, "attest quote --nonce=" + kNonce + " -o " + at("home/e"),
