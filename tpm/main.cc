@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock-measure: one job on descriptor 3, one answer, end.  Started by the helper before every
 // start of a pod, so what it links and does at start-up is time that a user waits.
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <string>
@@ -8,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/syscall.h"
 #include "ipc/channel.h"
 #include "ipc/measure_messages.h"
 #include "sandbox/confine.h"
@@ -15,6 +18,7 @@
 #include "tpm/attest.h"
 #include "tpm/fault.h"
 #include "tpm/measure.h"
+#include "tpm/relay.h"
 
 namespace airlock::tpm {
 
@@ -54,6 +58,9 @@ Result<ipc::MeasureReply> work(ipc::Message message) {
   const Fd directory = TRY(message.fds.take(0));
   Fd device;
   if (count == 2) device = TRY(message.fds.take(1));
+  if (device.valid() && S_ISCHR(TRY(sys::status(device)).st_mode)) {
+    device = TRY(relayTo(std::move(device)));
+  }
   TRY(confine(directory, device));
   const ipc::MeasureJob job = TRY(ipc::decodeMeasureJob(message.bytes));
   if (job.hasTpm != device.valid()) {
