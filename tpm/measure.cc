@@ -63,8 +63,8 @@ Result<Register> openRegister(const MeasureJob& job, Fd device) {
   return Register{std::move(tpm), job.pcr, std::move(banks), {}};
 }
 
-// Waits for its turn, which may take longer than a TPM may: a start has the time of one from when
-// it began, or from the last record that another start got done meanwhile.  So a TPM that hangs is
+// Waits for its turn, which may take longer than a TPM may: its time runs from when the start
+// began, or from the last record that another start got done meanwhile.  So a TPM that hangs is
 // given up by all who wait for it at once, and one that works by nobody.
 Result<EventLog> awaitTurn(FdRef directory, Register* reg, std::int64_t began) {
   EventLog log = TRY(EventLog::lock(directory));
@@ -348,6 +348,7 @@ Result<void> Measuring::record(const Event& event) {
   dieAt("readback");
   if (!wrong.empty()) TRY(poison(wrong));
   TRY(log_.dropAhead());
+  if (register_) register_->tpm.until(sys::now() + kAnswerMilliseconds);  // for the next record
   dieAt("unlink");
   return {};
 }

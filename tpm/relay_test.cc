@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -134,13 +135,20 @@ TEST(Relay, M02_WhoWaitForTheirTurnBehindAHangAreRefusedToo) {
   const Swtpm tpm;
   const TemporaryDirectory directory;
   ASSERT_TRUE(runMeasure(podJob(), directory.fd(), &tpm));
-  const Device hangs(tpm, 1);  // once it has the lock
+  // Each answers once, which is before the lock.
+  std::vector<std::unique_ptr<Swtpm>> tpms;
+  std::vector<std::unique_ptr<Device>> devices;
+  for (int i = 0; i < 4; ++i) {
+    tpms.push_back(std::make_unique<Swtpm>());
+    devices.push_back(std::make_unique<Device>(*tpms.back(), 1));
+  }
   std::atomic<int> refused = 0;
   {
     std::vector<std::jthread> starts;
-    for (int i = 0; i < 4; ++i) {
+    for (const auto& device : devices) {
       starts.emplace_back([&] {
-        const auto result = runMeasure(podJob(), directory.fd(), nullptr, {.device = hangs.open()});
+        const auto result =
+            runMeasure(podJob(), directory.fd(), nullptr, {.device = device->open()});
         if (!result && result.error().code() == "E_TPM_TIMEOUT") ++refused;
       });
     }

@@ -12,9 +12,9 @@
 
 namespace airlock::tpm {
 
-// What a start leaves its TPM for all of its commands; a TPM that needs more has failed (M02).  The
-// one second that is missing to five is for the processes around it.
-inline constexpr int kAnswerMilliseconds = 4000;
+// What a start leaves its TPM to get from one record to the next, or to the first; a TPM that needs
+// more has failed (M02).  The two seconds that are missing to five are for the processes around it.
+inline constexpr int kAnswerMilliseconds = 3000;
 // The largest command or response of any TPM that we talk to (TPM2_MAX_COMMAND_SIZE of tpm2-tss).
 inline constexpr std::size_t kTpmBufferBytes = 4096;
 
