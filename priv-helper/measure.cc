@@ -18,6 +18,7 @@ namespace airlock::helper {
 
 namespace {
 
+// airlock-measure gives its TPM three seconds; the rest is for the starts that measure before it.
 constexpr int kMeasureMilliseconds = 15'000;
 constexpr int kKeyMilliseconds = 300'000;  // a chip may take minutes to make a key
 // The log directory belongs to the measuring user: root's helper never writes in it.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/syscall.h"
 #include "tpm/event_log.h"
 #include "tpm/fault.h"
 #include "tpm/keys.h"
@@ -14,6 +15,7 @@
 #include "tpm/quote.h"
 #include "tpm/quote_pace.h"
 #include "tpm/tpm.h"
+#include "tpm/transport.h"
 
 namespace airlock::tpm {
 
@@ -118,6 +120,7 @@ Result<Attested> perform(const ipc::QuoteRequest& request, const MeasureJob& job
     TRY(takeTurn(now.directory, job.attest->callerUid));
     dieAt("turn");
     Connection& connection = now.tpm.connection();
+    connection.until(sys::now() + kAnswerMilliseconds);  // a start may wait for us
     const TPM2_HANDLE handle = job.attest->keyHandle;
     const PublicKey key = TRY(attestationKey(connection, handle));
     const TPML_PCR_SELECTION selection =

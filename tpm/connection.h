@@ -41,7 +41,8 @@ class Connection {
       if (!isWorthAnotherTry(code, attempt)) return failed(code, what);
     }
   }
-  // The commands from now on may take so long: making a key takes a TPM much longer than a hash.
+  // See Transport.  Making a key takes a TPM much longer than a hash.
+  void until(std::int64_t deadline) { tcti_.transport.until(deadline); }
   void patience(int milliseconds) { tcti_.transport.patience(milliseconds); }
 
  private:

@@ -129,6 +129,16 @@ Result<EventLog> EventLog::lock(FdRef directory) {
   return EventLog(std::move(own), std::move(file));
 }
 
+Result<std::optional<std::int64_t>> EventLog::age() {
+  constexpr std::int64_t kNanoseconds = 1'000'000;  // in a millisecond
+  const auto log = TRY(openLog(O_RDONLY));
+  if (!log) return std::optional<std::int64_t>();
+  const timespec changed = TRY(sys::status(*log)).st_mtim;
+  const std::int64_t since = sys::wallClock() / kNanoseconds -
+                             (std::int64_t{changed.tv_sec} * 1000 + changed.tv_nsec / kNanoseconds);
+  return since < 0 ? std::nullopt : std::optional(since);
+}
+
 Result<std::optional<std::string>> EventLog::readOptional(const char* name, std::size_t limit) {
   return inContext(orMissing(sys::readFile(directory_, component(name), limit)), name);
 }

@@ -46,6 +46,10 @@ class EventLog {
   // Waits for the lock: one process at a time measures.  Released with the object, or the process.
   static Result<EventLog> lock(FdRef directory);
 
+  // How long ago somebody last appended to the log, in milliseconds; nullopt when there is none, or
+  // the clock was set back since.
+  Result<std::optional<std::int64_t>> age();
+
   // Cuts off what a crash left of the record in `ahead`; E_TPM_LOG when something else stands
   // there.  True: the record is in the log, whole.
   Result<bool> settle(const WriteAhead& ahead);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock-measure: one job on descriptor 3, one answer, end.  Started by the helper before every
 // start of a pod, so what it links and does at start-up is time that a user waits.
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <span>
@@ -10,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/syscall.h"
 #include "ipc/channel.h"
 #include "ipc/measure_messages.h"
 #include "sandbox/confine.h"
@@ -18,6 +21,7 @@
 #include "tpm/fault.h"
 #include "tpm/measure.h"
 #include "tpm/password.h"
+#include "tpm/relay.h"
 
 namespace airlock::tpm {
 
@@ -76,6 +80,10 @@ Result<Passwords> receivePasswords(const ipc::AttestRequest& request, std::span<
 Result<ipc::MeasureReply> work(ipc::Message message) {
   std::vector<Fd> fds = TRY(takeAll(std::move(message.fds)));
   if (fds.empty()) return refuse(ErrorKind::Invalid, "E_FD", "a job without descriptors");
+  // A device is the TPM: of what may come beside it all are pipes.
+  if (fds.size() > 1 && S_ISCHR(TRY(sys::status(fds[1])).st_mode)) {
+    fds[1] = TRY(relayTo(std::move(fds[1])));
+  }
   TRY(confine(fds));
   const ipc::MeasureJob job = TRY(ipc::decodeMeasureJob(message.bytes));
   const std::size_t first = job.hasTpm ? 2 : 1;  // of the passwords

@@ -5,11 +5,13 @@
 #include <optional>
 #include <string>
 
+#include "base/syscall.h"
 #include "tpm/canonical.h"
 #include "tpm/event.h"
 #include "tpm/event_log.h"
 #include "tpm/fault.h"
 #include "tpm/tpm.h"
+#include "tpm/transport.h"
 
 namespace airlock::tpm {
 
@@ -59,6 +61,18 @@ Result<Register> openRegister(const MeasureJob& job, Fd device) {
   Tpm tpm = TRY(Tpm::open(std::move(device)));
   std::vector<std::uint16_t> banks = TRY(tpm.activeBanks(job.pcr));
   return Register{std::move(tpm), job.pcr, std::move(banks), {}};
+}
+
+// Waits for its turn, which may take longer than a TPM may: its time runs from when the start
+// began, or from the last record that another start got done meanwhile.  So a TPM that hangs is
+// given up by all who wait for it at once, and one that works by nobody.
+Result<EventLog> awaitTurn(FdRef directory, Register* reg, std::int64_t began) {
+  EventLog log = TRY(EventLog::lock(directory));
+  if (reg == nullptr) return log;
+  const auto age = TRY(log.age());
+  const std::int64_t progress = age ? std::max(began, sys::now() - *age) : began;
+  reg->tpm.until(progress + kAnswerMilliseconds);
+  return log;
 }
 
 // A quote of a log that is not anchored would prove nothing: it is made in no mode.
@@ -222,7 +236,10 @@ Result<void> Measuring::decideAnchor() {
     state_ = TRY(log_.reload());  // the state file may be what is wrong
   }
   if (register_->value != state_.chain.values) {
-    return poison("register " + std::to_string(job_.pcr) + " does not hold what the log leads to");
+    const std::string name = "register " + std::to_string(job_.pcr);
+    return poison(isZero(register_->value)
+                      ? name + " is zero again: the TPM was reset, and the host was not rebooted"
+                      : name + " does not hold what the log leads to");
   }
   anchored_ = true;
   return {};
@@ -331,6 +348,7 @@ Result<void> Measuring::record(const Event& event) {
   dieAt("readback");
   if (!wrong.empty()) TRY(poison(wrong));
   TRY(log_.dropAhead());
+  if (register_) register_->tpm.until(sys::now() + kAnswerMilliseconds);  // for the next record
   dieAt("unlink");
   return {};
 }
@@ -406,6 +424,7 @@ Result<ipc::Measured> measure(const ipc::MeasureJob& job, FdRef directory, Fd de
   // The first command goes out before the lock is taken.  swtpm serves one connection at a time:
   // who waited for the lock with the only served connection would keep the holder of the lock from
   // ever being answered.
+  const std::int64_t began = sys::now();
   auto opened = openRegister(job, std::move(device));
   const bool absent = !opened && opened.error().code() == "E_TPM_ABSENT";
   if (!opened && !(job.readOnly && absent) && (isRequired(job) || job.readOnly)) {
@@ -415,7 +434,8 @@ Result<ipc::Measured> measure(const ipc::MeasureJob& job, FdRef directory, Fd de
   if (opened) reg = std::move(*opened);
   std::string trouble = opened ? std::string() : opened.error().message();
 
-  Measuring measuring(job, TRY(EventLog::lock(directory)), std::move(reg), std::move(trouble));
+  EventLog log = TRY(awaitTurn(directory, reg ? &*reg : nullptr, began));
+  Measuring measuring(job, std::move(log), std::move(reg), std::move(trouble));
   if (job.readOnly) return measuring.report();
   TRY(measuring.prepare());
   TRY(measuring.recordAll());
@@ -430,8 +450,10 @@ Result<void> whileAnchored(const ipc::MeasureJob& job, FdRef directory, Fd devic
                   "nothing is measured on this host, so there is nothing to quote",
                   "let the policy say \"measure mode=log\" or \"mode=require\", and reboot");
   }
+  const std::int64_t began = sys::now();
   Register reg = TRY(openRegister(job, std::move(device)));
-  Measuring measuring(job, TRY(EventLog::lock(directory)), std::move(reg), {});
+  EventLog log = TRY(awaitTurn(directory, &reg, began));
+  Measuring measuring(job, std::move(log), std::move(reg), {});
   TRY(measuring.prepare());
   TRY(measuring.recordAll());
   TRY(measuring.finish());

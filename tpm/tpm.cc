@@ -37,6 +37,8 @@ Tpm::~Tpm() = default;
 
 Result<Tpm> Tpm::open(Fd device) { return Tpm(TRY(Connection::open(std::move(device)))); }
 
+void Tpm::until(std::int64_t deadline) { connection_->until(deadline); }
+
 Result<std::vector<std::uint16_t>> Tpm::activeBanks(std::uint32_t pcr) {
   TPMS_CAPABILITY_DATA data{};
   TPMI_YES_NO more = 0;

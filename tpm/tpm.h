@@ -45,6 +45,9 @@ class Tpm {
   };
   Result<Counters> counters();
 
+  // Until when every answer must be there (sys::now()); else kAnswerMilliseconds after open().
+  void until(std::int64_t deadline);
+
   // For the commands of keys.h and quote.h.
   Connection& connection() { return *connection_; }
 

@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "base/syscall.h"
@@ -45,9 +47,14 @@ Result<std::size_t> checkHeader(std::span<const std::uint8_t> response, std::siz
 
 }  // namespace
 
+Transport::Transport(Fd device, bool stream)
+    : device_(std::move(device)), stream_(stream), deadline_(sys::now() + kAnswerMilliseconds) {}
+
 Result<Transport> Transport::over(Fd device) {
-  const struct stat status = TRY(sys::status(device));
-  if (!S_ISCHR(status.st_mode) && !S_ISSOCK(status.st_mode)) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(device.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+      (type != SOCK_STREAM && type != SOCK_SEQPACKET)) {
     return refuse(ErrorKind::Invalid, "E_TPM_IO", "the TPM is neither a device nor a socket",
                   "check [measure] in the configuration");
   }
@@ -55,7 +62,7 @@ Result<Transport> Transport::over(Fd device) {
   if (flags < 0 || ::fcntl(device.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     return failErrno("make the TPM's descriptor non-blocking");
   }
-  return Transport(std::move(device), S_ISSOCK(status.st_mode));
+  return Transport(std::move(device), type == SOCK_STREAM);
 }
 
 Result<void> Transport::wait(short events) {
@@ -67,7 +74,8 @@ Result<void> Transport::wait(short events) {
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return failErrno("wait for the TPM");
     return refuse(ErrorKind::Failed, "E_TPM_TIMEOUT",
-                  "the TPM gave no answer in " + std::to_string(patience_ / 1000) + " s",
+                  "the TPM gave no answer in " +
+                      std::to_string(patience_.value_or(kAnswerMilliseconds) / 1000) + " s",
                   "see whether it still works: tpm2_getcap properties-fixed");
   }
 }
@@ -91,7 +99,7 @@ Result<void> Transport::send(std::span<const std::uint8_t> command) {
   if (broken_) {
     return refuse(ErrorKind::Failed, "E_TPM_IO", "the TPM did not answer an earlier command");
   }
-  deadline_ = sys::now() + patience_;
+  if (patience_) deadline_ = sys::now() + *patience_;
   auto sent = sendWhole(command);
   broken_ = !sent;
   return sent;
@@ -102,12 +110,18 @@ Result<std::size_t> Transport::receiveWhole(std::span<std::uint8_t> buffer) {
   std::size_t want = kHeaderBytes;
   while (have < want) {
     TRY(wait(POLLIN));
-    // The device hands out a response by one read; a stream may split it, and has nothing after it.
+    // A relay hands out a response by one read; a stream may split it, and has nothing after it.
     const std::size_t room = stream_ ? want - have : buffer.size() - have;
     const ssize_t got = ::read(device_.get(), buffer.data() + have, room);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) {
       return fail(Error::fromErrno(errno, "read the TPM's answer").withCode("E_TPM_IO"));
+    }
+    if (!stream_ && got == sizeof(int)) {
+      int number = 0;
+      std::memcpy(&number, buffer.data(), sizeof number);
+      return fail(
+          Error::fromErrno(number, "the kernel got nothing from the TPM").withCode("E_TPM_IO"));
     }
     if (got == 0) {
       return refuse(ErrorKind::Failed, "E_TPM_IO", "the TPM closed the connection",

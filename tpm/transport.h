@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/fd.h"
@@ -11,18 +12,21 @@
 
 namespace airlock::tpm {
 
-// A TPM that does not answer within this time has failed (M02).
-inline constexpr int kAnswerMilliseconds = 5000;
+// What a start leaves its TPM to get from one record to the next, or to the first; a TPM that needs
+// more has failed (M02).  The two seconds that are missing to five are for the processes around it.
+inline constexpr int kAnswerMilliseconds = 3000;
 // The largest command or response of any TPM that we talk to (TPM2_MAX_COMMAND_SIZE of tpm2-tss).
 inline constexpr std::size_t kTpmBufferBytes = 4096;
 
 class Transport {
  public:
-  // `device`: the character device /dev/tpmrm0, or a connected stream socket that speaks bare TPM
-  // commands as swtpm's data channel does.  It becomes non-blocking: only so does the device
-  // support poll (Linux, drivers/char/tpm).
+  // `device`: a socket to a relay (see relay.h), or a connected stream socket that speaks bare TPM
+  // commands as swtpm's data channel does.  It becomes non-blocking.  All commands together have
+  // kAnswerMilliseconds from now on.
   static Result<Transport> over(Fd device);
-  // The time that answers get from now on, instead of kAnswerMilliseconds.
+  // Until when everything is to be answered instead (sys::now()).
+  void until(std::int64_t deadline) { deadline_ = deadline; }
+  // Each command from now on has so long, whatever the others took.
   void patience(int milliseconds) { patience_ = milliseconds; }
 
   // One command, whole.  E_TPM_IO, E_TPM_TIMEOUT.
@@ -33,16 +37,16 @@ class Transport {
   Result<std::size_t> receive(std::span<std::uint8_t> buffer);
 
  private:
-  Transport(Fd device, bool stream) : device_(std::move(device)), stream_(stream) {}
+  Transport(Fd device, bool stream);
   Result<void> wait(short events);
   Result<std::size_t> receiveWhole(std::span<std::uint8_t> buffer);
   Result<void> sendWhole(std::span<const std::uint8_t> command);
 
   Fd device_;
-  bool stream_;
+  bool stream_;  // else each message is an answer, whole
   bool broken_ = false;
-  int patience_ = kAnswerMilliseconds;
-  std::int64_t deadline_ = 0;  // of sys::now()
+  std::optional<int> patience_;
+  std::int64_t deadline_;  // of sys::now()
 };
 
 }  // namespace airlock::tpm

@@ -93,7 +93,9 @@ TEST_F(Attestation, EvidenceGoesOutAndIsCheckedThere) {
 }
 
 TEST_F(Attestation, M10_ProcessesThatAreKilledLoseNothing) {
-  // Whatever dies, in whichever step: the next start puts it right, and no pod ran unrecorded.
+  // Whatever dies, in whichever step: the next start puts it right, and no pod ran unrecorded.  At
+  // points of time and not at the named fault points: packages have none, and the helper gives the
+  // measuring process no variable.  Measure.M10_* kill it at each point, with a real swtpm.
   // The brackets keep the shell that kills from being what it looks for.
   for (const char* victim :
        {"[a]irlock-measure", "[a]irlock-helper --child", "bin/[a]irlock run"}) {
@@ -104,6 +106,36 @@ TEST_F(Attestation, M10_ProcessesThatAreKilledLoseNothing) {
   }
   done(Who::Alice, kRun + "true");
   expectAgreement();
+}
+
+// An app that is added to a sandbox is measured when it is started, and so is each that enters it.
+TEST_F(Attestation, AppsOfASandboxAreMeasuredWhenTheyStart) {
+  const auto before = expectAgreement();
+  const std::string box = done(Who::Alice, "airlock app sandbox --detach").substr(0, 36);
+  for (const char* name : {"one", "two"}) {
+    done(Who::Alice, "airlock app add " + box + " " + kGuestImage + " --name=" + name +
+                         " --exec=/bin/sleep -- 600");
+  }
+  const auto added = expectAgreement();
+  EXPECT_EQ(count(added, "pod") - count(before, "pod"), 1) << "the sandbox, and no app yet";
+  done(Who::Alice, "airlock app start " + box + " --app=one");
+  done(Who::Alice, "airlock app exec --app=one " + box + " /bin/busybox true");
+  done(Who::Alice, "airlock app stop " + box + " --app=one");
+  done(Who::Alice, "airlock app start " + box + " --app=two");
+  const auto after = expectAgreement();
+  EXPECT_EQ(count(after, "pod") - count(added, "pod"), 2);
+  EXPECT_EQ(count(after, "enter") - count(added, "enter"), 1);
+  EXPECT_EQ(count(after, "abort"), count(before, "abort"));
+  // Each of the two records names its app alone, below the pod's id.
+  std::vector<std::vector<std::string>> apps;
+  for (const auto& record : after.at("records")) {
+    if (record.at("type") != "pod") continue;
+    const auto event = nlohmann::json::parse(record.at("event").get<std::string>());
+    if (event.at("pod") != box) continue;
+    apps.emplace_back();
+    for (const auto& app : event.at("apps")) apps.back().push_back(app[0].get<std::string>());
+  }
+  EXPECT_EQ(apps, (std::vector<std::vector<std::string>>{{}, {"one"}, {"two"}}));
 }
 
 // Last: nothing can be attested after it.
