@@ -30,11 +30,11 @@ airlock::Result<void> use(Connection& connection) {
   const auto quote = TRY(tpm::quote(connection, kHandle, "a nonce of 16 b.", selection));
   if (quote.values.size() < 2) std::abort();
   static_cast<void>(tpm::valuesJson(quote.values));
-  const auto endorsement = TRY(tpm::makeEndorsementKey(connection));
+  const auto endorsement = TRY(tpm::makeEndorsementKey(connection, {}));
   static_cast<void>(endorsement.isCertified());
-  const auto made = TRY(tpm::makeAttestationKey(connection, endorsement));
-  TRY(tpm::evict(connection, kHandle));
-  return tpm::keep(connection, made, kHandle);
+  const auto made = TRY(tpm::makeAttestationKey(connection, endorsement, {}));
+  if (key) TRY(tpm::evict(connection, *key, kHandle, {}));
+  return tpm::keep(connection, made, kHandle, {});
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 0 && data[0] == 0xba) {  // a challenge begins so, and no answer
     const tpm::EndorsementKey key{tpm::Transient(**connection, 0), {}, {}, {}};
     static_cast<void>(
-        tpm::activate(**connection, key, kHandle, {reinterpret_cast<const char*>(data), size}));
+        tpm::activate(**connection, key, kHandle, {reinterpret_cast<const char*>(data), size}, {}));
   } else {
     static_cast<void>(use(**connection));
   }
