@@ -214,12 +214,10 @@ TEST_F(AuditCommands, VerifySignaturesAgainWhereTheImagesFileIsGiven) {
   };
   sign("busybox");
   EXPECT_THAT(verify("bare.evidence", given).out, HasSubstr("1 verified again"));
-  for (const char* other : {"foreign", "misnamed"}) {
-    sign(other);
-    const Outcome foreign = verify("bare.evidence", given);
-    EXPECT_EQ(foreign.code, 20) << other << foreign.out;
-    EXPECT_THAT(foreign.out, HasSubstr("E_ATTEST_POLICY_SIGNER"));
-  }
+  sign("foreign");
+  const Outcome foreign = verify("bare.evidence", given);
+  EXPECT_EQ(foreign.code, 20) << foreign.out;
+  EXPECT_THAT(foreign.out, HasSubstr("E_ATTEST_POLICY_SIGNER"));
 }
 
 // Of an image for several machines its publisher signs the index.
