@@ -77,7 +77,9 @@ Result<ipc::Appraised> verify(const ipc::VerifyEvidence& job, const std::vector<
                                                      .audit = job.audit,
                                                      .trust = trust ? &*trust : nullptr,
                                                      .revoked = revoked ? &*revoked : nullptr}));
-  TRY(sys::writeAll(fds[0], job.json ? jsonReport(appraisal) : textReport(appraisal)));
+  TRY(sys::writeAll(fds[0], job.json   ? jsonReport(appraisal)
+                            : job.page ? pageReport(appraisal)
+                                       : textReport(appraisal)));
   return appraisal.refusal ? verdictOf(*appraisal.refusal) : ipc::Appraised{};
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "attest/report_words.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "image/json.h"
@@ -16,18 +17,6 @@ namespace {
 using image::Json;
 
 constexpr std::size_t kShortId = 19;  // "sha512-" and twelve digits
-
-const char* outcomeName(Check::Outcome outcome) {
-  switch (outcome) {
-    case Check::Outcome::Passed:
-      return "passed";
-    case Check::Outcome::Failed:
-      return "failed";
-    case Check::Outcome::NotDone:
-      return "not checked";
-  }
-  return "";
-}
 
 std::string joined(const std::vector<std::string>& parts, const char* none) {
   std::string text;
@@ -41,13 +30,6 @@ std::string padded(std::string text, std::size_t width) {
 }
 
 // --- text ---
-
-// Of what the record says who signed an image, how much is known to be so.
-const char* signatureOf(const ImageRecord& image, const Appraisal& appraisal) {
-  if (image.insecure) return "not asked for";
-  return appraisal.verifiedAgain.contains(image.image) ? "verified again"
-                                                       : "as the measured engine says";
-}
 
 std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
   std::string text = printable(image.name);
@@ -102,28 +84,6 @@ std::map<std::uint64_t, std::pair<std::string, std::string>> timeline(const Appr
                            printable(abort.pod) + " did not start: " + printable(abort.reason)};
   }
   return lines;
-}
-
-// Against the quote alone: whoever replays an old one replays its log, too.
-bool isFresh(const Appraisal& appraisal) {
-  return std::ranges::any_of(appraisal.checks, [](const Check& check) {
-    return check.name == "nonce" && check.outcome == Check::Outcome::Passed;
-  });
-}
-
-// What the TPM says of the time of its quote: how long it had power, which is no time of day.
-std::string poweredTime(const Quote& quote) {
-  constexpr std::uint64_t kSecond = 1000;
-  const std::uint64_t minutes = quote.clock / kSecond / 60;
-  return std::to_string(minutes / 60 / 24) + " d " + std::to_string(minutes / 60 % 24) + " h " +
-         std::to_string(minutes % 60) + " min of power, and " + std::to_string(quote.resets) +
-         " resets";
-}
-std::string freshness(const Appraisal& appraisal) {
-  return (isFresh(appraisal)
-              ? std::string("answers the nonce, so it is younger than that")
-              : std::string("of an UNKNOWN time of that boot: no nonce was asked with")) +
-         "; quoted after " + poweredTime(*appraisal.quote) + " of the TPM";
 }
 
 std::string verdictLine(const Appraisal& appraisal) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An appraisal as its reader gets it: text for people, JSON for programs.  airlock-attest.
+// An appraisal as its reader gets it: text and a page for people, JSON for programs.
+// airlock-attest.
 #pragma once
 
 #include <string>
@@ -12,5 +13,7 @@ namespace airlock::attest {
 std::string textReport(const Appraisal& appraisal);
 // One object: docs/measurement.md ("Verifying") has its members.
 std::string jsonReport(const Appraisal& appraisal);
+// For a browser (audit/page.h).
+std::string pageReport(const Appraisal& appraisal);
 
 }  // namespace airlock::attest

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "audit/log.h"
@@ -17,8 +16,5 @@ struct ReportHead {
   std::string range;  // which lines, in words; "" for all
 };
 std::string auditReport(const ReportHead& head, const std::vector<audit::Line>& lines);
-
-// "&" and the like as entities; controls as visible escapes.
-std::string htmlText(std::string_view text);
 
 }  // namespace airlock::cli

@@ -84,6 +84,7 @@ struct VerifyArguments {
   std::string trust;  // audit verify
   std::vector<std::string> images;
   bool requireHardware = false;
+  bool html = false;
   std::string evidence;
 };
 enum class About { Host, Record };
@@ -96,7 +97,8 @@ Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments, A
                           textFlag("ek-roots", parsed.roots),
                           textFlag("revoked", parsed.revoked),
                           listFlag("crl", parsed.crls),
-                          boolFlag("require-hardware", parsed.requireHardware)};
+                          boolFlag("require-hardware", parsed.requireHardware),
+                          boolFlag("html", parsed.html)};
   if (about == About::Record) {
     flags.push_back(textFlag("trust", parsed.trust));
     flags.push_back(listFlag("image", parsed.images));
@@ -120,6 +122,7 @@ Result<VerifyArguments> parseVerify(const std::vector<std::string>& arguments, A
 
 Result<int> verify(const Options& options, const std::vector<std::string>& arguments, About about) {
   const VerifyArguments given = TRY(parseVerify(arguments, about));
+  if (given.html && options.json) return usage("it takes one of --html and --json");
   const Fd report = TRY(blankFile("report"));
   std::vector<Fd> files;
   files.push_back(TRY(inContext(openEvidence(given.evidence), "the evidence")));
@@ -149,7 +152,8 @@ Result<int> verify(const Options& options, const std::vector<std::string>& argum
                                         .audit = about == About::Record,
                                         .hasTrust = !given.trust.empty(),
                                         .hasCrls = !given.crls.empty(),
-                                        .hasRevoked = !given.revoked.empty()},
+                                        .hasRevoked = !given.revoked.empty(),
+                                        .page = given.html},
                     fds));
   printReport(TRY(contentOf(report)));
   return verdict.status;

@@ -23,7 +23,8 @@ Result<VerifyEvidence> readVerify(wire::VerifyEvidence::Reader from) {
       .audit = from.getAudit(),
       .hasTrust = from.getHasTrust(),
       .hasCrls = from.getHasCrls(),
-      .hasRevoked = from.getHasRevoked()};
+      .hasRevoked = from.getHasRevoked(),
+      .page = from.getPage()};
 }
 Result<AppraiseJob> readJob(wire::AppraiseJob::Reader from) {
   switch (from.which()) {
@@ -51,6 +52,7 @@ void writeJob(wire::AppraiseJob::Builder to, const AppraiseJob& job) {
                           verify.setHasTrust(value.hasTrust);
                           verify.setHasCrls(value.hasCrls);
                           verify.setHasRevoked(value.hasRevoked);
+                          verify.setPage(value.page);
                         },
                         [&](const MakeChallenge& value) {
                           auto challenge = to.initChallenge();

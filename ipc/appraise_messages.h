@@ -26,6 +26,7 @@ struct VerifyEvidence {
   bool hasTrust = false;
   bool hasCrls = false;     // in PEM, of who signs EK certificates
   bool hasRevoked = false;  // names and fingerprints of attestation keys, a line each
+  bool page = false;        // the report: a page for a browser, unless `json`
 };
 // Descriptors: 0 where the list goes, one line of JSON for each image whose signatures can be
 // verified again; 1 the evidence.

@@ -16,12 +16,14 @@ TEST(AppraiseMessages, AreTheSameThereAndBack) {
                              .audit = true,
                              .hasTrust = true,
                              .hasCrls = true,
-                             .hasRevoked = true};
+                             .hasRevoked = true,
+                             .page = true};
   const AppraiseJob job = decodeAppraiseJob(encode(AppraiseJob(asked)).value()).value();
   const auto& verify = std::get<VerifyEvidence>(job);
   EXPECT_EQ(verify.nonce, asked.nonce);
   EXPECT_TRUE(verify.hasPolicy && verify.hasRoots && verify.requireHardware && verify.json &&
-              verify.audit && verify.hasTrust && verify.hasCrls && verify.hasRevoked);
+              verify.audit && verify.hasTrust && verify.hasCrls && verify.hasRevoked &&
+              verify.page);
   EXPECT_EQ(descriptorsOf(job), 8U);
   EXPECT_EQ(descriptorsOf(AppraiseJob(MakeChallenge{.hasRoots = true})), 5U);
   EXPECT_EQ(descriptorsOf(AppraiseJob(MakeChallenge{.hasRoots = true, .hasCrls = true})), 6U);

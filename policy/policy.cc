@@ -192,10 +192,17 @@ Result<void> parseMeasure(const std::vector<std::string_view>& line, Policy& pol
   return {};
 }
 
+// As records and messages have it: a file may align its columns.
+std::string oneSpaced(const std::vector<std::string_view>& line) {
+  std::string text;
+  for (const std::string_view word : line) text.append(text.empty() ? "" : " ").append(word);
+  return text;
+}
+
 Result<void> parseLine(std::string_view text, const std::string& where, Policy& policy) {
   const auto line = words(text);
   if (line[0] == "allow" || line[0] == "deny") {
-    return parseRule(line, policy, Rule{.where = where, .text = std::string(text)});
+    return parseRule(line, policy, Rule{.where = where, .text = oneSpaced(line)});
   }
   if (line[0] == "measure") return parseMeasure(line, policy);
   if (line[0] == "limit" && line.size() == 2 && line[1].starts_with("pids=")) {

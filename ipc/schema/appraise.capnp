@@ -27,6 +27,7 @@ struct VerifyEvidence {
   hasTrust @6 :Bool;
   hasCrls @7 :Bool;           # CRLs in PEM, of who signs EK certificates
   hasRevoked @8 :Bool;        # names and fingerprints of attestation keys, a line each
+  page @9 :Bool;              # the report: a page for a browser, unless `json`
 }
 # ListSignatures.  Descriptors: 0 where the list goes, one line of JSON for each image whose signatures can be verified
 # again; 1 the evidence.

@@ -196,6 +196,49 @@ TEST_F(Command, EveryKindOfRefusalHasItsExitStatus) {
   EXPECT_EQ(code([](Files&) {}, {"--policy", at("fleet.json")}), 1);
 }
 
+TEST_F(Command, TheReportIsAPageForABrowserToo) {
+  const Outcome good = verify({"--html"});
+  EXPECT_EQ(good.code, 0) << good.errors;
+  EXPECT_THAT(good.output, testing::StartsWith("<!DOCTYPE html>"));
+  for (const char* part :
+       {">accepted<", "What ran, in this order", "example.com/app", "Who signed",
+        "What was not enforced", "software TPM, which proves nothing", ">replay<"})
+    EXPECT_THAT(good.output, HasSubstr(part));
+  const Outcome other = verify({"--html", "--nonce", std::string(32, 'a')});
+  EXPECT_EQ(other.code, 21);
+  EXPECT_THAT(other.output, HasSubstr(">refused<"));
+  EXPECT_THAT(other.output, HasSubstr("E_ATTEST_NONCE"));
+  EXPECT_EQ(verify({"--html", "--json"}).code, 2);
+}
+
+// What stands on the page comes from a host that nobody trusts.
+TEST_F(Command, NothingThatTheHostSaysIsMarkupOnThePage) {
+  const std::string hostile = "</code><script>alert(1)</script><img src=x onerror=alert(1)>";
+  ipc::MeasureJob job = tpm::test::podJob();
+  job.engine.layers.push_back({.name = hostile, .enforced = false, .detail = hostile});
+  job.images[0].rule = job.images[0].origin = hostile;
+  std::get<ipc::PodFacts>(*job.event).network = hostile;
+  std::get<ipc::PodFacts>(*job.event).volumes = {hostile};
+  QuotedHost host;
+  host.run(job);
+  Files files = host.quote();
+  place_.write("ak.pem", host.pem());
+  write(files);
+  const Outcome accepted = verify({"--html"});
+  EXPECT_EQ(accepted.code, 0) << accepted.output;
+  EXPECT_THAT(accepted.output, HasSubstr("&lt;script&gt;"));
+  // And where the evidence itself is what a refusal speaks of.
+  files["<script src=x>"] = "x";
+  write(files);
+  const Outcome refused = verify({"--html"});
+  EXPECT_EQ(refused.code, 16);
+  for (const std::string& page : {accepted.output, refused.output}) {
+    for (const char* never :
+         {"<script", "<img", "http://", "https://", "url(", "@import", "<style src"})
+      EXPECT_THAT(page, testing::Not(HasSubstr(never)));
+  }
+}
+
 TEST_F(Command, TheReportAsJsonHasVerdictReasonAndEveryCheck) {
   const auto good = nlohmann::json::parse(verify({"--json"}).output);
   EXPECT_EQ(good["verdict"], "accepted");

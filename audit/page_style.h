@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the page of `airlock audit report` looks, in light and dark and on paper.  audit_report.cc
-// only.
+// How a page looks, in light and dark and on paper.  page.cc only.
 #pragma once
 
-namespace airlock::cli {
+namespace airlock::audit::page {
 
-inline constexpr char kReportStyle[] = R"css(
+inline constexpr char kStyle[] = R"css(
 :root{--bg:#f6f7f9;--card:#fff;--ink:#1a1f29;--soft:#5c6675;--line:#dfe3ea;--accent:#2b59c3;
 --good:#1b7f4b;--goodbg:#e2f4ea;--warn:#8a5a00;--warnbg:#fdf0d5;--bad:#b3261e;--badbg:#fbe4e2}
 @media(prefers-color-scheme:dark){:root{--bg:#12151b;--card:#1b2028;--ink:#e6e9ef;--soft:#9aa4b2;
@@ -42,4 +41,4 @@ footer{margin-top:3rem;color:var(--soft);font-size:.88rem}
 @media print{body{background:#fff}.scroll,.card{break-inside:avoid}}
 )css";
 
-}  // namespace airlock::cli
+}  // namespace airlock::audit::page
