@@ -40,7 +40,7 @@ TEST(AppraiseMessages, AreTheSameThereAndBack) {
 }
 
 TEST(AppraiseMessages, ANonceThatSaysNothingIsRefusedUnlessNoneIsAskedFor) {
-  for (const std::size_t size : {0, 1, 15, 65}) {
+  for (const std::size_t size : {0U, 1U, 15U, 65U}) {
     EXPECT_FALSE(encode(AppraiseJob(VerifyEvidence{.nonce = std::string(size, 'n')}))) << size;
   }
   EXPECT_TRUE(encode(AppraiseJob(VerifyEvidence{.nonce = {}, .audit = true})));
