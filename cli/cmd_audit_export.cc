@@ -50,7 +50,8 @@ Result<EvidenceFiles> quoteFor(const Options& options, const ExportFlags& flags)
 
 Result<int> write(const EvidenceFiles& evidence, const ExportFlags& flags, std::size_t lines,
                   const std::vector<std::string>& notes) {
-  TRY(writeEvidence(evidence, flags.output, flags.overwrite));
+  TRY(writeEvidence(evidence, flags.output,
+                    flags.overwrite ? IfThere::Overwrite : IfThere::Refuse));
   for (const std::string& text : notes) inform(text);
   if (!evidence.contains("quote"))
     inform(

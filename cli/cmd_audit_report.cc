@@ -38,7 +38,8 @@ Result<int> auditReportPage(const Options& options, const std::vector<std::strin
   const auto lines = TRY(selectLines(options, query));
   const ReportHead head{
       .host = host.data(), .made = TRY(auditTime("0s")) + " UTC", .range = std::move(range)};
-  TRY(writeNewFile(output, auditReport(head, lines), overwrite));
+  TRY(writeNewFile(output, auditReport(head, lines),
+                   overwrite ? IfThere::Overwrite : IfThere::Refuse));
   return 0;
 }
 

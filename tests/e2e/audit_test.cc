@@ -270,6 +270,19 @@ TEST_F(AuditCommands, FollowASignedIndexToTheImageThatRan) {
   EXPECT_EQ(nlohmann::json::parse(bare.out)["reason"]["code"], "E_ATTEST_POLICY_SIGNER");
 }
 
+TEST_F(AuditCommands, AnOutputThatWasNotWrittenIsNoSuccess) {
+  for (const char* command : {"audit query", "audit show 0", "tpm log", "audit query --json"}) {
+    const Outcome full = airlock(Who::Root, std::string(command) + " > /dev/full");
+    EXPECT_EQ(full.code, 254) << command;
+    EXPECT_THAT(full.err, HasSubstr("standard output: write: No space left on device"));
+  }
+  EXPECT_EQ(airlock(Who::Root, "audit query | true").err, "");
+  // What is said does not get into a file that was opened in the place of a closed stdout.
+  done(Who::Root, "audit export --since-boot -o " + at("host.evidence") + " >&-");
+  must("tar -tf " + at("host.evidence") + " | grep -qx audit.jsonl");
+  must("! grep -qa 'other file' " + at("host.evidence"));
+}
+
 TEST_F(AuditCommands, RefuseARecordThatWasChanged) {
   must("sed -i 's/\"uid\":4242/\"uid\":4243/' " + engine_->data() + "/audit/record-*.jsonl");
   const Outcome outcome = airlock(Who::Root, "audit query");
