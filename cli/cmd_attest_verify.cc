@@ -14,6 +14,7 @@
 #include "cli/auditors_trust.h"
 #include "cli/command.h"
 #include "cli/evidence_file.h"
+#include "cli/in_message.h"
 #include "cli/options.h"
 #include "cli/quote_client.h"
 #include "cli/text_output.h"
@@ -109,16 +110,16 @@ Result<int> verify(const Options& options, const std::vector<std::string>& argum
   const VerifyArguments given = TRY(parseVerify(arguments, about));
   const Fd report = TRY(blankFile("report"));
   std::vector<Fd> files;
-  files.push_back(TRY(inContext(openEvidence(given.evidence), "the evidence")));
-  files.push_back(TRY(inContext(sys::openPath(given.key, O_RDONLY | O_NONBLOCK), "--ak")));
+  files.push_back(TRY(inMessage(openEvidence(given.evidence), "the evidence")));
+  files.push_back(TRY(inMessage(sys::openPath(given.key, O_RDONLY | O_NONBLOCK), "--ak")));
   if (!given.policy.empty()) {
-    files.push_back(TRY(inContext(sys::openPath(given.policy, O_RDONLY | O_NONBLOCK), "--policy")));
+    files.push_back(TRY(inMessage(sys::openPath(given.policy, O_RDONLY | O_NONBLOCK), "--policy")));
   }
   if (!given.roots.empty()) files.push_back(TRY(openRoots(given.roots)));
   if (!given.crls.empty()) files.push_back(TRY(openCrls(given.crls)));
   if (!given.revoked.empty()) {
     files.push_back(
-        TRY(inContext(sys::openPath(given.revoked, O_RDONLY | O_NONBLOCK), "--revoked")));
+        TRY(inMessage(sys::openPath(given.revoked, O_RDONLY | O_NONBLOCK), "--revoked")));
   }
   if (!given.trust.empty()) {
     const store::KeyStore keys = TRY(openAuditorsKeys(given.trust));
@@ -162,8 +163,8 @@ Result<int> makeChallenge(const Options& options, const std::vector<std::string>
   const Fd challenge = TRY(blankFile("challenge"));
   const Fd secret = TRY(blankFile("secret"));
   std::vector<Fd> files;
-  files.push_back(TRY(inContext(sys::openPath(endorsement, O_RDONLY | O_NONBLOCK), "--ek")));
-  files.push_back(TRY(inContext(sys::openPath(attestation, O_RDONLY | O_NONBLOCK), "--ak-pub")));
+  files.push_back(TRY(inMessage(sys::openPath(endorsement, O_RDONLY | O_NONBLOCK), "--ek")));
+  files.push_back(TRY(inMessage(sys::openPath(attestation, O_RDONLY | O_NONBLOCK), "--ak-pub")));
   if (!roots.empty()) files.push_back(TRY(openRoots(roots)));
   if (!crls.empty()) files.push_back(TRY(openCrls(crls)));
   std::vector<FdRef> fds{challenge, secret};

@@ -25,7 +25,7 @@ Result<int> auditReportPage(const Options& options, const std::vector<std::strin
                                  textFlag("output", output), textFlag("since", since),
                                  textFlag("until", until), boolFlag("overwrite", overwrite)}));
   if (!words.empty() || !html || output.empty())
-    return refuse(ErrorKind::Invalid, "E_USAGE", "audit report takes --html and -o FILE",
+    return refuse(ErrorKind::Invalid, "E_USAGE", "it takes --html and -o FILE",
                   "For text: airlock audit query");
   AuditQuery query;
   if (!since.empty()) query.since = TRY(auditTime(since));
