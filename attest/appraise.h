@@ -3,12 +3,15 @@
 // ("Verifying"), nothing believed because the host says so.  airlock-attest; fuzzed.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "attest/audit_trail.h"
 #include "attest/certificate.h"
 #include "attest/evidence.h"
 #include "attest/firmware_log.h"
@@ -49,8 +52,10 @@ struct Appraisal {
   std::optional<tpm::Replay> replay;
   std::optional<History> history;
   std::optional<FirmwareLog> firmware;
-  std::string certificate;              // maker, model and issuer, for people
-  bool software = true;                 // the lesser thing is claimed
+  std::string certificate;  // maker, model and issuer, for people
+  bool software = true;     // the lesser thing is claimed
+  std::map<std::uint64_t, Decision>
+      decisions;                        // of starts and enters, by record; of the audit check
   std::set<std::string> verifiedAgain;  // images whose signature the auditor has verified
   std::vector<std::string> notes;       // what was not enforced, or could not be checked
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "attest/refusal.h"
 #include "audit/log.h"
@@ -37,6 +38,13 @@ std::vector<Named> namedBy(const History& history) {
   return named;
 }
 
+std::optional<std::uint64_t> loginOf(const audit::Line& line) {
+  if (!line.fields.is_object() || !line.fields.contains("who")) return std::nullopt;
+  const auto& who = line.fields["who"];
+  if (!who.contains("auid")) return std::nullopt;
+  return who["auid"].get<std::uint64_t>();
+}
+
 bool isStart(std::string_view operation) {
   constexpr std::array<std::string_view, 4> kStarts{"run", "run-prepared", "sandbox", "app-start"};
   return std::ranges::count(kStarts, operation) != 0;
@@ -51,7 +59,8 @@ Result<std::vector<AuditLine>> readAuditTrail(std::string_view text) {
                      .digest = line.digest.text(),
                      .boot = line.word("boot"),
                      .operation = line.word("op"),
-                     .pod = line.subject("pod")});
+                     .pod = line.subject("pod"),
+                     .decision = {line.word("rule"), loginOf(line)}});
     return {};
   });
   if (!read) return badTrail("is not as it was written: " + read.error().message());
@@ -78,6 +87,7 @@ Result<AuditTie> tieAuditTrail(const History& history, const std::vector<AuditLi
       return badLine(found->number, "is about something else than " + record +
                                         " of the measurement log, which names it");
     }
+    tie.decisions[named.record] = found->decision;
     tie.covered = static_cast<std::size_t>(found - lines.begin()) + 1;
   }
   tie.after = lines.size() - tie.covered;

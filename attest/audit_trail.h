@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,12 +15,19 @@
 
 namespace airlock::attest {
 
+// What only the record has of a start or enter: the measured event names the line by its digest.
+struct Decision {
+  std::string rule;                    // the policy line that let it
+  std::optional<std::uint64_t> login;  // whose log-in it came from
+};
+
 struct AuditLine {
   std::uint64_t number = 0;
   std::string digest;  // "sha256-…" of the line without its newline
   std::string boot;
   std::string operation;  // empty: the line is torn, and says nothing
   std::string pod;
+  Decision decision;
 };
 // Canonical JSON in each line, no line missing, changed, doubled or in another place; a line that a
 // crash has torn is marked as one.  E_ATTEST_AUDIT
@@ -29,6 +38,7 @@ struct AuditTie {
   std::size_t covered = 0;     // lines up to the last one that an event names
   std::size_t after = 0;       // lines behind it, which nothing but their order protects
   std::size_t unrecorded = 0;  // starts and enters that name no line
+  std::map<std::uint64_t, Decision> decisions;  // by the number of the event
 };
 // Every line that an event names is there, in the order of the events, in this boot, and is the one
 // of that start or enter.  E_ATTEST_AUDIT

@@ -40,12 +40,19 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
   text += image.insecure ? "NOT VERIFIED: no signature was asked for"
                          : "signed by " + joined(image.signers, "nobody") + " (" +
                                signatureOf(image, appraisal) + ")";
-  if (!image.rule.empty()) text += ", rule " + printable(image.rule);
+  if (!image.rule.empty()) text += ", rule " + onOneSpace(image.rule);
   return text + ", held to its digest by " + printable(image.content);
 }
 
-std::string describe(const PodRecord& pod, const History& history) {
-  std::string text = printable(pod.pod) + " started by user " + std::to_string(pod.callerUid) +
+// A line of its own below what was decided.
+std::string byWhat(const Decision* decision) {
+  if (decision == nullptr || decision->rule.empty()) return {};
+  return "\n" + std::string(15, ' ') + "rule " + onOneSpace(decision->rule);
+}
+std::string describe(const PodRecord& pod, const Appraisal& appraisal) {
+  const History& history = *appraisal.history;
+  const Decision* decision = decisionOf(appraisal, pod.number);
+  std::string text = printable(pod.pod) + " started " + byWhom(pod.callerUid, decision) +
                      ", network " + printable(pod.network) + ", stage1 " + printable(pod.stage1);
   if (!pod.volumes.empty()) text += ", volumes " + joined(pod.volumes, "");
   for (const auto& [app, id] : pod.apps) {
@@ -54,7 +61,7 @@ std::string describe(const PodRecord& pod, const History& history) {
             (image != nullptr ? printable(image->name) + ' ' : std::string()) +
             printable(id.substr(0, kShortId));
   }
-  return text;
+  return text + byWhat(decision);
 }
 
 // What happened, by the number of its record.
@@ -74,10 +81,11 @@ std::map<std::uint64_t, std::pair<std::string, std::string>> timeline(const Appr
   }
   for (const ImageRecord& image : history.images)
     lines[image.number] = {"image", describe(image, appraisal)};
-  for (const PodRecord& pod : history.pods) lines[pod.number] = {"pod", describe(pod, history)};
+  for (const PodRecord& pod : history.pods) lines[pod.number] = {"pod", describe(pod, appraisal)};
   for (const EnterRecord& enter : history.enters) {
-    lines[enter.number] = {"enter", printable(enter.pod) + ' ' + printable(enter.app) +
-                                        " by user " + std::to_string(enter.callerUid)};
+    const Decision* decision = decisionOf(appraisal, enter.number);
+    lines[enter.number] = {"enter", printable(enter.pod) + ' ' + printable(enter.app) + ' ' +
+                                        byWhom(enter.callerUid, decision) + byWhat(decision)};
   }
   for (const AbortRecord& abort : history.aborts) {
     lines[abort.number] = {"abort",
@@ -136,7 +144,14 @@ Json toJson(const ImageRecord& image, const Appraisal& appraisal) {
               {"layers", image.layers}};
 }
 
-Json toJson(const PodRecord& pod) {
+void addDecision(Json& json, const Appraisal& appraisal, std::uint64_t record) {
+  const Decision* decision = decisionOf(appraisal, record);
+  if (decision == nullptr) return;
+  if (!decision->rule.empty()) json["rule"] = decision->rule;
+  if (decision->login) json["login"] = *decision->login;
+}
+
+Json toJson(const PodRecord& pod, const Appraisal& appraisal) {
   Json json{{"record", pod.number},
             {"pod", pod.pod},
             {"apps", pairs(pod.apps, "name", "image")},
@@ -147,17 +162,15 @@ Json toJson(const PodRecord& pod) {
             {"user", pod.callerUid}};
   if (!pod.selinux.empty()) json["selinux"] = pod.selinux;
   if (!pod.audit.empty()) json["audit"] = pod.audit;
+  addDecision(json, appraisal, pod.number);
   return json;
 }
 
 Json historyOf(const Appraisal& appraisal) {
   const History& history = *appraisal.history;
   Json json = Json::object();
-  const auto list = [&](const char* name, const auto& records) {
-    json[name] = Json::array();
-    for (const auto& record : records) json[name].push_back(toJson(record));
-  };
-  list("engine", history.engines);
+  json["engine"] = Json::array();
+  for (const EngineRecord& engine : history.engines) json["engine"].push_back(toJson(engine));
   json["policy"] = Json::array();
   for (const PolicyRecord& policy : history.policies) {
     json["policy"].push_back(Json{{"record", policy.number}, {"policy", policy.policy}});
@@ -172,13 +185,15 @@ Json historyOf(const Appraisal& appraisal) {
   json["images"] = Json::array();
   for (const ImageRecord& image : history.images)
     json["images"].push_back(toJson(image, appraisal));
-  list("pods", history.pods);
+  json["pods"] = Json::array();
+  for (const PodRecord& pod : history.pods) json["pods"].push_back(toJson(pod, appraisal));
   json["enters"] = Json::array();
   for (const EnterRecord& enter : history.enters) {
-    json["enters"].push_back(Json{{"record", enter.number},
-                                  {"pod", enter.pod},
-                                  {"app", enter.app},
-                                  {"user", enter.callerUid}});
+    Json& entry = json["enters"].emplace_back(Json{{"record", enter.number},
+                                                   {"pod", enter.pod},
+                                                   {"app", enter.app},
+                                                   {"user", enter.callerUid}});
+    addDecision(entry, appraisal, enter.number);
   }
   json["aborts"] = Json::array();
   for (const AbortRecord& abort : history.aborts) {
@@ -211,9 +226,8 @@ std::string textReport(const Appraisal& appraisal) {
             (appraisal.certificate.empty() ? "" : ", " + appraisal.certificate) + "\n";
   }
   if (appraisal.history) {
-    // Of a refused log it is only what somebody says.
-    text += appraisal.refusal ? "\nwhat the log says, which is not to be believed:\n"
-                              : "\nwhat ran, in this order:\n";
+    text += isProved(appraisal) ? "\nwhat ran, in this order:\n"
+                                : "\nwhat the log says, which is not to be believed:\n";
     for (const auto& [number, line] : timeline(appraisal)) {
       text += padded("  " + std::to_string(number), 7) + padded(line.first, 8) + line.second + "\n";
     }

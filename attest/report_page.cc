@@ -79,11 +79,20 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
     const bool again = appraisal.verifiedAgain.contains(image.image);
     html += " " + page::tag(again ? Tag::Good : Tag::Warn, signatureOf(image, appraisal));
   }
-  if (!image.rule.empty()) html += "<br>" + page::soft("allowed by") + " " + page::code(image.rule);
+  if (!image.rule.empty())
+    html += "<br>" + page::soft("allowed by") + " " + page::code(onOneSpace(image.rule));
   return html + "<br>" + page::soft("held to its digest by") + " " + page::text(image.content);
 }
 
-std::string describe(const PodRecord& pod, const History& history) {
+// A line of its own below what was decided.
+std::string byWhat(const Decision* decision) {
+  if (decision == nullptr || decision->rule.empty()) return {};
+  return "<br>" + page::soft("allowed by") + " " + page::code(onOneSpace(decision->rule));
+}
+
+std::string describe(const PodRecord& pod, const Appraisal& appraisal) {
+  const History& history = *appraisal.history;
+  const Decision* decision = decisionOf(appraisal, pod.number);
   std::vector<std::string> apps;
   for (const auto& [app, id] : pod.apps) {
     const ImageRecord* image = history.imageBefore(id, pod.number);
@@ -91,11 +100,11 @@ std::string describe(const PodRecord& pod, const History& history) {
                    (image != nullptr ? page::text(image->name) + " " : std::string()) +
                    page::code(id.substr(0, kShortId)));
   }
-  std::string html = "<code class=\"id\">" + page::text(pod.pod) + "</code><br>started by user " +
-                     std::to_string(pod.callerUid) + ", network " + page::text(pod.network) +
+  std::string html = "<code class=\"id\">" + page::text(pod.pod) + "</code><br>started " +
+                     byWhom(pod.callerUid, decision) + ", network " + page::text(pod.network) +
                      ", stage1 " + page::text(pod.stage1);
   for (const std::string& volume : pod.volumes) html += ", volume " + page::code(volume);
-  return html + "<br>" + page::list(apps);
+  return html + byWhat(decision) + "<br>" + page::list(apps);
 }
 
 std::string ran(const Appraisal& appraisal) {
@@ -115,20 +124,22 @@ std::string ran(const Appraisal& appraisal) {
   }
   for (const ImageRecord& image : history.images)
     add(rows, image.number, "image", describe(image, appraisal));
-  for (const PodRecord& pod : history.pods) add(rows, pod.number, "pod", describe(pod, history));
-  for (const EnterRecord& enter : history.enters)
+  for (const PodRecord& pod : history.pods) add(rows, pod.number, "pod", describe(pod, appraisal));
+  for (const EnterRecord& enter : history.enters) {
+    const Decision* decision = decisionOf(appraisal, enter.number);
     add(rows, enter.number, "enter",
-        "<code class=\"id\">" + page::text(enter.pod) + "</code> " + page::text(enter.app) +
-            " by user " + std::to_string(enter.callerUid));
+        "<code class=\"id\">" + page::text(enter.pod) + "</code> " + page::text(enter.app) + " " +
+            byWhom(enter.callerUid, decision) + byWhat(decision));
+  }
   for (const AbortRecord& abort : history.aborts)
     add(rows, abort.number, "abort",
         "<code class=\"id\">" + page::text(abort.pod) +
             "</code> did not start: " + page::text(abort.reason));
   std::vector<std::string> sorted;
   for (auto& [number, row] : rows) sorted.push_back(std::move(row));
-  // Of a refused log it is only what somebody says.
-  return std::string(appraisal.refusal ? "<h2>What the log says, which is not to be believed</h2>\n"
-                                       : "<h2>What ran, in this order</h2>\n") +
+  return std::string(isProved(appraisal)
+                         ? "<h2>What ran, in this order</h2>\n"
+                         : "<h2>What the log says, which is not to be believed</h2>\n") +
          page::table({"record", "what", "of what"}, sorted, "Nothing was started.");
 }
 

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "attest/refusal.h"
+#include "base/log.h"
+
 namespace airlock::attest {
 
 namespace {
@@ -18,6 +21,26 @@ std::string poweredTime(const Quote& quote) {
 }
 
 }  // namespace
+
+std::string onOneSpace(std::string_view text) {
+  std::string narrow = printable(text);
+  const auto same =
+      std::ranges::unique(narrow, [](char a, char b) { return a == ' ' && b == ' '; });
+  narrow.erase(same.begin(), same.end());
+  return narrow;
+}
+
+std::string byWhom(std::uint64_t uid, const Decision* decision) {
+  std::string text = "by user " + std::to_string(uid);
+  if (decision != nullptr && decision->login && *decision->login != uid) {
+    text += ", logged in as " + std::to_string(*decision->login);
+  }
+  return text;
+}
+const Decision* decisionOf(const Appraisal& appraisal, std::uint64_t record) {
+  const auto found = appraisal.decisions.find(record);
+  return found == appraisal.decisions.end() ? nullptr : &found->second;
+}
 
 const char* outcomeName(Check::Outcome outcome) {
   switch (outcome) {
@@ -41,6 +64,10 @@ bool isFresh(const Appraisal& appraisal) {
   return std::ranges::any_of(appraisal.checks, [](const Check& check) {
     return check.name == "nonce" && check.outcome == Check::Outcome::Passed;
   });
+}
+
+bool isProved(const Appraisal& appraisal) {
+  return !appraisal.refusal || exitOf(appraisal.refusal->code()) == Exit::Policy;
 }
 
 std::string freshness(const Appraisal& appraisal) {

@@ -27,7 +27,7 @@ inline constexpr std::string_view kDone = "done";
 inline constexpr std::string_view kNoCode = "E_FAILED";  // of an error that has none
 
 struct Entry {
-  std::string op;          // "run", "import", …: kOperations of audit/log.h
+  std::string op;          // "run", "import", …: operations() of audit/log.h
   std::optional<Who> who;  // none: noticed by the helper itself
   JsonObject subject;
   std::optional<PodId> pod;  // that it is about, where it is about one

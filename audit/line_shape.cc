@@ -16,13 +16,36 @@ namespace {
 
 using Json = nlohmann::json;
 
-// All that is decided or noticed (docs/audit.md); "request" is one that could not be read.
-constexpr std::string_view kOperations[] = {
-    "app-add",     "app-rm",        "app-start",       "app-stop", "attach",       "attest-revoke",
-    "attest-init", "attest-enroll", "attest-activate", "enter",    "explain",      "export",
-    "gc",          "image-gc",      "image-open",      "image-rm", "image-verify", "import",
-    "policy",      "prepare",       "quote",           "report",   "request",      "rm",
-    "run",         "run-prepared",  "sandbox",         "stop",     "trust"};
+// "request" is one that could not be read.
+constexpr std::string_view kOperations[] = {"app-add",
+                                            "app-rm",
+                                            "app-start",
+                                            "app-stop",
+                                            "attach",
+                                            "attest-activate",
+                                            "attest-enroll",
+                                            "attest-init",
+                                            "attest-revoke",
+                                            "enter",
+                                            "explain",
+                                            "export",
+                                            "gc",
+                                            "image-gc",
+                                            "image-open",
+                                            "image-rm",
+                                            "image-verify",
+                                            "import",
+                                            "policy",
+                                            "prepare",
+                                            "quote",
+                                            "report",
+                                            "request",
+                                            "rm",
+                                            "run",
+                                            "run-prepared",
+                                            "sandbox",
+                                            "stop",
+                                            "trust"};
 
 enum class Kind { Text, Number, Flag, Texts, Image, Digest, Pod, Time, Object, Objects };
 
@@ -162,6 +185,8 @@ Result<void> checkObject(const Json& object, std::span<const Field> fields, std:
 }
 
 }  // namespace
+
+std::span<const std::string_view> operations() { return kOperations; }
 
 Result<void> checkLine(const Json& line) {
   TRY(checkObject(line, kLine, "a line"));

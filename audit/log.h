@@ -7,6 +7,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -67,6 +68,9 @@ struct RecordEnd {
 };
 // All segments of a record's directory, in their order.
 Result<RecordEnd> readRecord(FdRef directory, const std::function<Result<void>(const Line&)>& each);
+
+// All that is decided or noticed (docs/audit.md), sorted.
+std::span<const std::string_view> operations();
 
 // The refusal of a record that we did not write.
 std::unexpected<Error> damagedRecord(std::string what);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/syscall.h"
+#include "cli/in_message.h"
 #include "cli/ustar_writer.h"
 #include "ipc/one_job.h"
 #include "tpm/canonical.h"
@@ -26,22 +28,28 @@ constexpr int kAnswerMilliseconds = 330'000;  // a little more than the processo
 constexpr int kDepth = 16;                    // trusted/prefix.d/example.com/…
 constexpr std::size_t kPemLine = 64;
 
+std::unexpected<Error> noRegularFile(const std::string& path) {
+  return refuse(ErrorKind::Invalid, "E_EVIDENCE",
+                "evidence has regular files alone, and " + airlock::quoted(path) + " is none");
+}
+
 // What is in the directory is put in whatever its name: airlock-attest knows which belong there.
 Result<void> addDirectory(UstarWriter& archive, FdRef directory, const std::string& prefix,
                           int depth) {
   for (const std::string& name : TRY(sys::list(directory))) {
     const std::string path = prefix + name;
     const Component component = TRY(Component::parse(name));
-    const Fd file = TRY(inContext(
-        sys::openBeneath(directory, component, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), path));
+    const auto opened = sys::openBeneath(directory, component, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!opened && opened.error().number() == ELOOP) return noRegularFile(path);
+    if (!opened) return inMessage(Result<void>(std::unexpected(opened.error())), "the evidence");
+    const Fd& file = *opened;
     const struct stat status = TRY(sys::status(file));
     if (S_ISDIR(status.st_mode) && depth > 1) {
       TRY(addDirectory(archive, file, path + '/', depth - 1));
     } else if (S_ISREG(status.st_mode)) {
       TRY(archive.add(path, TRY(inContext(sys::readAll(file, limits::kEvidenceBytes), path))));
     } else {
-      return refuse(ErrorKind::Invalid, "E_EVIDENCE",
-                    "evidence has regular files alone, and " + airlock::quoted(path) + " is none");
+      return noRegularFile(path);
     }
   }
   return {};
@@ -74,14 +82,15 @@ Result<std::string> pemText(FdRef file, const std::string& name, const Published
 // A file, or every file of a directory.
 Result<std::string> gather(const std::string& path, const std::string& flag,
                            const Published& what) {
-  const Fd opened = TRY(inContext(sys::openPath(path, O_RDONLY | O_NONBLOCK), flag));
+  const Fd opened = TRY(inMessage(sys::openPath(path, O_RDONLY | O_NONBLOCK), flag));
   const struct stat status = TRY(sys::status(opened));
   if (!S_ISDIR(status.st_mode)) return pemText(opened, path, what);
   std::string text;
   for (const std::string& name : TRY(sys::list(opened))) {
-    const Component component = TRY(Component::parse(name));
-    const Fd file = TRY(sys::openBeneath(opened, component, O_RDONLY | O_NONBLOCK));
-    text += TRY(pemText(file, name, what));
+    // His own directory, in which links are usual: c_rehash(1) makes them.
+    const Fd file = TRY(inMessage(sys::openPath(path + "/" + name, O_RDONLY | O_NONBLOCK), flag));
+    if (S_ISDIR(TRY(sys::status(file)).st_mode)) continue;
+    text += TRY(inMessage(pemText(file, name, what), flag));
   }
   return text;
 }

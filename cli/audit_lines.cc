@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 #include "base/accounts.h"
@@ -19,6 +20,7 @@ namespace {
 using audit::Line;
 using Json = nlohmann::json;
 
+constexpr std::size_t kDateBytes = 10;      // "2026-11-28"
 constexpr std::size_t kSecondsOfTime = 19;  // "2026-11-28T22:31:32"
 constexpr std::size_t kShortImage = 19;     // "sha512-" and twelve digits
 
@@ -65,6 +67,39 @@ std::string about(const Line& line) {
   return text.empty() ? "-" : text;
 }
 
+// "2026-11", "2026-11-28T22:31", "2026-11-28T22:31:32.5"
+bool isTimeOrBeginning(std::string_view text) {
+  constexpr std::string_view form = "dddd-dd-ddTdd:dd:dd.ddddddddd";
+  constexpr std::array<std::size_t, 5> wholes = {7, kDateBytes, 13, 16, kSecondsOfTime};
+  if (text.size() > form.size() || text.ends_with('.')) return false;
+  if (text.size() < kSecondsOfTime && std::ranges::find(wholes, text.size()) == wholes.end())
+    return false;
+  return std::equal(text.begin(), text.end(), form.begin(), [](char c, char wanted) {
+    return wanted == 'd' ? c >= '0' && c <= '9' : c == wanted;
+  });
+}
+
+std::string timeOf(std::int64_t nanoseconds) {
+  constexpr std::int64_t second = 1'000'000'000;
+  const std::time_t then = nanoseconds / second;
+  std::tm parts{};
+  ::gmtime_r(&then, &parts);
+  char buffer[32];
+  return std::string(buffer, std::strftime(buffer, sizeof buffer, "%Y-%m-%dT%H:%M:%S", &parts));
+}
+
+// ", process 4711, session 3, staff_u:…": what the kernel says of who asked.
+std::string processOf(const Line& line) {
+  std::string text;
+  for (const auto& [name, called] :
+       {std::pair("gid", "group"), std::pair("pid", "process"), std::pair("session", "session")}) {
+    const Json& number = part(line, "who", name);
+    if (number.is_number()) text += std::string(", ") + called + " " + number.dump();
+  }
+  const Json& label = part(line, "who", "selinux");
+  return label.is_string() ? text + ", " + label.get<std::string>() : text;
+}
+
 std::string orDash(std::string text) { return text.empty() ? "-" : text; }
 
 }  // namespace
@@ -106,18 +141,16 @@ bool AuditQuery::matches(const Line& line) const {
 }
 
 Result<std::string> auditTime(const std::string& text) {
-  if (text.size() >= 4 &&
-      std::ranges::all_of(text.substr(0, 4), [](char c) { return c >= '0' && c <= '9'; }))
-    return text.size() > 4 && text[4] == '-'
-               ? Result<std::string>(text)
-               : refuse(ErrorKind::Invalid, "E_USAGE", airlock::quoted(text) + " is no time",
-                        "Such as 2026-11-28T22:31, in UTC, or 10m");
-  constexpr std::int64_t second = 1'000'000'000;
-  const std::time_t then = (wallClock() - TRY(parseGoDuration(text))) / second;
-  std::tm parts{};
-  ::gmtime_r(&then, &parts);
-  char buffer[32];
-  return std::string(buffer, std::strftime(buffer, sizeof buffer, "%Y-%m-%dT%H:%M:%S", &parts));
+  if (text.size() > 4 && text[4] == '-') {
+    // Times are compared as texts.
+    std::string time = text.ends_with('Z') ? text.substr(0, text.size() - 1) : text;
+    if (time.size() > kDateBytes && time[kDateBytes] == ' ') time[kDateBytes] = 'T';
+    if (isTimeOrBeginning(time)) return time;
+  } else if (const auto ago = parseGoDuration(text)) {
+    return timeOf(wallClock() - *ago);
+  }
+  return refuse(ErrorKind::Invalid, "E_USAGE", airlock::quoted(text) + " is no time",
+                "Such as 2026-11-28 or 2026-11-28T22:31, in UTC, or how long ago: 10m, 24h");
 }
 
 Result<std::vector<Line>> selectLines(const Options& options, const AuditQuery& query) {
@@ -223,14 +256,29 @@ std::string explainLine(const Line& line) {
   };
   const std::string login = field("auid");
   const std::string user = userOf(line);
-  add("by", login == "-" || login == user ? user : user + ", logged in as " + login);
+  add("by",
+      (login == "-" || login == user ? user : user + ", logged in as " + login) + processOf(line));
   add("pod", line.subject("pod"));
   add("app", line.subject("app"));
   for (const auto& [id, name] : imagesOf(line)) add("image", name + " " + id);
+  for (const std::string& label : textsOf(part(line, "subject", "labels"))) add("label", label);
   for (const std::string& key : signersOf(line)) add("signed by", key);
   add("from", line.subject("origin"));
+  for (const Json& app : part(line, "subject", "apps")) {
+    const std::string name = textOf(app, "name");
+    add("confined", name + ": capabilities " + textOf(app, "capabilities"));
+    for (const std::string& filter : textsOf(app["seccomp"]))
+      add("confined", name + ": seccomp filter " + filter);
+  }
+  add("network", line.subject("network"));
+  for (const std::string& volume : textsOf(part(line, "subject", "volumes"))) add("volume", volume);
+  for (const char* name : {"selinux", "manifest", "spec", "arguments", "nonce", "pcrs"})
+    add(name, line.subject(name));
   add("rule", line.word("rule"));
+  add("policy", line.word("policy"));
+  add("trust", line.word("trust"));
   for (const std::string& each : weakeningsOf(line)) add("weaker", each);
+  add("enforced", joined(textsOf(part(line, "layers", "enforced"))));
   for (const std::string& each : missingLayers(line)) add("missing", each);
   if (line.fields.contains("measure")) {
     const Json& measure = line.fields["measure"];
@@ -238,10 +286,13 @@ std::string explainLine(const Line& line) {
                         ", anchor " + textOf(measure, "anchor"));
   }
   add("digest", line.subject("digest"));
+  add("before", line.subject("before"));
   for (const std::string& each : textsOf(part(line, "subject", "pods"))) add("pod", each);
   for (const std::string& each : textsOf(part(line, "subject", "images"))) add("image", each);
   add("why", field("text"));
   if (line.fields.contains("of")) add("outcome", "of line " + line.fields["of"].dump());
+  add("boot", line.word("boot"));
+  add("follows", line.word("prev"));
   add("line", line.digest.text());
   return text;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock attest init, enroll, activate, revoke
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -9,10 +8,10 @@
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/command.h"
+#include "cli/evidence_file.h"
 #include "cli/helper_client.h"
 #include "cli/hierarchy_passwords.h"
 #include "cli/options.h"
-#include "cli/quote_client.h"
 #include "cli/text_output.h"
 
 namespace airlock::cli {
@@ -112,8 +111,7 @@ Result<int> attestActivate(const Options& options, const std::vector<std::string
   if (secret == files.end()) {
     return refuse(ErrorKind::Failed, "E_HELPER", "the helper answered another question");
   }
-  const Fd file = TRY(sys::openPath(output, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-  TRY(sys::writeAll(file, secret->second));
+  TRY(writeNewFile(output, secret->second, IfThere::Refuse, kForOwner));
   print(options, attested);
   return 0;
 }

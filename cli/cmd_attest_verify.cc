@@ -2,21 +2,21 @@
 // airlock attest verify, attest challenge, audit verify: about another host, with no trust in it
 // and no TPM here.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "base/digest.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/syscall.h"
 #include "cli/attest_client.h"
 #include "cli/auditors_trust.h"
 #include "cli/command.h"
+#include "cli/evidence_file.h"
+#include "cli/in_message.h"
 #include "cli/options.h"
+#include "cli/quote_client.h"
 #include "cli/text_output.h"
 
 namespace airlock::cli {
@@ -34,18 +34,6 @@ std::unexpected<Error> usage(std::string what) {
 int failed(const char* command, const Error& error, const Options& options) {
   note(errorText(command, error, options));
   return error.code() == "E_USAGE" || error.code() == "E_FLAG" ? kExitUsage : kExitError;
-}
-
-Result<std::string> parseNonce(std::string hex) {
-  std::ranges::transform(hex, hex.begin(), [](char c) {
-    return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c;
-  });
-  std::vector<std::uint8_t> bytes(hex.size() / 2);
-  if (hex.size() % 2 != 0 || bytes.size() < limits::kNonceLeastBytes ||
-      bytes.size() > limits::kNonceMostBytes || !fromHex(hex, bytes)) {
-    return usage("--nonce takes what the host was asked with: 16 to 64 bytes in hex");
-  }
-  return std::string(bytes.begin(), bytes.end());
 }
 
 // What airlock-attest has escaped once is looked at again: it has read foreign bytes.
@@ -125,16 +113,16 @@ Result<int> verify(const Options& options, const std::vector<std::string>& argum
   if (given.html && options.json) return usage("it takes one of --html and --json");
   const Fd report = TRY(blankFile("report"));
   std::vector<Fd> files;
-  files.push_back(TRY(inContext(openEvidence(given.evidence), "the evidence")));
-  files.push_back(TRY(inContext(sys::openPath(given.key, O_RDONLY | O_NONBLOCK), "--ak")));
+  files.push_back(TRY(inMessage(openEvidence(given.evidence), "the evidence")));
+  files.push_back(TRY(inMessage(sys::openPath(given.key, O_RDONLY | O_NONBLOCK), "--ak")));
   if (!given.policy.empty()) {
-    files.push_back(TRY(inContext(sys::openPath(given.policy, O_RDONLY | O_NONBLOCK), "--policy")));
+    files.push_back(TRY(inMessage(sys::openPath(given.policy, O_RDONLY | O_NONBLOCK), "--policy")));
   }
   if (!given.roots.empty()) files.push_back(TRY(openRoots(given.roots)));
   if (!given.crls.empty()) files.push_back(TRY(openCrls(given.crls)));
   if (!given.revoked.empty()) {
     files.push_back(
-        TRY(inContext(sys::openPath(given.revoked, O_RDONLY | O_NONBLOCK), "--revoked")));
+        TRY(inMessage(sys::openPath(given.revoked, O_RDONLY | O_NONBLOCK), "--revoked")));
   }
   if (!given.trust.empty()) {
     const store::KeyStore keys = TRY(openAuditorsKeys(given.trust));
@@ -156,14 +144,8 @@ Result<int> verify(const Options& options, const std::vector<std::string>& argum
                                         .page = given.html},
                     fds));
   printReport(TRY(contentOf(report)));
+  TRY(outputIsWhole());
   return verdict.status;
-}
-
-// Only its owner may read the secret; neither file replaces one that is there.
-Result<void> writeNew(const std::string& path, std::string_view content) {
-  const Fd file = TRY(inContext(sys::openPath(path, O_WRONLY | O_CREAT | O_EXCL, 0600), path));
-  TRY(sys::writeAll(file, content));
-  return {};
 }
 
 Result<int> makeChallenge(const Options& options, const std::vector<std::string>& arguments) {
@@ -185,8 +167,8 @@ Result<int> makeChallenge(const Options& options, const std::vector<std::string>
   const Fd challenge = TRY(blankFile("challenge"));
   const Fd secret = TRY(blankFile("secret"));
   std::vector<Fd> files;
-  files.push_back(TRY(inContext(sys::openPath(endorsement, O_RDONLY | O_NONBLOCK), "--ek")));
-  files.push_back(TRY(inContext(sys::openPath(attestation, O_RDONLY | O_NONBLOCK), "--ak-pub")));
+  files.push_back(TRY(inMessage(sys::openPath(endorsement, O_RDONLY | O_NONBLOCK), "--ek")));
+  files.push_back(TRY(inMessage(sys::openPath(attestation, O_RDONLY | O_NONBLOCK), "--ak-pub")));
   if (!roots.empty()) files.push_back(TRY(openRoots(roots)));
   if (!crls.empty()) files.push_back(TRY(openCrls(crls)));
   std::vector<FdRef> fds{challenge, secret};
@@ -200,8 +182,13 @@ Result<int> makeChallenge(const Options& options, const std::vector<std::string>
     return made.status;
   }
   if (!made.text.empty()) inform(printable(made.text));
-  TRY(writeNew(secretPath, TRY(contentOf(secret))));
-  TRY(writeNew(output, TRY(contentOf(challenge))));
+  // Both, or neither: a secret that belongs to no challenge is of no use, and in the way.
+  TRY(writeNewFile(secretPath, TRY(contentOf(secret)), IfThere::Refuse, kForOwner));
+  auto written = writeNewFile(output, TRY(contentOf(challenge)));
+  if (!written) {
+    static_cast<void>(::unlink(secretPath.c_str()));
+    return std::unexpected(std::move(written.error()));
+  }
   return 0;
 }
 

@@ -37,6 +37,15 @@ Result<std::vector<const AuditField*>> chosenFields(const std::string& list) {
   }
 }
 
+// A word that nothing was ever called by would find nothing, as if all were well.
+Result<void> expectOperation(const std::string& operation) {
+  const auto known = audit::operations();
+  if (operation.empty() || std::ranges::find(known, operation) != known.end()) return {};
+  std::string list;
+  for (const std::string_view each : known) list += (list.empty() ? "" : ", ") + std::string(each);
+  return usage("nothing is called " + airlock::quoted(operation), "There are: " + list);
+}
+
 // As it is in the record, with its digest; the array is what scripts read.
 image::Json jsonOf(const std::vector<audit::Line>& lines) {
   image::Json document = image::Json::array();
@@ -82,7 +91,8 @@ Result<int> auditQuery(const Options& options, const std::vector<std::string>& a
                                  textFlag("image", query.image), textFlag("user", user),
                                  textFlag("boot", query.boot), boolFlag("refused", query.refused),
                                  textFlag("fields", fields), boolFlag("no-legend", noLegend)}));
-  if (!words.empty()) return usage("audit query takes flags alone");
+  if (!words.empty()) return usage("it takes flags alone");
+  TRY(expectOperation(query.operation));
   if (!since.empty()) query.since = TRY(auditTime(since));
   if (!until.empty()) query.until = TRY(auditTime(until));
   if (!user.empty()) query.uid = TRY(uidOf(user));
@@ -107,7 +117,7 @@ Result<int> auditQuery(const Options& options, const std::vector<std::string>& a
 
 Result<int> auditShow(const Options& options, const std::vector<std::string>& arguments) {
   const auto words = TRY(parseFlags(arguments, {}));
-  if (words.size() != 1) return usage("audit show takes the number of a line, or a pod");
+  if (words.size() != 1) return usage("it takes the number of a line, or a pod");
   AuditQuery query;
   // A pod's UUID that is digits alone is written with its dashes; eight digits of one are a number.
   const auto number = parseNumber(words[0]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock audit export and audit prove
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/log.h"
 #include "cli/audit_evidence.h"
@@ -48,13 +49,30 @@ Result<EvidenceFiles> quoteFor(const Options& options, const ExportFlags& flags)
   return files;
 }
 
-Result<int> write(const EvidenceFiles& evidence, const ExportFlags& flags, std::size_t lines,
-                  const std::vector<std::string>& notes) {
-  TRY(writeEvidence(evidence, flags.output, flags.overwrite));
-  for (const std::string& text : notes) inform(text);
+void printJson(const EvidenceFiles& evidence, const ExportFlags& flags, std::size_t lines,
+               const std::vector<std::string>& notes) {
+  image::Json document;
+  document["file"] = flags.output;
+  document["lines"] = lines;
+  document["quoted"] = evidence.contains("quote");
+  document["members"] = image::Json::array();
+  for (const auto& [name, content] : evidence) document["members"].push_back(name);
+  document["notes"] = notes;
+  cli::printJson(document);
+}
+
+Result<int> write(const Options& options, const EvidenceFiles& evidence, const ExportFlags& flags,
+                  std::size_t lines, std::vector<std::string> notes) {
+  TRY(writeEvidence(evidence, flags.output,
+                    flags.overwrite ? IfThere::Overwrite : IfThere::Refuse));
   if (!evidence.contains("quote"))
-    inform(
+    notes.emplace_back(
         "without a quote the TPM does not vouch for it: add --quote, with the auditor's --nonce");
+  if (options.json && flags.output != "-") {
+    printJson(evidence, flags, lines, notes);
+    return 0;
+  }
+  for (const std::string& text : notes) inform(text);
   if (flags.output != "-")
     out(std::to_string(lines) + " line(s) and " + std::to_string(evidence.size() - 1) +
         " other file(s) in " + printable(flags.output) + "\n");
@@ -70,10 +88,10 @@ Result<int> auditExport(const Options& options, const std::vector<std::string>& 
       {textFlag("o", flags.output), textFlag("output", flags.output), quoteFlag(flags),
        textFlag("nonce", flags.nonce), textFlag("boot", flags.boot),
        boolFlag("since-boot", flags.sinceBoot), boolFlag("overwrite", flags.overwrite)}));
-  if (!words.empty()) return usage("audit export takes flags alone");
-  if (flags.output.empty()) return usage("audit export needs -o FILE, or -o - for standard output");
+  if (!words.empty()) return usage("it takes flags alone");
+  if (flags.output.empty()) return usage("it needs -o FILE, or -o - for standard output");
   if (flags.sinceBoot == !flags.boot.empty())
-    return usage("audit export needs --since-boot or --boot=ID",
+    return usage("it needs --since-boot or --boot=ID",
                  "Evidence is of one boot: a TPM's register begins anew with the next");
   const EvidenceFiles quote = TRY(quoteFor(options, flags));
   EvidenceFiles evidence;
@@ -84,7 +102,7 @@ Result<int> auditExport(const Options& options, const std::vector<std::string>& 
   TRY(addImages(options, lines, evidence, notes));
   TRY(addConfiguration(options, evidence));
   for (const auto& [name, content] : quote) evidence[name] = content;
-  return write(evidence, flags, lines.size(), notes);
+  return write(options, evidence, flags, lines.size(), notes);
 }
 
 Result<int> auditProve(const Options& options, const std::vector<std::string>& arguments) {
@@ -92,7 +110,7 @@ Result<int> auditProve(const Options& options, const std::vector<std::string>& a
   const auto words = TRY(parseFlags(
       arguments, {textFlag("o", flags.output), textFlag("output", flags.output), quoteFlag(flags),
                   textFlag("nonce", flags.nonce), boolFlag("overwrite", flags.overwrite)}));
-  if (words.size() != 1) return usage("audit prove takes one pod");
+  if (words.size() != 1) return usage("it takes one pod");
   const auto said = TRY(selectLines(options, {.pod = words[0]}));
   const auto started = std::ranges::find_if(said, [](const audit::Line& line) {
     return line.code() == "allowed" && line.fields["subject"].contains("apps");
@@ -121,7 +139,7 @@ Result<int> auditProve(const Options& options, const std::vector<std::string>& a
   TRY(addImages(options, said, evidence, notes));
   TRY(addConfiguration(options, evidence));
   for (const auto& [name, content] : quote) evidence[name] = content;
-  return write(evidence, flags, lines.size(), notes);
+  return write(options, evidence, flags, lines.size(), notes);
 }
 
 }  // namespace airlock::cli

@@ -25,7 +25,7 @@ Result<int> auditReportPage(const Options& options, const std::vector<std::strin
                                  textFlag("output", output), textFlag("since", since),
                                  textFlag("until", until), boolFlag("overwrite", overwrite)}));
   if (!words.empty() || !html || output.empty())
-    return refuse(ErrorKind::Invalid, "E_USAGE", "audit report takes --html and -o FILE",
+    return refuse(ErrorKind::Invalid, "E_USAGE", "it takes --html and -o FILE",
                   "For text: airlock audit query");
   AuditQuery query;
   if (!since.empty()) query.since = TRY(auditTime(since));
@@ -38,7 +38,8 @@ Result<int> auditReportPage(const Options& options, const std::vector<std::strin
   const auto lines = TRY(selectLines(options, query));
   const ReportHead head{
       .host = host.data(), .made = TRY(auditTime("0s")) + " UTC", .range = std::move(range)};
-  TRY(writeNewFile(output, auditReport(head, lines), overwrite));
+  TRY(writeNewFile(output, auditReport(head, lines),
+                   overwrite ? IfThere::Overwrite : IfThere::Refuse));
   return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Context that everyone sees: rkt's "cannot get pod: no matches found", not only with --debug.  The
-// pod commands.
+// Context that everyone sees: rkt's "cannot get pod: no matches found", not only with --debug.  CLI
+// only.
 #pragma once
 
 #include <string>

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // airlock: the commands of a user.  Runs as whoever calls it; asks the helper for what only root
 // can do.
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <span>
@@ -401,11 +403,14 @@ Result<int> runWithPaths(const Command& command, CommandLine line) {
 
 int runCommand(const CommandLine& line) {
   const Command& command = *line.command;
-  const auto code = runWithPaths(command, line);
+  auto code = runWithPaths(command, line);
+  if (code && *code == 0) {
+    if (auto whole = outputIsWhole(); !whole) code = std::unexpected(std::move(whole.error()));
+  }
   if (code) return *code;
   // rkt's messages name the last word: "rm: …" for `image rm`.
   std::string_view name = command.name;
-  for (const std::string_view group : {"image ", "app ", "attest "})
+  for (const std::string_view group : {"image ", "app "})
     if (name.starts_with(group)) name.remove_prefix(group.size());
   note(errorText(std::string(name), code.error(), line.options));
   return kExitFailure;
@@ -417,7 +422,16 @@ int badCommandLine(const Error& error, const Options& options) {
   return kExitFailure;
 }
 
+// The first file that is opened would get the number of a standard descriptor that is closed, and
+// what is said would be written into it.
+void holdStandardDescriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
+}
+
 int main(std::span<char*> arguments) {
+  holdStandardDescriptors();
   // Nobody of our own uid may look into a process that holds a connection to the helper.
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   ::signal(SIGPIPE, SIG_IGN);
@@ -435,7 +449,7 @@ int main(std::span<char*> arguments) {
     out(line->command != nullptr ? commandHelp(*line->command, kCommands)
         : line->group.empty()    ? generalHelp(kCommands)
                                  : groupHelp(line->group, kCommands));
-    return 0;
+    return outputIsWhole() ? 0 : kExitFailure;
   }
   if (line->command == nullptr) {
     note("missing command\n" + generalHelp(kCommands));

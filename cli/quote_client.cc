@@ -3,9 +3,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 
-#include <cerrno>
+#include <algorithm>
 
 #include "base/accounts.h"
 #include "base/digest.h"
@@ -21,7 +20,6 @@ namespace airlock::cli {
 namespace {
 
 constexpr char kEventLog[] = "events.cel";
-constexpr mode_t kFileMode = 0644;
 
 Result<HelperAnswer> askInTurn(const Options& options, const ipc::QuoteRequest& request) {
   constexpr int kTries = 12;
@@ -70,13 +68,16 @@ Result<std::uint32_t> registersOf(std::string_view list) {
 
 }  // namespace
 
-Result<std::string> parseNonce(std::string_view hex) {
+Result<std::string> parseNonce(std::string hex) {
+  std::ranges::transform(hex, hex.begin(), [](char c) {
+    return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
   const std::size_t size = hex.size() / 2;
   std::vector<std::uint8_t> bytes(size);
   if (size < limits::kNonceLeastBytes || size > limits::kNonceMostBytes || !fromHex(hex, bytes)) {
     return refuse(ErrorKind::Invalid, "E_USAGE",
-                  "a nonce has 16 to 64 bytes, written as lower-case hex",
-                  "the verifier makes one for each question: openssl rand -hex 32");
+                  "--nonce takes what the verifier asks with: 16 to 64 bytes in hex",
+                  "he makes one for each question: openssl rand -hex 32");
   }
   return std::string(bytes.begin(), bytes.end());
 }
@@ -118,23 +119,6 @@ Result<HostQuote> obtainQuote(const Options& options, const ipc::QuoteRequest& r
   const Fd line = TRY(sys::openPath("/proc/cmdline", O_RDONLY));
   quote.files["kernel-cmdline"] = TRY(sys::readAll(line, limits::kKernelCommandLineBytes));
   return quote;
-}
-
-Result<void> writeFiles(const std::string& directory, const EvidenceFiles& files) {
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-    return failErrno("make " + printable(directory));
-  }
-  const Fd dir = TRY(sys::openPath(directory, O_RDONLY | O_DIRECTORY));
-  if (!TRY(sys::list(dir)).empty()) {
-    return refuse(ErrorKind::Invalid, "E_EXISTS", printable(directory) + " is not empty",
-                  "name a new directory: old files must not pass for new ones");
-  }
-  for (const auto& [name, content] : files) {
-    const Fd file = TRY(
-        sys::openBeneath(dir, TRY(Component::parse(name)), O_WRONLY | O_CREAT | O_EXCL, kFileMode));
-    TRY(inContext(sys::writeAll(file, content), name));
-  }
-  return {};
 }
 
 }  // namespace airlock::cli

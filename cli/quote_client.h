@@ -27,13 +27,9 @@ struct HostQuote {
 // checked to belong together, so that a verifier need not be the first to find that it does not.
 Result<HostQuote> obtainQuote(const Options& options, const ipc::QuoteRequest& request);
 
-// "00ff…" of 16 to 64 bytes.  E_USAGE
-Result<std::string> parseNonce(std::string_view hex);
+// "00ff…" of 16 to 64 bytes, of a question to this host or of the answer to it.  E_USAGE
+Result<std::string> parseNonce(std::string hex);
 // "sha256:0-7,14+sha384:15", as tpm2-tools have it, and ranges.  E_USAGE
 Result<std::vector<ipc::PcrSelection>> parsePcrs(std::string_view list);
-
-// Makes the directory, or takes an empty one, and writes each file into it.  E_EXISTS for any other
-// directory: what is old must not pass for new.
-Result<void> writeFiles(const std::string& directory, const EvidenceFiles& files);
 
 }  // namespace airlock::cli

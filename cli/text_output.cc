@@ -3,19 +3,25 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
 #include "base/syscall.h"
+#include "cli/in_message.h"
 #include "cli/options.h"
 
 namespace airlock::cli {
 
 namespace {
 
-// A reader that went away is no reason to fail: whatever was asked for has been done.
-void put(int fd, std::string_view text) { static_cast<void>(sys::writeAll(FdRef(fd), text)); }
+// Of this process's stdout: where it ended, nothing is written any more, so that no reader takes
+// two ends of an output for all of it.
+Result<void>& wrote() {
+  static Result<void> result;
+  return result;
+}
 
 // With a capital, unless it begins with a command.
 std::string sentence(std::string text) {
@@ -52,8 +58,16 @@ std::vector<std::string> contextsOf(const Error& error) {
 
 }  // namespace
 
-void out(std::string_view text) { put(STDOUT_FILENO, text); }
-void note(std::string_view text) { put(STDERR_FILENO, text); }
+void out(std::string_view text) {
+  if (wrote()) wrote() = sys::writeAll(FdRef(STDOUT_FILENO), text);
+}
+void note(std::string_view text) { static_cast<void>(sys::writeAll(FdRef(STDERR_FILENO), text)); }
+
+Result<void> outputIsWhole() {
+  if (wrote() || wrote().error().number() == EPIPE) return {};
+  return inMessage(wrote(), "standard output");
+}
+
 void inform(std::string_view text) { note(programName() + ": " + std::string(text) + "\n"); }
 
 void printJson(const image::Json& document, image::JsonStyle style) {

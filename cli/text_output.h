@@ -17,6 +17,9 @@ namespace airlock::cli {
 // Whole texts, newline included by the caller; foreign parts must be escaped by then.
 void out(std::string_view text);
 void note(std::string_view text);
+// What `out` could not write, of all that it was given: for the end of a command, which must not
+// succeed then.  A reader that went away (EPIPE) is no failure: `airlock audit query | head`.
+Result<void> outputIsWhole();
 // "airlock: TEXT\n" on stderr, as rkt's information lines.
 void inform(std::string_view text);
 // A document on stdout, with a newline.

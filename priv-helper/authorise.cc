@@ -31,8 +31,9 @@ std::unexpected<Error> Authoriser::denied(Verb verb, const std::string& what,
     return refuse(ErrorKind::Denied, "E_DENIED",
                   "policy has no line that lets " + who + " " + toString(verb) +
                       (what.empty() ? "" : " " + what),
-                  "Ask the administrator to add " + who +
-                      " to the group airlock, or a line to /etc/airlock/policy.d");
+                  "Ask the administrator to add " + who + " to the group airlock" +
+                      (verb == Verb::Attest ? "-attest" : "") +
+                      ", or a line to /etc/airlock/policy.d");
   }
   return refuse(ErrorKind::Denied, "E_DENIED",
                 what + " is not granted to " + who + " by " + rule->quote(),

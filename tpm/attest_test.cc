@@ -284,6 +284,18 @@ TEST_F(Attest, AQuoteIsOfTheLogAndTpm2CheckquoteAndOpensslTakeIt) {
   EXPECT_THAT(shell(check + std::string(40, '0') + " 2>&1; echo =$?"), Not(HasSubstr("=0\n")));
 }
 
+// A history of one record that extends nothing, and says itself what it leads to.
+constexpr char kMadeUpHistory[] = R"(
+import base64, json
+values = json.load(open('pcrs'))
+record = json.loads(open('events.cel', 'rb').read().split(b'\x1e')[1])
+payload = base64.b64decode(record['content']['data']).decode()
+payload += ''.join('\n%s %s' % (bank, values[bank]['15'].upper()) for bank in values)
+record['content']['data'] = base64.b64encode(payload.encode()).decode()
+record['digests'] = []
+open('events.cel', 'wb').write(b'\x1e' + json.dumps(record, separators=(',', ':')).encode() + b'\n')
+)";
+
 // docs/measurement.md, "Checking a quote by hand".
 TEST_F(Attest, TheScriptInTheDocumentationChecksAQuoteAndFindsWhatIsWrong) {
   const Swtpm tpm("sha256,sha384");
@@ -329,6 +341,13 @@ TEST_F(Attest, TheScriptInTheDocumentationChecksAQuoteAndFindsWhatIsWrong) {
   const std::string& log = good.at("events.cel");
   files_.write("events.cel", log.substr(0, log.rfind('\x1e')));  // without the last record
   EXPECT_THAT(check(), HasSubstr("does not lead to"));
+  restore();
+  files_.write("made_up.py", kMadeUpHistory);
+  EXPECT_THAT(shell("cd " + files_.path() + " && python3 made_up.py 2>&1"), "");
+  EXPECT_THAT(check(), HasSubstr("the log is damaged"));
+  restore();
+  EXPECT_THAT(shell("sed -i 's/\"pcr\":15/\"pcr\":16/' " + files_.path() + "/events.cel"), "");
+  EXPECT_THAT(check(), HasSubstr("others can reset it"));
   restore();
   files_.write("quote", good.at("quote") + "x");
   EXPECT_THAT(check(), Not(HasSubstr("=0\n")));

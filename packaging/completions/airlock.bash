@@ -46,7 +46,10 @@ _airlock() {
       compopt -o default 2>/dev/null ;;
     'app add' | 'app exec' | 'app list' | 'app rm' | 'app start' | 'app status' | 'app stop' | attach | cat-manifest | enter | export | logs | rm | status | stop)
       rest+=$("$program" list --no-legend --full 2>/dev/null | cut -f1 | sort -u) ;;
-    trust) compopt -o default 2>/dev/null ;;
+    'audit prove' | 'audit show')
+      rest+=$("$program" list --no-legend --full 2>/dev/null | cut -f1 | sort -u)
+      compopt -o default 2>/dev/null ;;
+    attest\ * | audit\ * | trust) compopt -o default 2>/dev/null ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$rest" -- "$current" | sort -u)
 }

@@ -41,13 +41,23 @@ end
 function __airlock_wants_files
     __airlock_after_dashes
     and return 0
-    contains -- (__airlock_verb (commandline -opc)[1]) run prepare fetch trust
+    set -l verb (__airlock_verb (commandline -opc)[1])
+    contains -- $verb run prepare fetch trust
+    or string match -qr '^(attest|audit) .' -- $verb
 end
 
 function __airlock_candidates
     __airlock_after_dashes
     and return
     set -l program (commandline -opc)[1]
+    # The value of a flag may be a file.
+    if string match -qr '^--[a-z-]+=' -- (commandline -ct)
+        set -l parts (string split -m1 = -- (commandline -ct))
+        for path in (__fish_complete_path $parts[2])
+            echo $parts[1]=$path
+        end
+        return
+    end
     set -l verb (__airlock_verb $program)
     if string match -q -- '-*' (commandline -ct)
         $program help (string split -n -- ' ' $verb) 2>/dev/null |
@@ -73,7 +83,7 @@ function __airlock_candidates
     switch "$verb"
         case run prepare fetch 'image cat-manifest' 'image export' 'image extract' 'image render' 'image rm' 'image verify'
             $program image list --no-legend --fields=name 2>/dev/null
-        case 'app add' 'app exec' 'app list' 'app rm' 'app start' 'app status' 'app stop' attach cat-manifest enter export logs rm run-prepared status stop
+        case 'app add' 'app exec' 'app list' 'app rm' 'app start' 'app status' 'app stop' attach cat-manifest enter export logs rm run-prepared status stop 'audit prove' 'audit show'
             $program list --no-legend --full 2>/dev/null | cut -f1 | sort -u
         case completion
             printf '%s\n' bash fish zsh

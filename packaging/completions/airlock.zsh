@@ -26,6 +26,12 @@ _airlock() {
     if [[ $typed == "$name "* && $#name -gt $#verb ]]; then verb=$name; fi
   done
 
+  # The value of a flag may be a file.
+  if [[ $words[CURRENT] == --*=* ]]; then
+    compset -P '*='
+    _files
+    return
+  fi
   if [[ $words[CURRENT] == -* ]]; then
     candidates=("${(@f)$($program help ${=verb} 2>/dev/null | sed -nE 's/^\t +(--[a-z0-9-]+)[^\t]*\t(.*)$/\1:\2/p')}")
     _describe -o flag candidates
@@ -50,8 +56,12 @@ _airlock() {
     'app add' | 'app exec' | 'app list' | 'app rm' | 'app start' | 'app status' | 'app stop' | attach | cat-manifest | enter | export | logs | rm | run-prepared | status | stop)
       candidates=(${(fu)"$($program list --no-legend --full 2>/dev/null | cut -f1)"})
       compadd -a candidates ;;
+    'audit prove' | 'audit show')
+      candidates=(${(fu)"$($program list --no-legend --full 2>/dev/null | cut -f1)"})
+      compadd -a candidates
+      _files ;;
     completion) compadd bash fish zsh ;;
-    trust) _files ;;
+    attest\ * | audit\ * | trust) _files ;;
   esac
 }
 

@@ -106,7 +106,7 @@ TEST_F(AttestCommands, PasswordsOfTheTpmComeFromRootsFilesAndGoNowhereElse) {
 TEST_F(AttestCommands, QuotesAreForWhomPolicyLetsAndKeysForRoot) {
   done(Who::Root, "attest init");
   refused(Who::Alice, "attest quote --nonce=" + kNonce + " -o " + at("home/e"),
-          "policy has no line that lets");
+          "to the group airlock-attest");
   engine_->policy("70-attest.policy", "allow user:4242 attest\n");
   done(Who::Alice, "attest quote --nonce=" + kNonce + " -o " + at("home/e"));
   refused(Who::Stranger, "attest quote --nonce=" + kNonce + " -o " + at("other/e"),

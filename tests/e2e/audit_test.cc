@@ -68,12 +68,35 @@ TEST_F(AuditCommands, AnswerWhatRanAcceptedByWhom) {
             2U);
   EXPECT_EQ(json("audit query --op=import").size(), 1U);
   const std::string shown = done(Who::Root, "audit show " + pod_);
-  EXPECT_THAT(shown,
-              AllOf(HasSubstr("run  allowed"), HasSubstr("run  done"), HasSubstr("by        4242"),
-                    HasSubstr("signed by"), HasSubstr("measured  PCR 15")));
+  EXPECT_THAT(shown, AllOf(HasSubstr("run  allowed"), HasSubstr("run  done"),
+                           HasSubstr("by        4242"), HasSubstr("signed by"),
+                           HasSubstr("measured  PCR 15"), HasSubstr("network   none"),
+                           HasSubstr("capabilities 00000000"), HasSubstr("seccomp filter sha512-"),
+                           HasSubstr("enforced  seccomp"), HasSubstr("follows   sha256-")));
   EXPECT_THAT(done(Who::Root, "audit show 0"), HasSubstr("0  "));
   EXPECT_THAT(airlock(Who::Root, "audit show 4000").err, HasSubstr("has nothing of"));
   EXPECT_THAT(airlock(Who::Stranger, "audit query").err, HasSubstr("group airlock-audit"));
+}
+
+TEST_F(AuditCommands, RefuseAQuestionThatWouldFindNothing) {
+  const auto refusal = [&](const std::string& flags) {
+    const Outcome outcome = airlock(Who::Root, "audit query " + flags);
+    EXPECT_EQ(outcome.code, 254) << flags;
+    return outcome.err;
+  };
+  EXPECT_THAT(refusal("--op=runs"), AllOf(HasSubstr("nothing is called"), HasSubstr("sandbox")));
+  for (const char* time :
+       {"yesterday", "2026-1-5", "2026-11-28T2", "2026-11-28T22:31+01:00", "2026-11-28T22:31:32."})
+    EXPECT_THAT(refusal("--since='" + std::string(time) + "'"), HasSubstr("is no time"));
+  for (const char* time : {"2026", "2026-1", "1s1"})
+    EXPECT_THAT(refusal("--until=" + std::string(time)), HasSubstr("is no time"));
+  for (const char* time : {"2000-01", "2000-01-01", "'2000-01-01 10:00'", "2000-01-01T10:00:00Z",
+                           "2000-01-01T10:00:00.5Z", "100000h"})
+    EXPECT_EQ(
+        lines(done(Who::Root, "audit query --op=import --no-legend --since=" + std::string(time)))
+            .size(),
+        1U)
+        << time;
 }
 
 TEST_F(AuditCommands, AnswerWhatIsWeakerAndWhoMaySign) {
@@ -128,6 +151,10 @@ TEST_F(AuditCommands, WriteEvidenceThatOtherToolsRead) {
        " audit.jsonl | { before=$(printf '%064d' 0); while read -r line; do case $line in "
        "*'\"prev\":\"sha256-'$before'\"'*) ;; *) exit 1;; esac; "
        "before=$(printf %s \"$line\" | sha256sum | cut -d' ' -f1); done; }");
+  const auto written = json("audit export --since-boot --overwrite -o " + file);
+  EXPECT_EQ(written["file"], file);
+  EXPECT_EQ(written["quoted"], false);
+  EXPECT_EQ(written["members"].size(), lines(members).size());
   EXPECT_THAT(airlock(Who::Root, "audit export --since-boot -o " + file).err,
               HasSubstr("is there already"));
   EXPECT_THAT(
@@ -268,6 +295,19 @@ TEST_F(AuditCommands, FollowASignedIndexToTheImageThatRan) {
   const Outcome bare = verify("bare.evidence", trusted() + " --json");
   EXPECT_EQ(bare.code, 20) << bare.out;
   EXPECT_EQ(nlohmann::json::parse(bare.out)["reason"]["code"], "E_ATTEST_POLICY_SIGNER");
+}
+
+TEST_F(AuditCommands, AnOutputThatWasNotWrittenIsNoSuccess) {
+  for (const char* command : {"audit query", "audit show 0", "tpm log", "audit query --json"}) {
+    const Outcome full = airlock(Who::Root, std::string(command) + " > /dev/full");
+    EXPECT_EQ(full.code, 254) << command;
+    EXPECT_THAT(full.err, HasSubstr("standard output: write: No space left on device"));
+  }
+  EXPECT_EQ(airlock(Who::Root, "audit query | true").err, "");
+  // What is said does not get into a file that was opened in the place of a closed stdout.
+  done(Who::Root, "audit export --since-boot -o " + at("host.evidence") + " >&-");
+  must("tar -tf " + at("host.evidence") + " | grep -qx audit.jsonl");
+  must("! grep -qa 'other file' " + at("host.evidence"));
 }
 
 TEST_F(AuditCommands, RefuseARecordThatWasChanged) {

@@ -25,6 +25,10 @@ TEST(Completion, InFishOffersCommandsAndFlagsWithWhatTheyDo) {
   EXPECT_EQ(inFish("image list --no"), "--no-legend\twithout the line of column names\n");
   EXPECT_EQ(inFish("--json st", "rkt"), "status\ttell how a pod is\nstop\tstop pods\n");
   EXPECT_EQ(inFish("completion z"), "zsh\n");
+  EXPECT_EQ(inFish("attest ver"),
+            "verify\ttell from its evidence what ran on another host, without trusting it\n");
+  EXPECT_EQ(inFish("attest verify air"), "airlock\n");
+  EXPECT_EQ(inFish("audit verify --ak=air"), "--ak=airlock\n");
 }
 
 TEST(Completion, InZshCompletesWhatWasTyped) {
@@ -54,6 +58,9 @@ TEST(Completion, InZshCompletesWhatWasTyped) {
   says("\x15source <(airlock completion zsh); echo once more\r", "\nonce more\n");
   becomes("airlock completion z\t", "airlock completion zsh ");
   becomes("airlock trust re\t", "airlock trust remove ");
+  becomes("airlock attest ver\t", "airlock attest verify ");
+  becomes("airlock attest verify --ak=_air\t", "airlock attest verify --ak=_airlock ");
+  becomes("airlock audit verify _air\t", "airlock audit verify _airlock ");
 }
 
 }  // namespace

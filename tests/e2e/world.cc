@@ -123,8 +123,10 @@ void World::refused(Who who, const std::string& arguments, const std::string& wo
   EXPECT_NE(said.back().find(words), std::string::npos) << outcome.err;
   // What went before are steps under way; the refusal is one line, and the last.
   const bool group = arguments.starts_with("app ") || arguments.starts_with("attest ");
-  const std::size_t begin = group ? arguments.find(' ') + 1 : 0;  // the last word of its name
-  const std::string verb = arguments.substr(begin, arguments.find(' ', begin) - begin) + ": ";
+  const std::size_t second = group ? arguments.find(' ') + 1 : 0;
+  // Of rkt's groups the last word alone.
+  const std::size_t begin = arguments.starts_with("app ") ? second : 0;
+  const std::string verb = arguments.substr(begin, arguments.find(' ', second) - begin) + ": ";
   const auto isRefusal = [&](const std::string& line) { return line.starts_with(verb); };
   EXPECT_TRUE(isRefusal(said.back())) << outcome.err;
   EXPECT_EQ(std::ranges::count_if(said, isRefusal), 1) << outcome.err;
