@@ -17,9 +17,6 @@ namespace airlock::attest {
 
 namespace {
 
-// Registers that the firmware and the boot loader extend, and nobody after them
-// (docs/measurement.md).
-constexpr std::array<std::uint32_t, 11> kFirmwareRegisters{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14};
 // Others are somebody else's, or can be reset by whoever asks (M06).
 constexpr std::array<std::uint32_t, 3> kOurRegisters{13, 14, 15};
 
@@ -27,11 +24,6 @@ Result<std::string_view> need(const std::optional<std::string_view>& file, std::
   if (file) return *file;
   return refuseEvidence("E_ATTEST_EVIDENCE",
                         "the evidence has no file " + airlock::quoted(name) + ", which is needed");
-}
-
-std::string bankName(std::uint16_t bank) {
-  const tpm::HashAlgorithm* algorithm = tpm::findHash(bank);
-  return algorithm == nullptr ? std::to_string(bank) : std::string(algorithm->name);
 }
 
 class Appraising {
@@ -78,6 +70,7 @@ class Appraising {
   Result<void> expectOurRegister() const;
   Result<void> expectBanks() const;
   Result<void> expectThisBoot() const;
+  Result<void> noteCommandLine(const FirmwareLog& log);
   Result<std::string> describeCertificate();
   void noteLayers();
 
@@ -328,44 +321,46 @@ Result<std::string> Appraising::checkBoot() {
   return "reset " + std::to_string(quote.resets) + ", restart " + std::to_string(quote.restarts);
 }
 
+Result<void> Appraising::noteCommandLine(const FirmwareLog& log) {
+  if (!evidence_.kernelCommandLine) return {};
+  switch (commandLineOf(log, *evidence_.kernelCommandLine)) {
+    case CommandLine::Measured:
+      return {};
+    case CommandLine::Fits:
+      appraisal_.notes.emplace_back(
+          "the kernel's command line fits an event of the firmware's log that root could have "
+          "added after the boot");
+      return {};
+    case CommandLine::NotMeasured:
+      appraisal_.notes.emplace_back("the kernel's command line was not measured at boot");
+      return {};
+    case CommandLine::Differs:
+      break;
+  }
+  return refuseEvidence("E_ATTEST_FIRMWARE",
+                        "the kernel's command line is not the one that was measured at boot");
+}
+
 Result<std::string> Appraising::checkFirmware() {
   if (!evidence_.firmwareLog) {
     appraisal_.notes.emplace_back(
         "the boot chain beneath airlock was not checked: the evidence has no firmware log");
     return std::string();
   }
-  appraisal_.firmware = TRY(readFirmwareLog(*evidence_.firmwareLog));
-  const FirmwareLog& log = *appraisal_.firmware;
-  std::size_t compared = 0;
-  for (const auto& [bank, values] : registers_) {
-    const auto logged = log.registers.find(bank);
-    for (const std::uint32_t index : kFirmwareRegisters) {
-      const auto quoted = values.find(index);
-      if (quoted == values.end() || index == chain().pcr) continue;
-      const tpm::Bytes zero(quoted->second.size());
-      const bool known = logged != log.registers.end() && logged->second.contains(index);
-      if (quoted->second != (known ? logged->second.at(index) : zero)) {
-        return refuseEvidence("E_ATTEST_FIRMWARE",
-                              "the firmware's log does not lead to what register " +
-                                  std::to_string(index) + " of bank " + bankName(bank) + " held");
-      }
-      ++compared;
-    }
+  FirmwareLog log = TRY(readFirmwareLog(*evidence_.firmwareLog));
+  const std::size_t compared = TRY(compareFirmware(log, registers_, chain().pcr));
+  if (compared == 0) {
+    // Nothing vouches for any of it.
+    appraisal_.notes.emplace_back(
+        "the boot chain beneath airlock was not checked: none of its registers was quoted");
+    return std::string();
   }
-  if (evidence_.kernelCommandLine) {
-    switch (commandLineOf(log, *evidence_.kernelCommandLine)) {
-      case CommandLine::Measured:
-        break;
-      case CommandLine::NotMeasured:
-        appraisal_.notes.emplace_back("the kernel's command line was not measured at boot");
-        break;
-      case CommandLine::Differs:
-        return refuseEvidence("E_ATTEST_FIRMWARE",
-                              "the kernel's command line is not the one that was measured at boot");
-    }
-  }
-  return std::to_string(log.events.size()) + " events, " + std::to_string(log.recomputed) +
-         " with a digest over their data; " + std::to_string(compared) + " registers agree";
+  TRY(noteCommandLine(log));
+  std::string detail = std::to_string(log.events.size()) + " events, " +
+                       std::to_string(log.recomputed) + " with a digest over their data; " +
+                       std::to_string(compared) + " registers agree";
+  appraisal_.firmware = std::move(log);
+  return detail;
 }
 
 // Who made the TPM, by its certificate; and that it is the TPM that quoted.

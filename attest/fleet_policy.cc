@@ -171,12 +171,16 @@ Result<std::map<std::uint32_t, Texts>> readRegisters(const Json& value, const st
 }
 
 Result<FleetPolicy::Firmware> readFirmware(const Json& value, const std::string& where) {
-  const ObjectReader object = TRY(
-      strictly(value, where,
-               {"required", "registers", "kernels", "commandLines", "requireMeasuredCommandLine"}));
+  const ObjectReader object = TRY(strictly(value, where,
+                                           {"required", "registers", "kernels", "loaders",
+                                            "commandLines", "requireMeasuredCommandLine"}));
   FleetPolicy::Firmware firmware;
   firmware.required = TRY(object.boolean("required"));
   firmware.kernels = TRY(parsedAt(object, "kernels", isSha256));
+  firmware.loaders = TRY(parsedAt(object, "loaders", isSha256)).value_or(Texts{});
+  if (object.find("loaders") != nullptr && !firmware.kernels) {
+    return refuseField(object.at("loaders"), "says nothing without kernels");
+  }
   firmware.commandLines = TRY(textsAt(object, "commandLines"));
   firmware.requireCommandLine = TRY(object.boolean("requireMeasuredCommandLine"));
   if (const Json* registers = object.find("registers")) {
