@@ -144,12 +144,13 @@ Result<std::string> Appraising::checkKey() {
   appraisal_.key = key_->key.fingerprint();
   if (question_.revoked != nullptr) TRY(question_.revoked->expectNot(*key_));
   if (question_.policy != nullptr) TRY(question_.policy->revokedKeys.expectNot(*key_));
-  if (!area_) {
+  if (!key_->area) {
+    // What the evidence says of the key is its host's word.
     appraisal_.notes.emplace_back(
         "whether the key signs only what its TPM says was seen to at enrolment: it was given as "
         "PEM");
-    return appraisal_.key;
   }
+  if (!area_) return appraisal_.key;
   if (const auto why = whyNoAttestationKey(*area_)) {
     return refuseEvidence("E_ATTEST_AK", "the key is no attestation key: " + *why);
   }
@@ -225,13 +226,17 @@ Result<std::string> Appraising::checkLog() {
   return std::to_string(chain().records) + " records, whole and in order";
 }
 
-// The rest of a layer's story is policy's.
+// In any part of the boot: what ran then does not come back under a layer that is there now.  The
+// rest of a layer's story is policy's.
 void Appraising::noteLayers() {
-  for (const EngineRecord::Layer& layer : appraisal_.history->engines.back().layers) {
-    if (layer.enforced) continue;
-    std::string note = printable(layer.name) + " was not enforced";
-    if (!layer.detail.empty()) note += ": " + printable(layer.detail);
-    appraisal_.notes.push_back(std::move(note));
+  std::set<std::string> notes;
+  for (const EngineRecord& engine : appraisal_.history->engines) {
+    for (const EngineRecord::Layer& layer : engine.layers) {
+      if (layer.enforced) continue;
+      std::string note = printable(layer.name) + " was not enforced";
+      if (!layer.detail.empty()) note += ": " + printable(layer.detail);
+      if (notes.insert(note).second) appraisal_.notes.push_back(std::move(note));
+    }
   }
 }
 
@@ -442,7 +447,17 @@ Result<std::string> Appraising::checkAudit() {
     appraisal_.notes.push_back("the last " + std::to_string(tie.after) +
                                " line(s) of the audit record are not covered by the register");
   }
-  return std::to_string(tie.covered) + " line(s) covered by the register";
+  if (tie.loose != 0) {
+    appraisal_.notes.push_back(std::to_string(tie.loose) +
+                               " line(s) of the audit record stand before a torn one that does not "
+                               "hold them: they could have been exchanged");
+  }
+  if (beginsLate(*appraisal_.history, lines)) {
+    appraisal_.notes.push_back("the audit record begins with line " +
+                               std::to_string(lines.front().number) +
+                               ": what was decided in this boot before it is not in the evidence");
+  }
+  return std::to_string(tie.covered - tie.loose) + " line(s) covered by the register";
 }
 
 Result<std::string> Appraising::checkFiles() {

@@ -57,13 +57,6 @@ bool isSignedAsAllowed(const FleetPolicy::Images& wanted, const ImageRecord& ima
   });
 }
 
-bool isGolden(const FleetPolicy::Images& wanted, const ImageRecord& image) {
-  return std::ranges::any_of(wanted.golden, [&](const GoldenImage& golden) {
-    return golden.image == image.image && (golden.tree.empty() || golden.tree == image.tree) &&
-           (golden.content.empty() || golden.content == image.content);
-  });
-}
-
 Result<void> judgeImage(const FleetPolicy& policy, const ImageRecord& image) {
   const FleetPolicy::Images& wanted = policy.images;
   const std::string what = airlock::quoted(image.name) + " (" + printable(image.image) + ") ";
@@ -121,6 +114,19 @@ Result<void> judgeRegisters(const FleetPolicy& policy, const Facts& facts) {
         return unwanted("FIRMWARE", what + " holds " + value + ", which is not allowed");
       }
     }
+  }
+  return {};
+}
+
+// Who enters does in the pod what they like, as who starts one.
+Result<void> judgeEnter(const FleetPolicy& policy, const EnterRecord& enter) {
+  const FleetPolicy::Pods& wanted = policy.pods;
+  const std::string what = "pod " + printable(enter.pod) + " was entered ";
+  if (wanted.callers && !wanted.callers->contains(enter.callerUid)) {
+    return unwanted("POD", enter.number, what + "by user " + std::to_string(enter.callerUid));
+  }
+  if (wanted.requireAudit && enter.audit.empty()) {
+    return unwanted("AUDIT", enter.number, what + "without an audit record");
   }
   return {};
 }
@@ -196,6 +202,13 @@ Result<void> judgeBoot(const FleetPolicy& policy, const Facts& facts) {
 
 }  // namespace
 
+bool isGolden(const FleetPolicy::Images& wanted, const ImageRecord& image) {
+  return std::ranges::any_of(wanted.golden, [&](const GoldenImage& golden) {
+    return golden.image == image.image && (golden.tree.empty() || golden.tree == image.tree) &&
+           (golden.content.empty() || golden.content == image.content);
+  });
+}
+
 Result<void> judge(const FleetPolicy& policy, const Facts& facts) {
   if (policy.pcr && *policy.pcr != facts.chain.pcr) {
     return unwanted("REGISTER", "the log is about register " + std::to_string(facts.chain.pcr) +
@@ -233,6 +246,7 @@ Result<void> judge(const FleetPolicy& policy, const Facts& facts) {
   }
   for (const ImageRecord& image : facts.history.images) TRY(judgeImage(policy, image));
   for (const PodRecord& pod : facts.history.pods) TRY(judgePod(policy, pod));
+  for (const EnterRecord& enter : facts.history.enters) TRY(judgeEnter(policy, enter));
   return {};
 }
 

@@ -23,6 +23,8 @@ struct Facts {
   const FirmwareLog* firmware = nullptr;
   std::optional<std::string_view> commandLine;
 };
+// With that tree and held to its digest so, where the policy says which.
+bool isGolden(const FleetPolicy::Images& wanted, const ImageRecord& image);
 // The first demand that is not met: E_ATTEST_POLICY_…, with the record.
 Result<void> judge(const FleetPolicy& policy, const Facts& facts);
 

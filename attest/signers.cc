@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "attest/exported_files.h"
+#include "attest/judge.h"
 #include "attest/refusal.h"
 #include "base/digest.h"
 #include "base/log.h"
@@ -39,9 +40,7 @@ bool isTrusted(const AuditorsTrust& trust, const std::string& name, const std::s
 
 bool isExcepted(const FleetPolicy* policy, const ImageRecord& image) {
   if (policy == nullptr) return false;
-  const auto isIt = [&](const GoldenImage& golden) { return golden.image == image.image; };
-  return std::ranges::any_of(policy->images.golden, isIt) ||
-         (image.insecure && policy->images.allowUnverified);
+  return isGolden(policy->images, image) || (image.insecure && policy->images.allowUnverified);
 }
 
 std::unexpected<Error> unsignedImage(const ImageRecord& image, std::string why) {

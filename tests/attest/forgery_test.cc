@@ -83,6 +83,15 @@ TEST_F(Forged, GoodEvidenceIsAcceptedByAreaAndByPem) {
   EXPECT_TRUE(verdict.appraisal.software);
 }
 
+TEST_F(Forged, WhatTheEvidenceSaysOfAKeyThatWasGivenAsPemIsItsHostsWord) {
+  const auto said = [](const std::string& key) {
+    return judgeEvidence(*good_, key).appraisal.notes;
+  };
+  const auto word = testing::Contains(HasSubstr("it was given as PEM"));
+  EXPECT_THAT(said(host_->pem()), word);
+  EXPECT_THAT(said(host_->publicArea()), testing::Not(word));
+}
+
 TEST_F(Forged, M03_ADroppedRecordIsFound) {
   EXPECT_EQ(withLog([](auto& log) { log.erase(log.begin() + 4); }).code, "E_ATTEST_LOG");
   // The last one: the log reads well, and the register knows better.

@@ -88,12 +88,55 @@ TEST_F(Policy, LayersThatAreAskedForMustHaveBeenEnforced) {
   expect(R"("engine":{"layers":["fs-verity"]})", "E_ATTEST_POLICY_LAYER");
 }
 
+TEST(PolicyOfEngine, ALayerThatWasOffForAWhileIsSaidAndCounts) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  job.engine.layers = {{"seccomp", false, "switched off"}};
+  host.run(job);
+  job = tpm::test::podJob();
+  job.engine.layers = {{"seccomp", true, ""}};
+  host.run(job);
+  const Files files = host.quote();
+  const Verdict unasked = judgeEvidence(files, host.publicArea());
+  EXPECT_EQ(unasked.text, "");
+  EXPECT_THAT(unasked.appraisal.notes, testing::Contains("seccomp was not enforced: switched off"));
+  EXPECT_EQ(judgeEvidence(files, host.publicArea(), nonce(),
+                          R"({"airlockFleetPolicy":1,"engine":{"layers":["seccomp"]}})")
+                .code,
+            "E_ATTEST_POLICY_LAYER");
+}
+
 TEST_F(Policy, PodsAreHeldToTheirNetworkCallerAndAudit) {
   expect(R"("pods":{"networks":["none"],"callers":[0]})", "");
   expect(R"("pods":{"networks":["host"]})", "E_ATTEST_POLICY_POD");
   expect(R"("pods":{"callers":[1000]})", "E_ATTEST_POLICY_POD");
   expect(R"("pods":{"requireAudit":true})", "E_ATTEST_POLICY_AUDIT");
   expect(R"("pods":{"requireSelinux":true})", "E_ATTEST_POLICY_LAYER");
+}
+
+TEST(PolicyOfPods, WhoEntersIsHeldToCallersAndAuditAndAnAbortExcusesNothing) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  host.run(job);
+  const PodId pod = std::get<ipc::PodFacts>(*job.event).pod;
+  ipc::EnterFacts enter;
+  enter.pod = pod;
+  enter.app = "app";
+  enter.callerUid = 1000;
+  job.event = enter;
+  host.run(job);
+  job.event = ipc::AbortFacts{.pod = pod, .reason = "it did not start"};
+  host.run(job);
+  const Files files = host.quote();
+  const auto code = [&](const std::string& pods) {
+    return judgeEvidence(files, host.publicArea(), nonce(),
+                         R"({"airlockFleetPolicy":1,"pods":{)" + pods + "}}")
+        .code;
+  };
+  EXPECT_EQ(code(R"("callers":[0,1000])"), "");
+  EXPECT_EQ(code(R"("callers":[0])"), "E_ATTEST_POLICY_POD");
+  EXPECT_EQ(code(R"("callers":[1000])"), "E_ATTEST_POLICY_POD");
+  EXPECT_EQ(code(R"("networks":[])"), "E_ATTEST_POLICY_POD");
 }
 
 TEST_F(Policy, TheRegisterAndItsBanksAreThoseThatAreAskedFor) {
