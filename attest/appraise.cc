@@ -430,6 +430,7 @@ Result<std::string> Appraising::checkPolicy() {
              .chain = chain(),
              .registers = registers_,
              .restarts = appraisal_.quote->restarts - appraisal_.history->engines.front().restarts,
+             .signersChecked = question_.audit && question_.trust != nullptr,
              .fresh = !question_.nonce.empty(),
              .firmware = firmware,
              .commandLine = evidence_.kernelCommandLine}));

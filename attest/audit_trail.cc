@@ -74,6 +74,10 @@ Result<std::vector<AuditLine>> readAuditTrail(std::string_view text) {
 }
 
 Result<AuditTie> tieAuditTrail(const History& history, const std::vector<AuditLine>& lines) {
+  const std::string& boot = history.engines.front().bootId;
+  if (!lines.empty() && std::ranges::count(lines, boot, &AuditLine::boot) == 0) {
+    return badTrail("is of another boot than the measurement log");
+  }
   AuditTie tie;
   std::set<std::size_t> positions;
   for (const Named& named : namedBy(history)) {
@@ -89,7 +93,7 @@ Result<AuditTie> tieAuditTrail(const History& history, const std::vector<AuditLi
     if (found == lines.end()) {
       return badTrail("does not have the line that " + record + " of the measurement log names");
     }
-    if (found->boot != history.engines.front().bootId || found->pod != named.pod ||
+    if (found->boot != boot || found->pod != named.pod ||
         (named.enter ? found->operation != "enter" : !isStart(found->operation))) {
       return badLine(found->number, "is about something else than " + record +
                                         " of the measurement log, which names it");

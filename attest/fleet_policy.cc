@@ -114,8 +114,8 @@ Result<SignedBy> readSignedBy(const Json& value, const std::string& where) {
 }
 
 Result<FleetPolicy::Images> readImages(const Json& value, const std::string& where) {
-  const ObjectReader object =
-      TRY(strictly(value, where, {"golden", "signedBy", "content", "allowUnverified"}));
+  const ObjectReader object = TRY(strictly(
+      value, where, {"golden", "signedBy", "content", "allowUnverified", "verifiedAgain"}));
   FleetPolicy::Images images;
   images.constrained = object.find("golden") != nullptr || object.find("signedBy") != nullptr;
   images.golden = TRY(object.list<GoldenImage>("golden", limits::kFleetEntries, readGolden));
@@ -124,6 +124,7 @@ Result<FleetPolicy::Images> readImages(const Json& value, const std::string& whe
     return oneOf(text, {"verity", "rehash", "store-trust"});
   }));
   images.allowUnverified = TRY(object.boolean("allowUnverified"));
+  images.verifiedAgain = TRY(object.boolean("verifiedAgain"));
   return images;
 }
 

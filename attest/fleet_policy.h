@@ -55,6 +55,7 @@ struct FleetPolicy {
     std::vector<SignedBy> signedBy;
     std::optional<Texts> content;  // "verity", "rehash", "store-trust"
     bool allowUnverified = false;
+    bool verifiedAgain = false;  // the engine's word of who signed is not enough
   } images;
 
   struct Pods {

@@ -51,10 +51,19 @@ Result<void> judgeEngine(const FleetPolicy& policy, const EngineRecord& engine) 
   return {};
 }
 
-bool isSignedAsAllowed(const FleetPolicy::Images& wanted, const ImageRecord& image) {
-  return std::ranges::any_of(wanted.signedBy, [&](const SignedBy& rule) {
-    return covers(rule.prefix, image.name) && std::ranges::count(image.signers, rule.key) != 0;
+// Who signed its parts is not in an image's record.
+bool hasGoldenParts(const FleetPolicy::Images& wanted, const ImageRecord& image) {
+  return std::ranges::all_of(image.dependencies, [&](const std::string& dependency) {
+    return isGoldenPart(wanted, dependency);
   });
+}
+
+bool isSignedAsAllowed(const FleetPolicy::Images& wanted, const ImageRecord& image) {
+  return hasGoldenParts(wanted, image) &&
+         std::ranges::any_of(wanted.signedBy, [&](const SignedBy& rule) {
+           return covers(rule.prefix, image.name) &&
+                  std::ranges::count(image.signers, rule.key) != 0;
+         });
 }
 
 Result<void> judgeImage(const FleetPolicy& policy, const ImageRecord& image) {
@@ -67,8 +76,10 @@ Result<void> judgeImage(const FleetPolicy& policy, const ImageRecord& image) {
     return unwanted("UNVERIFIED", image.number, what + "was imported without a signature");
   }
   if (wanted.constrained && !golden && !isSignedAsAllowed(wanted, image)) {
-    return unwanted("IMAGE", image.number,
-                    what + "is neither golden nor signed by a key that may sign that name");
+    return unwanted(
+        "IMAGE", image.number,
+        what + "is neither golden nor signed by a key that may sign that name" +
+            (hasGoldenParts(wanted, image) ? "" : ", with all its dependencies golden"));
   }
   // "verity:sha256-…"
   if (!allows(wanted.content, image.content.substr(0, image.content.find(':')))) {
@@ -202,9 +213,16 @@ Result<void> judgeBoot(const FleetPolicy& policy, const Facts& facts) {
 
 }  // namespace
 
+bool isGoldenPart(const FleetPolicy::Images& wanted, std::string_view dependency) {
+  return std::ranges::any_of(wanted.golden, [&](const GoldenImage& golden) {
+    return dependency.ends_with(' ' + golden.image);
+  });
+}
+
 bool isGolden(const FleetPolicy::Images& wanted, const ImageRecord& image) {
   return std::ranges::any_of(wanted.golden, [&](const GoldenImage& golden) {
-    return golden.image == image.image && (golden.tree.empty() || golden.tree == image.tree) &&
+    return golden.image == image.image &&
+           (golden.tree.empty() ? hasGoldenParts(wanted, image) : golden.tree == image.tree) &&
            (golden.content.empty() || golden.content == image.content);
   });
 }
@@ -219,6 +237,10 @@ Result<void> judge(const FleetPolicy& policy, const Facts& facts) {
         "NONCE",
         "the evidence answers no nonce of the verifier's: it may be of any time of that "
         "boot");
+  }
+  if (policy.images.verifiedAgain && !facts.signersChecked) {
+    return unwanted("SIGNER",
+                    "signatures are to be verified again, which is for audit verify with --trust");
   }
   for (const std::string& name : policy.banks.value_or(Texts{})) {
     const auto bank = tpm::findHash(std::string_view(name))->id;

@@ -59,7 +59,11 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
                          : "signed by " + joined(image.signers, "nobody") + " (" +
                                signatureOf(image, appraisal) + ")";
   if (!image.rule.empty()) text += ", rule " + printable(image.rule);
-  return text + ", held to its digest by " + printable(image.content);
+  text += ", held to its digest by " + printable(image.content);
+  for (const std::string& part : image.dependencies) {
+    text += "\n" + std::string(15, ' ') + "with " + printable(part);
+  }
+  return text;
 }
 
 std::string describe(const PodRecord& pod, const History& history) {

@@ -42,7 +42,7 @@ History history() {
 bool mustRefuse(const FleetPolicy& policy) {
   const FleetPolicy::Firmware& firmware = policy.firmware;
   return policy.requireNonce || policy.stage1 || policy.images.constrained ||
-         policy.images.content || !policy.engine.programs.empty() ||
+         policy.images.content || policy.images.verifiedAgain || !policy.engine.programs.empty() ||
          !policy.engine.layers.empty() || policy.engine.modes || policy.engine.policies ||
          policy.engine.trust || policy.pods.requireAudit || policy.pods.requireSelinux ||
          firmware.required || firmware.kernels || firmware.commandLines ||
@@ -64,6 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                       .chain = chain,
                                       .registers = registers,
                                       .restarts = 1,
+                                      .signersChecked = false,
                                       .fresh = false,
                                       .firmware = nullptr,
                                       .commandLine = "quiet"});

@@ -213,6 +213,51 @@ TEST_F(Audited, WhoSignedIsSaidToBeTheEnginesWordUntilItWasVerifiedAgain) {
   EXPECT_TRUE(hasNote(stray, "/tmp/a.aci was given, and no record is about it"));
 }
 
+TEST_F(Audited, APolicyCanDemandThatSignaturesAreVerifiedAgain) {
+  const std::string policy = R"({"airlockFleetPolicy":1,"images":{"verifiedAgain":true}})";
+  const std::string app = "verified\tsha512-" + std::string(128, 'a') + "\t";
+  const std::string web = "verified\t" + host_->image + "\t";
+  // Root leaves the signature out of the export.
+  EXPECT_EQ(with(nothing, trust(), policy).code, "E_ATTEST_POLICY_SIGNER");
+  EXPECT_EQ(with(nothing, trust(app + kSigner + "\n"), policy).code, "E_ATTEST_POLICY_SIGNER");
+  EXPECT_EQ(with(nothing, trust(app + kSigner + "\n" + web + host_->webSigner.fingerprint() + "\n"),
+                 policy)
+                .text,
+            "");
+  // Who does not look at signatures does not meet it.
+  EXPECT_EQ(with(nothing, "", policy).code, "E_ATTEST_POLICY_SIGNER");
+  EXPECT_EQ(judgeEvidence(host_->good, host_->host.publicArea(), nonce(), policy).code,
+            "E_ATTEST_POLICY_SIGNER");
+}
+
+TEST(AuditedDependency, WhoSignedItIsSaidNotToBeKnown) {
+  AuditorsTrust trust{.keys = {{"", kSigner}}, .verified = {{"a", {kSigner}}}, .strays = {}};
+  History history;
+  history.images.push_back(
+      {.image = "a", .name = "example.com/app", .signers = {kSigner}, .dependencies = {"base b"}});
+  const auto found = checkSigners(history, trust, nullptr);
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->notes, testing::ElementsAre(HasSubstr("was rendered with base b")));
+  FleetPolicy policy;
+  policy.images.verifiedAgain = true;
+  EXPECT_FALSE(checkSigners(history, trust, &policy));
+  policy.images.golden = {{.image = "b", .tree = "", .content = ""}};
+  EXPECT_TRUE(checkSigners(history, trust, &policy));
+}
+
+TEST_F(Audited, ARecordOfAnotherBootIsNotTakenBesideALogThatNamesNoneOfIt) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  job.engine.bootId = "99999999-2222-3333-4444-555555555555";
+  host.run(job);
+  Files files = host.quote();
+  files["trusted/" + std::string(kKeyPath)] = kKeyFile;
+  files["audit.jsonl"] = host_->trail.text();
+  const Verdict verdict = judgeExport(files, host.publicArea());
+  EXPECT_EQ(verdict.code, "E_ATTEST_AUDIT");
+  EXPECT_THAT(verdict.text, HasSubstr("another boot"));
+}
+
 TEST_F(Audited, AnotherManifestAndAnotherPolicyAreFound) {
   EXPECT_EQ(with([](Files& files) {
               files["images/" + host_->image + "/oci-manifest"] = R"({"schemaVersion":1})";

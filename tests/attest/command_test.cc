@@ -164,6 +164,16 @@ TEST_F(Command, AnArchiveIsAsGoodAsADirectory) {
   EXPECT_EQ(outcome.code, 0) << outcome.output << outcome.errors;
 }
 
+TEST_F(Command, ADirectoryThatIsLargerThanEvidenceMayBeIsNotReadIntoMemory) {
+  for (const char* name : {"one", "two", "three"}) {
+    place_.write(std::string("evidence/") + name, "");
+    std::filesystem::resize_file(at(std::string("evidence/") + name), 100 << 20);
+  }
+  const Outcome outcome = verify();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.errors, HasSubstr("too large"));
+}
+
 TEST_F(Command, APlainUserCanVerify) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root (another uid)";
   std::filesystem::permissions(at("evidence"), std::filesystem::perms(0755));

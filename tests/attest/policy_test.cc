@@ -169,6 +169,35 @@ TEST(PolicyOfImages, UnverifiedImagesMustBeGoldenOrAllowed) {
             "");
 }
 
+// An image that depends on others is rendered with them; who signed those is in no record, and the
+// image's own id says nothing of them.
+TEST(PolicyOfImages, WhatAnImageWasRenderedWithMustBeGoldenAsWellOrItsTreeBeGiven) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  const std::string base = "sha512-" + std::string(128, 'e');
+  job.images[0].dependencies = {"example.com/base " + base};
+  host.run(job);
+  const Files files = host.quote();
+  const std::string image = job.images[0].image.text();
+  const auto code = [&](const std::string& images) {
+    return judgeEvidence(files, host.publicArea(), nonce(),
+                         R"({"airlockFleetPolicy":1,"images":{)" + images + "}}")
+        .code;
+  };
+  const auto golden = [](const std::string& id, const std::string& more = "") {
+    return R"({"image":")" + id + '"' + more + '}';
+  };
+  const std::string signedBy =
+      R"("signedBy":[{"prefix":"","key":")" + std::string(kSigner) + R"("}])";
+  EXPECT_EQ(code(R"("golden":[)" + golden(image) + "]"), "E_ATTEST_POLICY_IMAGE");
+  EXPECT_EQ(code(R"("golden":[)" + golden(image) + "," + golden(base) + "]"), "");
+  EXPECT_EQ(
+      code(R"("golden":[)" + golden(image, R"(,"tree":")" + job.images[0].tree.text() + '"') + "]"),
+      "");
+  EXPECT_EQ(code(signedBy), "E_ATTEST_POLICY_IMAGE");
+  EXPECT_EQ(code(signedBy + R"(,"golden":[)" + golden(base) + "]"), "");
+}
+
 // --- the boot beneath ---
 
 class Boot : public testing::Test {
