@@ -28,11 +28,12 @@ class Trail {
     if (!pod.empty()) entry.pod = PodId::parse(pod).value();
     tpm::Json line =
         tpm::Json::parse(audit::writeLine(entry, lines_.size(), OciDigest::parse(last_).value()));
-    line["boot"] = kBoot;
+    line["boot"] = boot_;
     lines_.push_back(tpm::canonical(line));
     last_ = ociDigestOf(lines_.back()).text();
     return last_;
   }
+  void setBoot(const std::string& boot) { boot_ = boot; }
   // What a crash leaves of a line, as the next writer closes it.
   void tear() {
     lines_.push_back("{\"boot\"\x18");
@@ -48,6 +49,7 @@ class Trail {
   }
 
  private:
+  std::string boot_ = kBoot;
   std::vector<std::string> lines_;
   std::string last_ = "sha256-" + std::string(64, '0');
 };

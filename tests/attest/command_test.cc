@@ -249,7 +249,31 @@ TEST_F(Command, AChallengeIsWrittenOnceAndItsSecretIsPrivate) {
   EXPECT_EQ(run(arguments).code, 1);  // it is there already
 }
 
-// --- audit verify ---
+// --- audit export and verify ---
+
+// So that a verifier sees that nothing is left out at the beginning of the boot.
+TEST_F(Command, AuditExportBeginsWithTheLastLineBeforeTheBoot) {
+  Trail trail;
+  trail.setBoot("00000000-2222-3333-4444-555555555555");
+  for (int i = 0; i < 3; ++i) trail.add("import", "");
+  trail.tear();
+  trail.setBoot(kBoot);
+  trail.add("import", "");
+  trail.add("policy", "");
+  trail.setBoot("99999999-2222-3333-4444-555555555555");
+  trail.add("import", "");
+  std::filesystem::create_directories(at("data/audit"));
+  place_.write("data/audit/record-000000000000.jsonl", trail.text());
+  const Outcome outcome = runAs(
+      "audit",
+      {"export", "--dir=" + at("data"), "--boot=" + std::string(kBoot), "-o", at("host.evidence")});
+  ASSERT_EQ(outcome.code, 0) << outcome.errors;
+  EXPECT_THAT(outcome.output, HasSubstr("2 line(s)"));
+  std::string wanted;
+  for (std::size_t i = 2; i < 6; ++i) wanted += trail.lines()[i] + "\n";
+  const std::string archive = place_.read("host.evidence");
+  EXPECT_THAT(readEvidence(archive)->audit, testing::Optional(std::string_view(wanted)));
+}
 
 // As cosign signs an image in a registry.
 std::string cosigned(const AuditedHost& host, const std::string& reference,

@@ -221,6 +221,10 @@ TEST_F(Forged, M05_TrailingBytesAreRefused) {
   EXPECT_EQ(with([](Files& files) { files["ak.pub"] += '\0'; }).code, "E_ATTEST_TRAILING");
 }
 
+TEST_F(Forged, ASignatureOverAnotherHashIsRefused) {
+  EXPECT_EQ(with([](Files& files) { files["quote.sig"][3] = '\x0c'; }).code, "E_ATTEST_SCHEME");
+}
+
 TEST_F(Forged, M05_ACutStructureIsRefused) {
   const std::size_t whole = good_->at("quote").size();
   for (std::size_t size = 6; size < whole; size += 7) {
@@ -252,6 +256,13 @@ TEST_F(Forged, AKeyThatIsNoAttestationKeyIsRefused) {
   const Verdict verdict = judgeEvidence(files, area);
   EXPECT_EQ(verdict.code, "E_ATTEST_AK");
   EXPECT_THAT(verdict.text, HasSubstr("not restricted"));
+}
+
+TEST_F(Forged, TheTrustedKeyUnderOtherAttributesIsRefused) {
+  const auto edited = [](Files& files) { files["ak.pub"][8] ^= 4; };  // noDA
+  const Verdict verdict = with(edited);
+  EXPECT_EQ(verdict.code, "E_ATTEST_AK");
+  EXPECT_THAT(verdict.text, HasSubstr("as another one"));
 }
 
 TEST_F(Forged, WhatIsMissingAndWhatIsUnknownIsNamed) {
