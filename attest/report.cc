@@ -308,7 +308,8 @@ std::string jsonReport(const Appraisal& appraisal) {
   }
   json["notes"] = appraisal.notes;
   if (appraisal.history) json["history"] = historyOf(appraisal);
-  return image::writeJson(json, image::JsonStyle::Pretty) + "\n";
+  // In ASCII alone, so that it passes whoever escapes it for a terminal as it is.
+  return json.dump(1, '\t', /*ensure_ascii=*/true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace airlock::attest

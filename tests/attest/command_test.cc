@@ -225,7 +225,7 @@ TEST_F(Command, NothingThatAHostWroteReachesTheTerminalAsItIs) {
   QuotedHost host;
   ipc::MeasureJob job = tpm::test::podJob();
   job.images[0].origin = "\x1b]0;owned\x07";
-  job.images[0].rule = "\x1b[2Jall is well";
+  job.images[0].rule = "\x1b[2Jall is \u202ewell\u0085";
   job.images[0].name = "example.com/\x1b[31mred";
   host.run(job);
   write(host.quote());
@@ -233,7 +233,10 @@ TEST_F(Command, NothingThatAHostWroteReachesTheTerminalAsItIs) {
   const Outcome outcome = verify();
   EXPECT_EQ(outcome.code, 0) << outcome.errors;
   EXPECT_THAT(outcome.output, Not(HasSubstr("\x1b")));
-  EXPECT_THAT(verify({"--json"}).output, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(outcome.output, Not(HasSubstr("\u202e")));
+  const std::string json = verify({"--json"}).output;
+  EXPECT_THAT(json, Not(HasSubstr("\x1b")));
+  EXPECT_EQ(nlohmann::json::parse(json)["history"]["images"][0]["rule"], job.images[0].rule);
 }
 
 TEST_F(Command, AChallengeIsWrittenOnceAndItsSecretIsPrivate) {

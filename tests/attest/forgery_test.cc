@@ -204,6 +204,14 @@ TEST_F(Forged, M04_ValuesThatWereNotQuotedAreFound) {
             "E_ATTEST_SELECTION");
 }
 
+TEST_F(Forged, M04_AValueBesideThoseThatWereQuotedIsRefused) {
+  EXPECT_EQ(with([](Files& files) {
+              files["pcrs"] = replaced(files["pcrs"], "\"14\":",
+                                       "\"12\":\"" + std::string(64, '0') + "\",\"14\":");
+            }).code,
+            "E_ATTEST_SELECTION");
+}
+
 TEST_F(Forged, M05_ForgedMagicIsRefused) {
   EXPECT_EQ(signedBySoftware([](std::string& quote) { quote[0] = '\0'; }).code, "E_ATTEST_MAGIC");
   // The same with everything else as it was is a key that we would believe: enrolment must not let
