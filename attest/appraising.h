@@ -29,7 +29,6 @@ struct Finding {
 
 // E_ATTEST_EVIDENCE: it is not there.
 Result<std::string_view> need(const std::optional<std::string_view>& file, std::string_view name);
-std::string bankName(std::uint16_t bank);
 
 class Appraising {
  public:
@@ -75,6 +74,7 @@ class Appraising {
   Result<void> expectOurRegister() const;
   Result<void> expectBanks() const;
   Result<void> expectThisBoot() const;
+  Result<void> noteCommandLine(const FirmwareLog& log);
   Result<std::string> describeCertificate();
   void noteLayers();
 

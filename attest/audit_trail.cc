@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "attest/refusal.h"
 #include "audit/log.h"
@@ -45,6 +46,20 @@ std::optional<std::uint64_t> loginOf(const audit::Line& line) {
   return who["auid"].get<std::uint64_t>();
 }
 
+// A line holds the one before it, but what a crash has torn, or root has written, holds nothing:
+// what stands before that could be exchanged, up to the last line that an event names.
+std::size_t countLoose(const std::vector<AuditLine>& lines, const std::set<std::size_t>& named,
+                       std::size_t covered) {
+  std::size_t loose = 0;
+  bool held = true;
+  for (std::size_t i = covered; i-- > 0;) {
+    held = held || named.contains(i);
+    if (!held) ++loose;
+    if (lines[i].operation.empty()) held = false;
+  }
+  return loose;
+}
+
 bool isStart(std::string_view operation) {
   constexpr std::array<std::string_view, 4> kStarts{"run", "run-prepared", "sandbox", "app-start"};
   return std::ranges::count(kStarts, operation) != 0;
@@ -68,7 +83,12 @@ Result<std::vector<AuditLine>> readAuditTrail(std::string_view text) {
 }
 
 Result<AuditTie> tieAuditTrail(const History& history, const std::vector<AuditLine>& lines) {
+  const std::string& boot = history.engines.front().bootId;
+  if (!lines.empty() && std::ranges::count(lines, boot, &AuditLine::boot) == 0) {
+    return badTrail("is of another boot than the measurement log");
+  }
   AuditTie tie;
+  std::set<std::size_t> positions;
   for (const Named& named : namedBy(history)) {
     if (named.audit.empty()) {
       ++tie.unrecorded;
@@ -82,16 +102,23 @@ Result<AuditTie> tieAuditTrail(const History& history, const std::vector<AuditLi
     if (found == lines.end()) {
       return badTrail("does not have the line that " + record + " of the measurement log names");
     }
-    if (found->boot != history.engines.front().bootId || found->pod != named.pod ||
+    if (found->boot != boot || found->pod != named.pod ||
         (named.enter ? found->operation != "enter" : !isStart(found->operation))) {
       return badLine(found->number, "is about something else than " + record +
                                         " of the measurement log, which names it");
     }
     tie.decisions[named.record] = found->decision;
     tie.covered = static_cast<std::size_t>(found - lines.begin()) + 1;
+    positions.insert(tie.covered - 1);
   }
+  tie.loose = countLoose(lines, positions, tie.covered);
   tie.after = lines.size() - tie.covered;
   return tie;
+}
+
+bool beginsLate(const History& history, const std::vector<AuditLine>& lines) {
+  return !lines.empty() && lines.front().number != 0 &&
+         lines.front().boot == history.engines.front().bootId;
 }
 
 }  // namespace airlock::attest

@@ -36,6 +36,7 @@ Result<std::vector<AuditLine>> readAuditTrail(std::string_view text);
 // What of the trail the register covers.
 struct AuditTie {
   std::size_t covered = 0;     // lines up to the last one that an event names
+  std::size_t loose = 0;       // of these, such that no line behind them names: a torn one follows
   std::size_t after = 0;       // lines behind it, which nothing but their order protects
   std::size_t unrecorded = 0;  // starts and enters that name no line
   std::map<std::uint64_t, Decision> decisions;  // by the number of the event
@@ -43,5 +44,9 @@ struct AuditTie {
 // Every line that an event names is there, in the order of the events, in this boot, and is the one
 // of that start or enter.  E_ATTEST_AUDIT
 Result<AuditTie> tieAuditTrail(const History& history, const std::vector<AuditLine>& lines);
+
+// Whether something of this boot may stand before the first line: what that follows is not there to
+// say that it is of another one.
+bool beginsLate(const History& history, const std::vector<AuditLine>& lines);
 
 }  // namespace airlock::attest

@@ -54,8 +54,14 @@ FirmwareLogWriter& FirmwareLogWriter::add(std::uint32_t pcr, FirmwareType type,
   return *this;
 }
 
-FirmwareLogWriter usualBoot(std::string_view commandLine) {
-  FirmwareLogWriter log;
+std::string loadOptionsTag() {
+  const std::string name = "LOADED_IMAGE::LoadOptions\0"s;
+  return little(0x8f3b22ed, 4) + little(name.size(), 4) + name;
+}
+
+FirmwareLogWriter usualBoot(std::string_view commandLine, std::string_view kernel,
+                            std::vector<std::uint16_t> banks) {
+  FirmwareLogWriter log(std::move(banks));
   log.add(0, FirmwareType::CrtmVersion, utf16Of("2022.11"));
   log.add(0, static_cast<FirmwareType>(0x80000008), "a firmware volume", "its content");
   log.add(7, FirmwareType::DriverConfig, variable("SecureBoot", "\x01"));
@@ -64,10 +70,8 @@ FirmwareLogWriter usualBoot(std::string_view commandLine) {
   for (std::uint32_t pcr = 0; pcr <= 7; ++pcr) log.add(pcr, FirmwareType::Separator, "\0\0\0\0"s);
   // UEFI_GPT_DATA: a header of 92 bytes, and no partition; UEFI_IMAGE_LOAD_EVENT without a path.
   log.add(5, FirmwareType::Gpt, "EFI PART" + std::string(84 + 8, '\0'));
-  log.add(4, FirmwareType::BootApplication, std::string(32, '\0'), "the kernel");
-  const std::string name = "LOADED_IMAGE::LoadOptions\0"s;
-  log.add(9, FirmwareType::Tag, little(0x8f3b22ed, 4) + little(name.size(), 4) + name,
-          utf16Of(commandLine));
+  log.add(4, FirmwareType::BootApplication, std::string(32, '\0'), kernel);
+  log.add(9, FirmwareType::Tag, loadOptionsTag(), utf16Of(commandLine));
   log.add(5, FirmwareType::EfiAction, "Exit Boot Services Invocation");
   return log;
 }

@@ -28,7 +28,11 @@ class FirmwareLogWriter {
 };
 
 // Firmware, separators, a variable, the kernel as an EFI program, its command line by the EFI stub.
-FirmwareLogWriter usualBoot(std::string_view commandLine = "root=/dev/vda1 quiet");
+FirmwareLogWriter usualBoot(std::string_view commandLine = "root=/dev/vda1 quiet",
+                            std::string_view kernel = "the kernel",
+                            std::vector<std::uint16_t> banks = {tpm::kSha256});
+// What the EFI stub writes beside the digest of its command line.
+std::string loadOptionsTag();
 // SHA-256 of the kernel in usualBoot().
 std::string usualKernel();
 

@@ -14,6 +14,8 @@ namespace airlock::attest {
 namespace {
 
 constexpr std::uint32_t kRegisters = 24;
+constexpr std::uint32_t kProgramsRegister = 4;
+constexpr std::uint32_t kLoadOptionsRegister = 9;
 constexpr std::string_view kSpecId("Spec ID Event03\0", 16);
 constexpr std::string_view kStartupLocality("StartupLocality\0", 16);
 constexpr std::size_t kLegacyDigest = 20;  // of the first event, which is in SHA-1's format
@@ -86,6 +88,14 @@ Result<FirmwareEvent> readEvent(Cursor& cursor, const std::vector<Algorithm>& al
 
 bool isDigestOf(const FirmwareEvent& event, std::string_view data) {
   return tpm::digests(event.digests, data) == event.digests;
+}
+
+// What is no program, by its digest: a separator, or a text.  A program has zeros in its header,
+// and more than four bytes.
+bool isSeparatorOrText(const FirmwareEvent& event) {
+  constexpr std::size_t kSeparator = 4;
+  const bool text = std::ranges::all_of(event.data, [](char c) { return c >= ' ' && c <= '~'; });
+  return (event.data.size() == kSeparator || text) && isDigestOf(event, event.data);
 }
 
 // UEFI_VARIABLE_DATA: GUID, UnicodeNameLength, VariableDataLength, name, data.
@@ -240,14 +250,21 @@ CommandLine commandLineOf(const FirmwareLog& log, std::string_view commandLine) 
   // GRUB measures the kernel's path where /proc/cmdline has BOOT_IMAGE=.
   std::string_view grub = commandLine;
   if (grub.starts_with("BOOT_IMAGE=")) grub.remove_prefix(11);
+  // With a space at its end, as the EFI stub gets it from some loaders.
+  const std::string spaced = std::string(commandLine) + ' ';
+  const auto fits = [&](const FirmwareEvent& event) {
+    return measuresExactly(event, commandLine) || measuresExactly(event, grub) ||
+           measuresExactly(event, spaced);
+  };
+  const auto first = std::ranges::find_if(log.events, [](const FirmwareEvent& event) {
+    return event.pcr == kLoadOptionsRegister && event.type != FirmwareType::NoAction;
+  });
+  if (first != log.events.end() && fits(*first)) return CommandLine::Measured;
+  if (first != log.events.end() && isLoadOptions(*first)) return CommandLine::Differs;
   CommandLine found = CommandLine::NotMeasured;
   for (const FirmwareEvent& event : log.events) {
     if (!isLoadOptions(event) && !isGrubLine(event) && !isStubLine(event)) continue;
-    if (measuresExactly(event, commandLine) || measuresExactly(event, grub)) {
-      return CommandLine::Measured;
-    }
-    // With a space at its end, as the EFI stub gets it from some loaders.
-    if (measuresExactly(event, std::string(commandLine) + ' ')) return CommandLine::Measured;
+    if (fits(event)) return CommandLine::Fits;
     found = CommandLine::Differs;
   }
   return found;
@@ -256,7 +273,8 @@ CommandLine commandLineOf(const FirmwareLog& log, std::string_view commandLine) 
 std::vector<std::string> startedPrograms(const FirmwareLog& log) {
   std::vector<std::string> programs;
   for (const FirmwareEvent& event : log.events) {
-    if (event.type != FirmwareType::BootApplication) continue;
+    if (event.pcr != kProgramsRegister || event.type == FirmwareType::NoAction) continue;
+    if (isSeparatorOrText(event)) continue;
     for (const tpm::BankValue& digest : event.digests) {
       if (digest.algorithm == tpm::kSha256) programs.push_back(toHex(digest.value));
     }

@@ -53,11 +53,20 @@ struct FirmwareLog {
 Result<FirmwareLog> readFirmwareLog(std::string_view bytes);
 
 // How far the kernel's command line, as /proc/cmdline has it, is what was measured: by the boot
-// loader (GRUB), systemd-stub or the kernel's own EFI stub.
-enum class CommandLine { NotMeasured, Measured, Differs };
+// loader (GRUB), systemd-stub or the kernel's own EFI stub.  Root can extend the registers of all
+// three later, and a digest says nothing of its event's type: only the first event of register 9,
+// where the EFI stub of a kernel that was started without GRUB puts its line, is nobody else's.
+enum class CommandLine {
+  NotMeasured,
+  Fits,  // an event is of it, and might have been added
+  Measured,
+  Differs
+};
 CommandLine commandLineOf(const FirmwareLog& log, std::string_view commandLine);
 
-// SHA-256 Authenticode digests of the EFI programs that were started, in order; hex.
+// SHA-256 digests (Authenticode) of the EFI programs that were started, in order; hex.  Of register
+// 4 all events, whatever their type says, that are no separator and no text for people: root can
+// add some there, behind those of the boot, and can hide none.
 std::vector<std::string> startedPrograms(const FirmwareLog& log);
 
 }  // namespace airlock::attest

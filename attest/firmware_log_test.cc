@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "attest/firmware_for_test.h"
+#include "base/digest.h"
 
 namespace airlock::attest {
 namespace {
@@ -49,18 +50,31 @@ TEST(FirmwareLog, ACommandLineIsKnownAsGrubAndSystemdStubMeasureIt) {
   grub.add(8, FirmwareType::Ipl, "kernel_cmdline: /vmlinuz root=UUID=1 ro\0"s,
            "/vmlinuz root=UUID=1 ro");
   const FirmwareLog ofGrub = readFirmwareLog(grub.bytes()).value();
-  EXPECT_EQ(commandLineOf(ofGrub, "BOOT_IMAGE=/vmlinuz root=UUID=1 ro\n"), CommandLine::Measured);
+  EXPECT_EQ(commandLineOf(ofGrub, "BOOT_IMAGE=/vmlinuz root=UUID=1 ro\n"), CommandLine::Fits);
   EXPECT_EQ(commandLineOf(ofGrub, "BOOT_IMAGE=/vmlinuz root=UUID=2 ro\n"), CommandLine::Differs);
 
   FirmwareLogWriter stub;
   stub.add(12, FirmwareType::Ipl, test::utf16Of("root=UUID=1"));
   const FirmwareLog ofStub = readFirmwareLog(stub.bytes()).value();
-  EXPECT_EQ(commandLineOf(ofStub, "root=UUID=1\n"), CommandLine::Measured);
+  EXPECT_EQ(commandLineOf(ofStub, "root=UUID=1\n"), CommandLine::Fits);
 
   FirmwareLogWriter none;
   none.add(4, FirmwareType::Action, "Calling INT 19h");
   EXPECT_EQ(commandLineOf(readFirmwareLog(none.bytes()).value(), "quiet"),
             CommandLine::NotMeasured);
+}
+
+TEST(FirmwareLog, EveryEventOfRegister4ThatIsNoTextIsAProgram) {
+  FirmwareLogWriter writer;
+  writer.add(4, FirmwareType::EfiAction, "Calling EFI Application from Boot Option")
+      .add(4, FirmwareType::Separator, "\0\0\0\0"s)
+      .add(4, FirmwareType::Tag, "shim", "a loader")
+      .add(4, static_cast<FirmwareType>(0x12), "MZ\x90\0\3"s)
+      .add(4, FirmwareType::EfiAction, "MZ\x90\0\1"s)
+      .add(2, FirmwareType::BootApplication, "an adapter's", "a driver");
+  const auto digest = [](std::string_view bytes) { return toHex(tpm::hash(tpm::kSha256, bytes)); };
+  EXPECT_THAT(startedPrograms(readFirmwareLog(writer.bytes()).value()),
+              ElementsAre(digest("a loader"), digest("MZ\x90\0\3"s), digest("MZ\x90\0\1"s)));
 }
 
 TEST(FirmwareLog, AnEventWhoseDataWasEditedIsFound) {

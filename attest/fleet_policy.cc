@@ -114,8 +114,8 @@ Result<SignedBy> readSignedBy(const Json& value, const std::string& where) {
 }
 
 Result<FleetPolicy::Images> readImages(const Json& value, const std::string& where) {
-  const ObjectReader object =
-      TRY(strictly(value, where, {"golden", "signedBy", "content", "allowUnverified"}));
+  const ObjectReader object = TRY(strictly(
+      value, where, {"golden", "signedBy", "content", "allowUnverified", "verifiedAgain"}));
   FleetPolicy::Images images;
   images.constrained = object.find("golden") != nullptr || object.find("signedBy") != nullptr;
   images.golden = TRY(object.list<GoldenImage>("golden", limits::kFleetEntries, readGolden));
@@ -124,6 +124,7 @@ Result<FleetPolicy::Images> readImages(const Json& value, const std::string& whe
     return oneOf(text, {"verity", "rehash", "store-trust"});
   }));
   images.allowUnverified = TRY(object.boolean("allowUnverified"));
+  images.verifiedAgain = TRY(object.boolean("verifiedAgain"));
   return images;
 }
 
@@ -171,12 +172,16 @@ Result<std::map<std::uint32_t, Texts>> readRegisters(const Json& value, const st
 }
 
 Result<FleetPolicy::Firmware> readFirmware(const Json& value, const std::string& where) {
-  const ObjectReader object = TRY(
-      strictly(value, where,
-               {"required", "registers", "kernels", "commandLines", "requireMeasuredCommandLine"}));
+  const ObjectReader object = TRY(strictly(value, where,
+                                           {"required", "registers", "kernels", "loaders",
+                                            "commandLines", "requireMeasuredCommandLine"}));
   FleetPolicy::Firmware firmware;
   firmware.required = TRY(object.boolean("required"));
   firmware.kernels = TRY(parsedAt(object, "kernels", isSha256));
+  firmware.loaders = TRY(parsedAt(object, "loaders", isSha256)).value_or(Texts{});
+  if (object.find("loaders") != nullptr && !firmware.kernels) {
+    return refuseField(object.at("loaders"), "says nothing without kernels");
+  }
   firmware.commandLines = TRY(textsAt(object, "commandLines"));
   firmware.requireCommandLine = TRY(object.boolean("requireMeasuredCommandLine"));
   if (const Json* registers = object.find("registers")) {

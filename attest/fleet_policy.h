@@ -55,6 +55,7 @@ struct FleetPolicy {
     std::vector<SignedBy> signedBy;
     std::optional<Texts> content;  // "verity", "rehash", "store-trust"
     bool allowUnverified = false;
+    bool verifiedAgain = false;  // the engine's word of who signed is not enough
   } images;
 
   struct Pods {
@@ -68,9 +69,10 @@ struct FleetPolicy {
     bool required = false;
     // Bank, register, allowed values in hex.
     std::map<std::string, std::map<std::uint32_t, Texts>, std::less<>> registers;
-    std::optional<Texts> kernels;  // of the last EFI program that was started
-    std::optional<Texts> commandLines;
-    bool requireCommandLine = false;  // it must be the measured one
+    std::optional<Texts> kernels;       // of the last EFI program that was started
+    Texts loaders;                      // of all before it
+    std::optional<Texts> commandLines;  // and then it must be the measured one
+    bool requireCommandLine = false;    // it must be the measured one
   } firmware;
 };
 

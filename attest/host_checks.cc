@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <set>
 
 #include "attest/appraising.h"
 #include "attest/audit_trail.h"
@@ -15,9 +16,6 @@ namespace airlock::attest {
 
 namespace {
 
-// Registers that the firmware and the boot loader extend, and nobody after them
-// (docs/measurement.md).
-constexpr std::array<std::uint32_t, 11> kFirmwareRegisters{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14};
 // Others are somebody else's, or can be reset by whoever asks (M06).
 constexpr std::array<std::uint32_t, 3> kOurRegisters{13, 14, 15};
 
@@ -36,13 +34,17 @@ Result<Finding> Appraising::checkLog() {
   return std::to_string(chain().records) + " records, whole and in order";
 }
 
-// The rest of a layer's story is policy's.
+// In any part of the boot: what ran then does not come back under a layer that is there now.  The
+// rest of a layer's story is policy's.
 void Appraising::noteLayers() {
-  for (const EngineRecord::Layer& layer : appraisal_.history->engines.back().layers) {
-    if (layer.enforced) continue;
-    std::string note = printable(layer.name) + " was not enforced";
-    if (!layer.detail.empty()) note += ": " + printable(layer.detail);
-    appraisal_.notes.push_back(std::move(note));
+  std::set<std::string> notes;
+  for (const EngineRecord& engine : appraisal_.history->engines) {
+    for (const EngineRecord::Layer& layer : engine.layers) {
+      if (layer.enforced) continue;
+      std::string note = printable(layer.name) + " was not enforced";
+      if (!layer.detail.empty()) note += ": " + printable(layer.detail);
+      if (notes.insert(note).second) appraisal_.notes.push_back(std::move(note));
+    }
   }
 }
 
@@ -132,43 +134,44 @@ Result<Finding> Appraising::checkBoot() {
   return "reset " + std::to_string(quote.resets) + ", restart " + std::to_string(quote.restarts);
 }
 
+Result<void> Appraising::noteCommandLine(const FirmwareLog& log) {
+  if (!evidence_.kernelCommandLine) return {};
+  switch (commandLineOf(log, *evidence_.kernelCommandLine)) {
+    case CommandLine::Measured:
+      return {};
+    case CommandLine::Fits:
+      appraisal_.notes.emplace_back(
+          "the kernel's command line fits an event of the firmware's log that root could have "
+          "added after the boot");
+      return {};
+    case CommandLine::NotMeasured:
+      appraisal_.notes.emplace_back("the kernel's command line was not measured at boot");
+      return {};
+    case CommandLine::Differs:
+      break;
+  }
+  return refuseEvidence("E_ATTEST_FIRMWARE",
+                        "the kernel's command line is not the one that was measured at boot");
+}
+
 Result<Finding> Appraising::checkFirmware() {
   if (!evidence_.firmwareLog) {
     return notChecked(
         "the boot chain beneath airlock was not checked: the evidence has no firmware log");
   }
-  appraisal_.firmware = TRY(readFirmwareLog(*evidence_.firmwareLog));
-  const FirmwareLog& log = *appraisal_.firmware;
-  std::size_t compared = 0;
-  for (const auto& [bank, values] : registers_) {
-    const auto logged = log.registers.find(bank);
-    for (const std::uint32_t index : kFirmwareRegisters) {
-      const auto quoted = values.find(index);
-      if (quoted == values.end() || index == chain().pcr) continue;
-      const tpm::Bytes zero(quoted->second.size());
-      const bool known = logged != log.registers.end() && logged->second.contains(index);
-      if (quoted->second != (known ? logged->second.at(index) : zero)) {
-        return refuseEvidence("E_ATTEST_FIRMWARE",
-                              "the firmware's log does not lead to what register " +
-                                  std::to_string(index) + " of bank " + bankName(bank) + " held");
-      }
-      ++compared;
-    }
+  FirmwareLog log = TRY(readFirmwareLog(*evidence_.firmwareLog));
+  const std::size_t compared = TRY(compareFirmware(log, registers_, chain().pcr));
+  if (compared == 0) {
+    // Nothing vouches for any of it.
+    return notChecked(
+        "the boot chain beneath airlock was not checked: none of its registers was quoted");
   }
-  if (evidence_.kernelCommandLine) {
-    switch (commandLineOf(log, *evidence_.kernelCommandLine)) {
-      case CommandLine::Measured:
-        break;
-      case CommandLine::NotMeasured:
-        appraisal_.notes.emplace_back("the kernel's command line was not measured at boot");
-        break;
-      case CommandLine::Differs:
-        return refuseEvidence("E_ATTEST_FIRMWARE",
-                              "the kernel's command line is not the one that was measured at boot");
-    }
-  }
-  return std::to_string(log.events.size()) + " events, " + std::to_string(log.recomputed) +
-         " with a digest over their data; " + std::to_string(compared) + " registers agree";
+  TRY(noteCommandLine(log));
+  std::string detail = std::to_string(log.events.size()) + " events, " +
+                       std::to_string(log.recomputed) + " with a digest over their data; " +
+                       std::to_string(compared) + " registers agree";
+  appraisal_.firmware = std::move(log);
+  return Finding(std::move(detail));
 }
 
 // Who made the TPM, by its certificate; and that it is the TPM that quoted.
@@ -233,6 +236,7 @@ Result<Finding> Appraising::checkPolicy() {
              .chain = chain(),
              .registers = registers_,
              .restarts = appraisal_.quote->restarts - appraisal_.history->engines.front().restarts,
+             .signersChecked = question_.audit && question_.trust != nullptr,
              .fresh = !question_.nonce.empty(),
              .firmware = firmware,
              .commandLine = evidence_.kernelCommandLine}));
@@ -252,7 +256,17 @@ Result<Finding> Appraising::checkAudit() {
                                " line(s) of the audit record are not covered by the register: no "
                                "start or enter was measured after them");
   }
-  return std::to_string(tie.covered) + " line(s) covered by the register";
+  if (tie.loose != 0) {
+    appraisal_.notes.push_back(std::to_string(tie.loose) +
+                               " line(s) of the audit record stand before a torn one that does not "
+                               "hold them: they could have been exchanged");
+  }
+  if (beginsLate(*appraisal_.history, lines)) {
+    appraisal_.notes.push_back("the audit record begins with line " +
+                               std::to_string(lines.front().number) +
+                               ": what was decided in this boot before it is not in the evidence");
+  }
+  return std::to_string(tie.covered - tie.loose) + " line(s) covered by the register";
 }
 
 Result<Finding> Appraising::checkFiles() {

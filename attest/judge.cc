@@ -51,17 +51,19 @@ Result<void> judgeEngine(const FleetPolicy& policy, const EngineRecord& engine) 
   return {};
 }
 
-bool isSignedAsAllowed(const FleetPolicy::Images& wanted, const ImageRecord& image) {
-  return std::ranges::any_of(wanted.signedBy, [&](const SignedBy& rule) {
-    return covers(rule.prefix, image.name) && std::ranges::count(image.signers, rule.key) != 0;
+// Who signed its parts is not in an image's record.
+bool hasGoldenParts(const FleetPolicy::Images& wanted, const ImageRecord& image) {
+  return std::ranges::all_of(image.dependencies, [&](const std::string& dependency) {
+    return isGoldenPart(wanted, dependency);
   });
 }
 
-bool isGolden(const FleetPolicy::Images& wanted, const ImageRecord& image) {
-  return std::ranges::any_of(wanted.golden, [&](const GoldenImage& golden) {
-    return golden.image == image.image && (golden.tree.empty() || golden.tree == image.tree) &&
-           (golden.content.empty() || golden.content == image.content);
-  });
+bool isSignedAsAllowed(const FleetPolicy::Images& wanted, const ImageRecord& image) {
+  return hasGoldenParts(wanted, image) &&
+         std::ranges::any_of(wanted.signedBy, [&](const SignedBy& rule) {
+           return covers(rule.prefix, image.name) &&
+                  std::ranges::count(image.signers, rule.key) != 0;
+         });
 }
 
 Result<void> judgeImage(const FleetPolicy& policy, const ImageRecord& image) {
@@ -74,8 +76,10 @@ Result<void> judgeImage(const FleetPolicy& policy, const ImageRecord& image) {
     return unwanted("UNVERIFIED", image.number, what + "was imported without a signature");
   }
   if (wanted.constrained && !golden && !isSignedAsAllowed(wanted, image)) {
-    return unwanted("IMAGE", image.number,
-                    what + "is neither golden nor signed by a key that may sign that name");
+    return unwanted(
+        "IMAGE", image.number,
+        what + "is neither golden nor signed by a key that may sign that name" +
+            (hasGoldenParts(wanted, image) ? "" : ", with all its dependencies golden"));
   }
   // "verity:sha256-…"
   if (!allows(wanted.content, image.content.substr(0, image.content.find(':')))) {
@@ -125,40 +129,103 @@ Result<void> judgeRegisters(const FleetPolicy& policy, const Facts& facts) {
   return {};
 }
 
-Result<void> judgeBoot(const FleetPolicy& policy, const Facts& facts) {
-  const FleetPolicy::Firmware& wanted = policy.firmware;
-  TRY(judgeRegisters(policy, facts));
-  const bool needsLog = wanted.required || wanted.kernels || wanted.requireCommandLine;
-  if (needsLog && facts.firmware == nullptr) {
-    return unwanted("FIRMWARE", "the evidence has no firmware log");
+// Who enters does in the pod what they like, as who starts one.
+Result<void> judgeEnter(const FleetPolicy& policy, const EnterRecord& enter) {
+  const FleetPolicy::Pods& wanted = policy.pods;
+  const std::string what = "pod " + printable(enter.pod) + " was entered ";
+  if (wanted.callers && !wanted.callers->contains(enter.callerUid)) {
+    return unwanted("POD", enter.number, what + "by user " + std::to_string(enter.callerUid));
   }
-  if (wanted.kernels) {
-    const auto programs = startedPrograms(*facts.firmware);
-    if (programs.empty() || !wanted.kernels->contains(programs.back())) {
-      return unwanted("KERNEL", programs.empty()
-                                    ? "the firmware's log names no program that was started"
-                                    : "the last program that the firmware started is " +
-                                          programs.back() + ", not allowed");
-    }
-  }
-  const CommandLine line = facts.firmware != nullptr && facts.commandLine
-                               ? commandLineOf(*facts.firmware, *facts.commandLine)
-                               : CommandLine::NotMeasured;
-  if (wanted.requireCommandLine && line != CommandLine::Measured) {
-    return unwanted("CMDLINE", "the kernel's command line is not one that was measured");
-  }
-  if (wanted.commandLines) {
-    std::string_view text = facts.commandLine.value_or("");
-    while (text.ends_with('\n')) text.remove_suffix(1);
-    if (!facts.commandLine || !wanted.commandLines->contains(text)) {
-      return unwanted("CMDLINE",
-                      "the kernel's command line " + airlock::quoted(text) + " is not allowed");
-    }
+  if (wanted.requireAudit && enter.audit.empty()) {
+    return unwanted("AUDIT", enter.number, what + "without an audit record");
   }
   return {};
 }
 
+// The firmware's log was held against the registers that were quoted, and says what it likes of
+// others.  A register of SHA-1 alone is none.
+Result<void> expectQuoted(const Facts& facts, std::uint32_t index,
+                          std::optional<std::uint16_t> bank = std::nullopt) {
+  const bool quoted = std::ranges::any_of(facts.registers, [&](const auto& values) {
+    return values.first != tpm::kSha1 && values.first == bank.value_or(values.first) &&
+           values.second.contains(index);
+  });
+  if (quoted) return {};
+  return unwanted("FIRMWARE", "register " + std::to_string(index) + (bank ? " of SHA-256" : "") +
+                                  " was not quoted, so the firmware's log shows nothing of it");
+}
+
+// Whoever is root later can add events to register 4, and so is the last of them; what was booted
+// stands before, and must be allowed as well.
+Result<void> judgePrograms(const FleetPolicy::Firmware& wanted, const Facts& facts) {
+  constexpr std::uint32_t kPrograms = 4;
+  if (!wanted.kernels) return {};
+  TRY(expectQuoted(facts, kPrograms, tpm::kSha256));
+  auto programs = startedPrograms(*facts.firmware);
+  if (programs.empty()) {
+    return unwanted("KERNEL", "the firmware's log names no program that was started");
+  }
+  const std::string kernel = std::move(programs.back());
+  programs.pop_back();
+  if (!wanted.kernels->contains(kernel)) {
+    return unwanted("KERNEL",
+                    "the last program that the firmware started is " + kernel + ", not allowed");
+  }
+  for (const std::string& program : programs) {
+    if (wanted.loaders.contains(program)) continue;
+    return unwanted("KERNEL", "the firmware started " + program +
+                                  " before the kernel, which is not among the loaders");
+  }
+  return {};
+}
+
+Result<void> judgeCommandLine(const FleetPolicy::Firmware& wanted, const Facts& facts) {
+  constexpr std::uint32_t kLoadOptions = 9;
+  if (!wanted.commandLines && !wanted.requireCommandLine) return {};
+  std::string_view text = facts.commandLine.value_or("");
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  if (!facts.commandLine || (wanted.commandLines && !wanted.commandLines->contains(text))) {
+    return unwanted("CMDLINE",
+                    "the kernel's command line " + airlock::quoted(text) + " is not allowed");
+  }
+  TRY(expectQuoted(facts, kLoadOptions));
+  if (commandLineOf(*facts.firmware, *facts.commandLine) == CommandLine::Measured) return {};
+  return unwanted("CMDLINE",
+                  "the kernel's command line is not what was measured first in register 9");
+}
+
+Result<void> judgeBoot(const FleetPolicy& policy, const Facts& facts) {
+  constexpr std::uint32_t kOfFirmware = 8;  // registers, from 0 on
+  const FleetPolicy::Firmware& wanted = policy.firmware;
+  TRY(judgeRegisters(policy, facts));
+  const bool needsLog =
+      wanted.required || wanted.kernels || wanted.commandLines || wanted.requireCommandLine;
+  if (needsLog && facts.firmware == nullptr) {
+    return unwanted("FIRMWARE",
+                    "the evidence has no firmware log, or of the registers that it leads to none");
+  }
+  if (wanted.required) {
+    for (std::uint32_t index = 0; index < kOfFirmware; ++index) TRY(expectQuoted(facts, index));
+  }
+  TRY(judgePrograms(wanted, facts));
+  return judgeCommandLine(wanted, facts);
+}
+
 }  // namespace
+
+bool isGoldenPart(const FleetPolicy::Images& wanted, std::string_view dependency) {
+  return std::ranges::any_of(wanted.golden, [&](const GoldenImage& golden) {
+    return dependency.ends_with(' ' + golden.image);
+  });
+}
+
+bool isGolden(const FleetPolicy::Images& wanted, const ImageRecord& image) {
+  return std::ranges::any_of(wanted.golden, [&](const GoldenImage& golden) {
+    return golden.image == image.image &&
+           (golden.tree.empty() ? hasGoldenParts(wanted, image) : golden.tree == image.tree) &&
+           (golden.content.empty() || golden.content == image.content);
+  });
+}
 
 Result<void> judge(const FleetPolicy& policy, const Facts& facts) {
   if (policy.pcr && *policy.pcr != facts.chain.pcr) {
@@ -170,6 +237,10 @@ Result<void> judge(const FleetPolicy& policy, const Facts& facts) {
         "NONCE",
         "the evidence answers no nonce of the verifier's: it may be of any time of that "
         "boot");
+  }
+  if (policy.images.verifiedAgain && !facts.signersChecked) {
+    return unwanted("SIGNER",
+                    "signatures are to be verified again, which is for audit verify with --trust");
   }
   for (const std::string& name : policy.banks.value_or(Texts{})) {
     const auto bank = tpm::findHash(std::string_view(name))->id;
@@ -197,6 +268,7 @@ Result<void> judge(const FleetPolicy& policy, const Facts& facts) {
   }
   for (const ImageRecord& image : facts.history.images) TRY(judgeImage(policy, image));
   for (const PodRecord& pod : facts.history.pods) TRY(judgePod(policy, pod));
+  for (const EnterRecord& enter : facts.history.enters) TRY(judgeEnter(policy, enter));
   return {};
 }
 

@@ -14,11 +14,6 @@ Result<std::string_view> need(const std::optional<std::string_view>& file, std::
                         "the evidence has no file " + airlock::quoted(name) + ", which is needed");
 }
 
-std::string bankName(std::uint16_t bank) {
-  const tpm::HashAlgorithm* algorithm = tpm::findHash(bank);
-  return algorithm == nullptr ? std::to_string(bank) : std::string(algorithm->name);
-}
-
 Result<Finding> Appraising::checkEvidence() {
   evidence_ = TRY(readEvidence(archive_));
   TRY(need(evidence_.quote, "quote"));
@@ -58,12 +53,13 @@ Result<Finding> Appraising::checkKey() {
   appraisal_.key = key_->key.fingerprint();
   if (question_.revoked != nullptr) TRY(question_.revoked->expectNot(*key_));
   if (question_.policy != nullptr) TRY(question_.policy->revokedKeys.expectNot(*key_));
-  if (!area_) {
+  if (!key_->area) {
+    // What the evidence says of the key is its host's word.
     appraisal_.notes.emplace_back(
         "whether the key signs only what its TPM says was seen to at enrolment: it was given as "
         "PEM");
-    return appraisal_.key;
   }
+  if (!area_) return appraisal_.key;
   if (const auto why = whyNoAttestationKey(*area_)) {
     return refuseEvidence("E_ATTEST_AK", "the key is no attestation key: " + *why);
   }

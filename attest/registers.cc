@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attest/registers.h"
 
+#include <array>
 #include <charconv>
 
 #include "attest/refusal.h"
@@ -11,6 +12,10 @@
 namespace airlock::attest {
 
 namespace {
+
+// Registers that the firmware and the boot loader extend, and nobody after them
+// (docs/measurement.md).
+constexpr std::array<std::uint32_t, 11> kFirmwareRegisters{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14};
 
 std::unexpected<Error> badValues(std::string why) {
   return refuseEvidence("E_ATTEST_PCRS", "the values of the registers " + std::move(why));
@@ -27,6 +32,11 @@ Result<std::uint32_t> parseIndex(const std::string& text) {
 }
 
 }  // namespace
+
+std::string bankName(std::uint16_t bank) {
+  const tpm::HashAlgorithm* algorithm = tpm::findHash(bank);
+  return algorithm == nullptr ? std::to_string(bank) : std::string(algorithm->name);
+}
 
 Result<Registers> parseRegisters(std::string_view text) {
   constexpr std::size_t kDepth = 2;
@@ -79,6 +89,27 @@ tpm::Bytes quotedDigest(const Registers& registers, const std::vector<Selection>
     }
   }
   return tpm::hash(tpm::kSha256, std::span<const std::uint8_t>(all));
+}
+
+Result<std::size_t> compareFirmware(const FirmwareLog& log, const Registers& registers,
+                                    std::uint32_t ours) {
+  std::size_t compared = 0;
+  for (const auto& [bank, values] : registers) {
+    const auto logged = log.registers.find(bank);
+    for (const std::uint32_t index : kFirmwareRegisters) {
+      const auto quoted = values.find(index);
+      if (quoted == values.end() || index == ours) continue;
+      const tpm::Bytes zero(quoted->second.size());
+      const bool known = logged != log.registers.end() && logged->second.contains(index);
+      if (quoted->second != (known ? logged->second.at(index) : zero)) {
+        return refuseEvidence("E_ATTEST_FIRMWARE",
+                              "the firmware's log does not lead to what register " +
+                                  std::to_string(index) + " of bank " + bankName(bank) + " held");
+      }
+      ++compared;
+    }
+  }
+  return compared;
 }
 
 }  // namespace airlock::attest

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attest/firmware_log.h"
 #include "attest/structures.h"
 #include "base/result.h"
 #include "tpm/hash.h"
@@ -22,5 +23,13 @@ Result<Registers> parseRegisters(std::string_view text);
 Result<void> expectSelected(const Registers& registers, const std::vector<Selection>& selections);
 // SHA-256 of all values, in the order of the selection (Part 3, TPM2_Quote).  Every value is there.
 tpm::Bytes quotedDigest(const Registers& registers, const std::vector<Selection>& selections);
+
+// How many of the quoted registers the firmware's log leads to, those that it and the boot loader
+// extend; `ours` is none of them.  E_ATTEST_FIRMWARE
+Result<std::size_t> compareFirmware(const FirmwareLog& log, const Registers& registers,
+                                    std::uint32_t ours);
+
+// For people.
+std::string bankName(std::uint16_t bank);
 
 }  // namespace airlock::attest

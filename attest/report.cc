@@ -41,7 +41,11 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
                          : "signed by " + joined(image.signers, "nobody") + " (" +
                                signatureOf(image, appraisal) + ")";
   if (!image.rule.empty()) text += ", rule " + onOneSpace(image.rule);
-  return text + ", held to its digest by " + printable(image.content);
+  text += ", held to its digest by " + printable(image.content);
+  for (const std::string& part : image.dependencies) {
+    text += "\n" + std::string(15, ' ') + "with " + printable(part);
+  }
+  return text;
 }
 
 // A line of its own below what was decided.
@@ -278,7 +282,8 @@ std::string jsonReport(const Appraisal& appraisal) {
   }
   json["notes"] = appraisal.notes;
   if (appraisal.history) json["history"] = historyOf(appraisal);
-  return image::writeJson(json, image::JsonStyle::Pretty) + "\n";
+  // In ASCII alone, so that it passes whoever escapes it for a terminal as it is.
+  return json.dump(1, '\t', /*ensure_ascii=*/true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace airlock::attest

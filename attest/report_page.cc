@@ -81,7 +81,10 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
   }
   if (!image.rule.empty())
     html += "<br>" + page::soft("allowed by") + " " + page::code(onOneSpace(image.rule));
-  return html + "<br>" + page::soft("held to its digest by") + " " + page::text(image.content);
+  html += "<br>" + page::soft("held to its digest by") + " " + page::text(image.content);
+  for (const std::string& part : image.dependencies)
+    html += "<br>" + page::soft("with") + " " + page::text(part);
+  return html;
 }
 
 // A line of its own below what was decided.

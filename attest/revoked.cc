@@ -17,9 +17,10 @@ constexpr std::string_view kFingerprint = "sha256-";
 constexpr std::string_view kSpaces = " \t\r";
 
 std::unexpected<Error> badEntry(std::string_view entry) {
-  return refuse(ErrorKind::Invalid, "E_ATTEST_REVOKED_LIST",
-                airlock::quoted(entry) + " is neither a key's fingerprint nor its name",
-                "a line is sha256- and 64 digits, or 000b and 64 digits: airlock attest revoke prints both");
+  return refuse(
+      ErrorKind::Invalid, "E_ATTEST_REVOKED_LIST",
+      airlock::quoted(entry) + " is neither a key's fingerprint nor its name",
+      "a line is sha256- and 64 digits, or 000b and 64 digits: airlock attest revoke prints both");
 }
 
 std::string lowered(std::string_view text) {

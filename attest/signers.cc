@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "attest/exported_files.h"
+#include "attest/judge.h"
 #include "attest/refusal.h"
 #include "base/digest.h"
 #include "base/log.h"
@@ -39,9 +40,7 @@ bool isTrusted(const AuditorsTrust& trust, const std::string& name, const std::s
 
 bool isExcepted(const FleetPolicy* policy, const ImageRecord& image) {
   if (policy == nullptr) return false;
-  const auto isIt = [&](const GoldenImage& golden) { return golden.image == image.image; };
-  return std::ranges::any_of(policy->images.golden, isIt) ||
-         (image.insecure && policy->images.allowUnverified);
+  return isGolden(policy->images, image) || (image.insecure && policy->images.allowUnverified);
 }
 
 std::unexpected<Error> unsignedImage(const ImageRecord& image, std::string why) {
@@ -113,6 +112,9 @@ Result<std::string> listSignatures(const Evidence& evidence, const History& hist
 
 Result<SignersFound> checkSigners(const History& history, const AuditorsTrust& trust,
                                   const FleetPolicy* policy) {
+  constexpr const char* kUnknown =
+      ": who signed that is not in the record, but that the host trusted somebody for it";
+  const bool demanded = policy != nullptr && policy->images.verifiedAgain;
   SignersFound found;
   std::size_t recorded = 0;
   for (const ImageRecord& image : history.images) {
@@ -123,7 +125,17 @@ Result<SignersFound> checkSigners(const History& history, const AuditorsTrust& t
       return unsignedImage(image, "was not signed by a key that you trust for its name");
     }
     const auto verified = trust.verified.find(image.image);
+    for (const std::string& part : image.dependencies) {
+      if (policy != nullptr && isGoldenPart(policy->images, part)) continue;
+      if (demanded) return unsignedImage(image, "was rendered with " + printable(part) + kUnknown);
+      found.notes.push_back(printable(image.name) + " was rendered with " + printable(part) +
+                            kUnknown);
+    }
     if (verified == trust.verified.end()) {
+      if (demanded) {
+        return unsignedImage(
+            image, "has no signature that could be verified again: " + whyNotAgain(image));
+      }
       ++recorded;
       found.notes.push_back(whyNotAgain(image));
       continue;

@@ -128,6 +128,12 @@ TEST(Log, T18_ControlCharactersNeverReachATerminal) {
   EXPECT_EQ(printable("a\x1b[31mb\r\n"), "a\\x1b[31mb\\x0d\\x0a");
   EXPECT_EQ(printable("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f");
   EXPECT_EQ(printable("\xc3"), "\\xc3");
+  // What turns the rest of a line around, ends it, or hides in it.
+  EXPECT_EQ(printable("a\u202eb"), "a\\xe2\\x80\\xaeb");
+  for (const char* mark : {"\u061c", "\u200b", "\u200f", "\u2028", "\u202a", "\u2066", "\ufeff"}) {
+    EXPECT_TRUE(printable(mark).starts_with("\\x")) << printable(mark);
+  }
+  EXPECT_EQ(printable("\u2010 \u20ac \u05d0"), "\u2010 \u20ac \u05d0");
   EXPECT_EQ(quoted("a\"b"), "\"a\\\"b\"");
 }
 

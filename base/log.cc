@@ -29,6 +29,19 @@ std::size_t utf8Length(std::string_view text) {
   return 0;
 }
 
+// Characters that show nothing and change what is shown beside them: marks and overrides of
+// direction, separators of lines, joiners and spaces of no width (U+061C, U+200B to U+200F, U+2028
+// to U+202E, U+2060 to U+206F, U+FEFF).  `text` begins with a valid sequence of that length.
+bool changesOthers(std::string_view text, std::size_t length) {
+  const std::string_view sequence = text.substr(0, length);
+  const auto within = [&](std::string_view first, std::string_view last) {
+    return sequence >= first && sequence <= last;
+  };
+  return sequence == "\xd8\x9c" || within("\xe2\x80\x8b", "\xe2\x80\x8f") ||
+         within("\xe2\x80\xa8", "\xe2\x80\xae") || within("\xe2\x81\xa0", "\xe2\x81\xaf") ||
+         sequence == "\xef\xbb\xbf";
+}
+
 std::string escape(std::string_view text, std::string_view alsoEscape) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out;
@@ -38,7 +51,8 @@ std::string escape(std::string_view text, std::string_view alsoEscape) {
     const std::size_t length = utf8Length(text);
     const bool control = code < 0x20 || code == 0x7f ||
                          (length == 2 && code == 0xc2 && static_cast<std::uint8_t>(text[1]) < 0xa0);
-    if (length == 0 || control) {
+    if (length == 0 || control || changesOthers(text, length)) {
+      // The bytes behind the first one begin no sequence, and follow it here.
       out += "\\x";
       out += hex[code >> 4];
       out += hex[code & 15];

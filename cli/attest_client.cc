@@ -32,10 +32,24 @@ std::unexpected<Error> noRegularFile(const std::string& path) {
   return refuse(ErrorKind::Invalid, "E_EVIDENCE",
                 "evidence has regular files alone, and " + airlock::quoted(path) + " is none");
 }
+// What evidence may have in all, so that a directory of files with holes fills no memory.
+struct Room {
+  std::uint64_t bytes = limits::kEvidenceBytes;
+  std::size_t files = limits::kEvidenceFiles;
+
+  Result<void> take(off_t size) {
+    if (files-- == 0 || size < 0 || static_cast<std::uint64_t>(size) > bytes) {
+      files = 0;
+      return refuse(ErrorKind::Invalid, "E_EVIDENCE", "the evidence is too large");
+    }
+    bytes -= static_cast<std::uint64_t>(size);
+    return {};
+  }
+};
 
 // What is in the directory is put in whatever its name: airlock-attest knows which belong there.
 Result<void> addDirectory(UstarWriter& archive, FdRef directory, const std::string& prefix,
-                          int depth) {
+                          int depth, Room& room) {
   for (const std::string& name : TRY(sys::list(directory))) {
     const std::string path = prefix + name;
     const Component component = TRY(Component::parse(name));
@@ -45,8 +59,9 @@ Result<void> addDirectory(UstarWriter& archive, FdRef directory, const std::stri
     const Fd& file = *opened;
     const struct stat status = TRY(sys::status(file));
     if (S_ISDIR(status.st_mode) && depth > 1) {
-      TRY(addDirectory(archive, file, path + '/', depth - 1));
+      TRY(addDirectory(archive, file, path + '/', depth - 1, room));
     } else if (S_ISREG(status.st_mode)) {
+      TRY(room.take(status.st_size));
       TRY(archive.add(path, TRY(inContext(sys::readAll(file, limits::kEvidenceBytes), path))));
     } else {
       return noRegularFile(path);
@@ -129,7 +144,8 @@ Result<Fd> openEvidence(const std::string& path) {
   if (!S_ISDIR(status.st_mode)) return file;
   Fd out = TRY(blankFile("evidence"));
   UstarWriter archive(out);
-  TRY(addDirectory(archive, file, "", kDepth));
+  Room room;
+  TRY(addDirectory(archive, file, "", kDepth, room));
   TRY(archive.finish());
   TRY(rewind(out));
   return out;

@@ -105,9 +105,15 @@ Result<void> addLines(const Options& options, const std::string& boot, EvidenceF
                       std::vector<audit::Line>& lines) {
   const Fd directory = TRY(openAuditRecord(options));
   std::size_t last = 0;  // behind the last line of that boot
+  // The last line before that boot, and torn ones behind it: it shows that none is left out.
+  std::vector<audit::Line> before;
   TRY(audit::readRecord(directory, [&](const audit::Line& line) -> Result<void> {
     const bool ours = line.word("boot") == boot;
-    if (!ours && lines.empty()) return {};
+    if (last == 0 && !ours) {
+      if (!line.torn) before.clear();
+      before.push_back(line);
+      return {};
+    }
     lines.push_back(line);
     if (ours) last = lines.size();
     return {};
@@ -117,7 +123,9 @@ Result<void> addLines(const Options& options, const std::string& boot, EvidenceF
     return refuse(ErrorKind::Missing, "E_NOT_FOUND",
                   "nothing was recorded in boot " + printable(boot));
   std::string& text = evidence["audit.jsonl"];
-  for (const audit::Line& line : lines) text += line.text + "\n";
+  for (const auto* part : {&before, &lines}) {
+    for (const audit::Line& line : *part) text += line.text + "\n";
+  }
   return {};
 }
 

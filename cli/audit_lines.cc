@@ -243,8 +243,8 @@ const std::vector<AuditField>& auditFields() {
 std::string explainLine(const Line& line) {
   const std::string number = std::to_string(line.number);
   if (line.torn) return number + "  (a line that a crash has torn)\n";
-  std::string text =
-      number + "  " + line.word("time") + "  " + line.word("op") + "  " + line.code() + "\n";
+  std::string text = number + "  " + line.word("time") + "  " + line.word("op") + "  " +
+                     printable(line.code()) + "\n";
   const auto add = [&](const char* what, const std::string& value) {
     if (!value.empty() && value != "-")
       text += std::string("    ") + what + std::string(10 - std::string_view(what).size(), ' ') +

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The audit record's reader: what it accepts is the only spelling of what it says, and what shows
 // it to people takes all of it.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,7 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   });
   if (!chain && chain.error().code() != "E_AUDIT_LOG") std::abort();
   for (const audit::Line& line : lines) {
-    static_cast<void>(airlock::cli::explainLine(line));
+    // No byte of a record reaches a terminal as it is.
+    const std::string shown = airlock::cli::explainLine(line);
+    if (std::ranges::any_of(shown, [](char c) { return (c < ' ' && c != '\n') || c == '\x7f'; }))
+      std::abort();
     for (const auto& field : airlock::cli::auditFields()) static_cast<void>(field.value(line));
   }
   const std::string page =

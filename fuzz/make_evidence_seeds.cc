@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the seeds of fuzz_evidence, fuzz_firmware_log and fuzz_tpm_attest:
+// Writes the seeds of fuzz_evidence, fuzz_firmware_log, fuzz_tpm_attest, fuzz_fleet_policy and
+// fuzz_revoked_keys:
 // make_evidence_seeds CORPUS-DIRECTORY
 #include <fcntl.h>
 
@@ -60,6 +61,40 @@ void writeExports(const std::filesystem::path& corpus, std::map<std::string, std
   writeArchive(corpus / "export-other-index", files);
 }
 
+void writePolicies(const std::filesystem::path& corpus) {
+  const auto policy = [&](const char* name, const std::string& members) {
+    write(corpus / name, R"({"airlockFleetPolicy":1)" + members + "}");
+  };
+  const std::string content = "sha512-" + std::string(128, 'a');
+  const std::string sha256(64, 'b');
+  policy("empty", "");
+  policy("host", R"(,"comment":"all","requireHardware":true,"pcr":15,"banks":["sha256"],)"
+                 R"("maxRestarts":0,"requireNonce":true,"revokedKeys":["sha256-)" +
+                     sha256 + R"(","000b)" + sha256 + R"("],"stage1":[")" + content + R"("])");
+  policy("engine", R"(,"engine":{"versions":["0.1.0"],"programs":{"airlock-helper":[")" + content +
+                       R"("]},"layers":["seccomp"],"modes":["require","log"],"policies":[")" +
+                       content + R"("],"trust":[")" + content + R"("]})");
+  policy("images", R"(,"images":{"golden":[{"image":")" + content + R"(","tree":"blake2b-)" +
+                       std::string(128, 'c') +
+                       R"(","content":"rehash","name":"web"}],"signedBy":[{"prefix":)"
+                       R"("example.com/app","key":"0123"}],"content":["verity"],)"
+                       R"("allowUnverified":false})");
+  policy("pods", R"(,"pods":{"networks":["none"],"callers":[0,1000],"requireAudit":true,)"
+                 R"("requireSelinux":true})");
+  policy("firmware", R"(,"firmware":{"required":true,"registers":{"sha256":{"7":[")" + sha256 +
+                         R"("]}},"kernels":[")" + sha256 + R"("],"loaders":[")" + sha256 +
+                         R"("],"commandLines":["quiet"],"requireMeasuredCommandLine":true})");
+  policy("unknown", R"(,"image":{})");
+}
+
+void writeRevoked(const std::filesystem::path& corpus) {
+  const std::string sha256(64, 'd');
+  write(corpus / "list", "# sold\n\nsha256-" + sha256 + "  # host17\r\n\t000B" + sha256 + "\n");
+  write(corpus / "broken", "sha256-" + sha256 + " sha256-" + sha256 + "\n");
+  write(corpus / "trust",
+        "key\texample.com\tabcd\nverified\tsha256-" + sha256 + "\tabcd\nstray\ta\tb\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -90,5 +125,7 @@ int main(int argc, char** argv) {
   write(corpus / "firmware_log" / "grub",
         banks.add(8, FirmwareType::Ipl, "grub_cmd: boot", "boot").bytes());
   write(corpus / "firmware_log" / "cut", test::usualBoot().bytes().substr(0, 300));
+  writePolicies(corpus / "fleet_policy");
+  writeRevoked(corpus / "revoked_keys");
   return 0;
 }

@@ -75,9 +75,60 @@ TEST_F(Audited, AWholeOtherRecordIsFoundByWhatTheRegisterCovers) {
 }
 
 TEST_F(Audited, ARecordMayBeginLaterButNotBehindWhatIsNamed) {
-  EXPECT_EQ(withLines([](auto& lines) { lines.erase(lines.begin()); }).text, "");
+  const Verdict later = withLines([](auto& lines) { lines.erase(lines.begin()); });
+  EXPECT_EQ(later.text, "");
+  EXPECT_TRUE(hasNote(later, "begins with line 1"));
+  EXPECT_FALSE(hasNote(with(nothing), "begins with line"));
   EXPECT_EQ(withLines([](auto& lines) { lines.erase(lines.begin(), lines.begin() + 2); }).code,
             "E_ATTEST_AUDIT");
+}
+
+// The helper closes what it takes for a line that a crash has torn, and names it: but that line
+// does not name the one before, which root exchanges later.
+TEST(AuditedTornLine, DoesNotHoldWhatStandsBeforeItAndThatIsSaid) {
+  QuotedHost host;
+  Trail trail;
+  const ipc::MeasureJob job = tpm::test::podJob();
+  const tpm::EngineContext context{
+      .mode = ipc::MeasureMode::Require,
+      .anchor = "software",
+      .before = {{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}},
+      .resets = resetsOf(host),
+      .restarts = 0};
+  const auto& first = std::get<ipc::PodFacts>(*job.event);
+  ipc::PodFacts second = first;
+  second.pod = PodId::random();
+  const std::string one = trail.add("run", first.pod.text());
+  trail.add("import", "");
+  trail.add("trust", "");
+  trail.tear();
+  const std::string two = trail.add("run", second.pod.text());
+  const std::string log =
+      host.extend({tpm::engineEvent(job.engine, context), tpm::policyEvent(job.engine),
+                   tpm::trustEvent(job.engine), tpm::imageEvent(job.images[0]),
+                   withAudit(tpm::podEvent(first), one), withAudit(tpm::podEvent(second), two)});
+  Files files = host.quote();
+  files["events.cel"] = log;
+  files["trusted/" + std::string(kKeyPath)] = kKeyFile;
+  const auto judged = [&](const Trail& lines) {
+    files["audit.jsonl"] = lines.text();
+    return judgeExport(files, host.publicArea());
+  };
+  const Verdict honest = judged(trail);
+  EXPECT_EQ(honest.text, "");
+  EXPECT_TRUE(hasNote(honest, "2 line(s) of the audit record stand before a torn one"));
+  // What was imported and trusted is exchanged for two refusals that never were.
+  Trail other;
+  other.lines() = {trail.lines()[0]};
+  other.follow(one);
+  other.add("attach", first.pod.text());
+  other.add("attach", first.pod.text());
+  other.lines().push_back(trail.lines()[3]);
+  other.lines().push_back(trail.lines()[4]);
+  const Verdict forged = judged(other);
+  EXPECT_EQ(forged.text, "");
+  EXPECT_TRUE(hasNote(forged, "2 line(s) of the audit record stand before a torn one"));
+  EXPECT_THAT(textReport(forged.appraisal), HasSubstr("3 line(s) covered by the register"));
 }
 
 TEST_F(Audited, EveryImageNeedsASignerThatTheAuditorTrustsForItsName) {
@@ -88,6 +139,19 @@ TEST_F(Audited, EveryImageNeedsASignerThatTheAuditorTrustsForItsName) {
       with(nothing, appOnly + "key\texample.com/we\t" + host_->webSigner.fingerprint() + "\n").code,
       "E_ATTEST_POLICY_SIGNER");
   EXPECT_EQ(with(nothing, appOnly + "key\t\t" + host_->webSigner.fingerprint() + "\n").text, "");
+}
+
+TEST_F(Audited, AnImageIsGoldenWithItsWholeEntryOrNeedsASigner) {
+  const std::string webOnly = "key\texample.com/web\t" + host_->webSigner.fingerprint() + "\n";
+  const std::string app = "sha512-" + std::string(128, 'a');
+  const auto policy = [&](const std::string& more) {
+    return R"({"airlockFleetPolicy":1,"images":{"golden":[{"image":")" + app + R"(")" + more +
+           R"(}],"signedBy":[{"prefix":"","key":")" + std::string(kSigner) +
+           R"("},{"prefix":"","key":")" + host_->webSigner.fingerprint() + R"("}]}})";
+  };
+  EXPECT_EQ(with(nothing, webOnly, policy("")).text, "");
+  EXPECT_EQ(with(nothing, webOnly, policy(R"(,"content":"verity:sha256-0")")).code,
+            "E_ATTEST_POLICY_SIGNER");
 }
 
 TEST_F(Audited, ASignatureThatIsNotGoodAnyMoreCountsForNothing) {
@@ -147,6 +211,51 @@ TEST_F(Audited, WhoSignedIsSaidToBeTheEnginesWordUntilItWasVerifiedAgain) {
   EXPECT_THAT(jsonReport(verified.appraisal), HasSubstr(R"("signature": "verified again")"));
   const Verdict stray = with(nothing, trust("stray\tsha512-ab\t/tmp/a.aci\n"));
   EXPECT_TRUE(hasNote(stray, "/tmp/a.aci was given, and no record is about it"));
+}
+
+TEST_F(Audited, APolicyCanDemandThatSignaturesAreVerifiedAgain) {
+  const std::string policy = R"({"airlockFleetPolicy":1,"images":{"verifiedAgain":true}})";
+  const std::string app = "verified\tsha512-" + std::string(128, 'a') + "\t";
+  const std::string web = "verified\t" + host_->image + "\t";
+  // Root leaves the signature out of the export.
+  EXPECT_EQ(with(nothing, trust(), policy).code, "E_ATTEST_POLICY_SIGNER");
+  EXPECT_EQ(with(nothing, trust(app + kSigner + "\n"), policy).code, "E_ATTEST_POLICY_SIGNER");
+  EXPECT_EQ(with(nothing, trust(app + kSigner + "\n" + web + host_->webSigner.fingerprint() + "\n"),
+                 policy)
+                .text,
+            "");
+  // Who does not look at signatures does not meet it.
+  EXPECT_EQ(with(nothing, "", policy).code, "E_ATTEST_POLICY_SIGNER");
+  EXPECT_EQ(judgeEvidence(host_->good, host_->host.publicArea(), nonce(), policy).code,
+            "E_ATTEST_POLICY_SIGNER");
+}
+
+TEST(AuditedDependency, WhoSignedItIsSaidNotToBeKnown) {
+  AuditorsTrust trust{.keys = {{"", kSigner}}, .verified = {{"a", {kSigner}}}, .strays = {}};
+  History history;
+  history.images.push_back(
+      {.image = "a", .name = "example.com/app", .signers = {kSigner}, .dependencies = {"base b"}});
+  const auto found = checkSigners(history, trust, nullptr);
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->notes, testing::ElementsAre(HasSubstr("was rendered with base b")));
+  FleetPolicy policy;
+  policy.images.verifiedAgain = true;
+  EXPECT_FALSE(checkSigners(history, trust, &policy));
+  policy.images.golden = {{.image = "b", .tree = "", .content = ""}};
+  EXPECT_TRUE(checkSigners(history, trust, &policy));
+}
+
+TEST_F(Audited, ARecordOfAnotherBootIsNotTakenBesideALogThatNamesNoneOfIt) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  job.engine.bootId = "99999999-2222-3333-4444-555555555555";
+  host.run(job);
+  Files files = host.quote();
+  files["trusted/" + std::string(kKeyPath)] = kKeyFile;
+  files["audit.jsonl"] = host_->trail.text();
+  const Verdict verdict = judgeExport(files, host.publicArea());
+  EXPECT_EQ(verdict.code, "E_ATTEST_AUDIT");
+  EXPECT_THAT(verdict.text, HasSubstr("another boot"));
 }
 
 TEST_F(Audited, AnotherManifestAndAnotherPolicyAreFound) {

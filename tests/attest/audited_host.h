@@ -28,11 +28,19 @@ class Trail {
     if (!pod.empty()) entry.pod = PodId::parse(pod).value();
     tpm::Json line =
         tpm::Json::parse(audit::writeLine(entry, lines_.size(), OciDigest::parse(last_).value()));
-    line["boot"] = kBoot;
+    line["boot"] = boot_;
     lines_.push_back(tpm::canonical(line));
     last_ = ociDigestOf(lines_.back()).text();
     return last_;
   }
+  void setBoot(const std::string& boot) { boot_ = boot; }
+  // What a crash leaves of a line, as the next writer closes it.
+  void tear() {
+    lines_.push_back("{\"boot\"\x18");
+    last_ = ociDigestOf(lines_.back()).text();
+  }
+  // The next line follows that one.
+  void follow(const std::string& digest) { last_ = digest; }
   std::vector<std::string>& lines() { return lines_; }
   std::string text() const {
     std::string text;
@@ -41,6 +49,7 @@ class Trail {
   }
 
  private:
+  std::string boot_ = kBoot;
   std::vector<std::string> lines_;
   std::string last_ = "sha256-" + std::string(64, '0');
 };
@@ -50,6 +59,12 @@ inline tpm::Event withAudit(tpm::Event event, const std::string& digest) {
   payload["audit"] = digest;
   event.payload = tpm::canonical(payload);
   return event;
+}
+
+// That the TPM has counted, as its next quote will say.
+inline std::uint32_t resetsOf(QuotedHost& host) {
+  std::size_t trailing = 0;
+  return parseQuote(host.quote().at("quote"), trailing)->resets;
 }
 
 // An ACI and an OCI image, two pods, and somebody who enters one.
@@ -76,7 +91,7 @@ struct AuditedHost {
         .anchor = "software",
         .tpm = "IBM SW   TPM",
         .before = {{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}},
-        .resets = resets(),
+        .resets = resetsOf(host),
         .restarts = 0};
     trail.add("import", "");
     const std::string one = trail.add("run", first.pod.text());
@@ -96,12 +111,6 @@ struct AuditedHost {
     good["images/" + oci.image.text() + "/oci-manifest"] = manifest;
     image = oci.image.text();
   }
-  // That the TPM has counted, as its next quote will say.
-  std::uint32_t resets() {
-    std::size_t trailing = 0;
-    return parseQuote(host.quote().at("quote"), trailing)->resets;
-  }
-
   struct Signer {
     SoftKey key;
     std::string fingerprint() const {

@@ -164,6 +164,16 @@ TEST_F(Command, AnArchiveIsAsGoodAsADirectory) {
   EXPECT_EQ(outcome.code, 0) << outcome.output << outcome.errors;
 }
 
+TEST_F(Command, ADirectoryThatIsLargerThanEvidenceMayBeIsNotReadIntoMemory) {
+  for (const char* name : {"one", "two", "three"}) {
+    place_.write(std::string("evidence/") + name, "");
+    std::filesystem::resize_file(at(std::string("evidence/") + name), 100 << 20);
+  }
+  const Outcome outcome = verify();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.errors, HasSubstr("too large"));
+}
+
 TEST_F(Command, APlainUserCanVerify) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root (another uid)";
   std::filesystem::permissions(at("evidence"), std::filesystem::perms(0755));
@@ -258,7 +268,7 @@ TEST_F(Command, NothingThatAHostWroteReachesTheTerminalAsItIs) {
   QuotedHost host;
   ipc::MeasureJob job = tpm::test::podJob();
   job.images[0].origin = "\x1b]0;owned\x07";
-  job.images[0].rule = "\x1b[2Jall is well";
+  job.images[0].rule = "\x1b[2Jall is \u202ewell\u0085";
   job.images[0].name = "example.com/\x1b[31mred";
   host.run(job);
   write(host.quote());
@@ -266,7 +276,10 @@ TEST_F(Command, NothingThatAHostWroteReachesTheTerminalAsItIs) {
   const Outcome outcome = verify();
   EXPECT_EQ(outcome.code, 0) << outcome.errors;
   EXPECT_THAT(outcome.output, Not(HasSubstr("\x1b")));
-  EXPECT_THAT(verify({"--json"}).output, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(outcome.output, Not(HasSubstr("\u202e")));
+  const std::string json = verify({"--json"}).output;
+  EXPECT_THAT(json, Not(HasSubstr("\x1b")));
+  EXPECT_EQ(nlohmann::json::parse(json)["history"]["images"][0]["rule"], job.images[0].rule);
 }
 
 TEST_F(Command, AChallengeIsWrittenOnceAndItsSecretIsPrivate) {
@@ -282,7 +295,31 @@ TEST_F(Command, AChallengeIsWrittenOnceAndItsSecretIsPrivate) {
   EXPECT_EQ(run(arguments).code, 1);  // it is there already
 }
 
-// --- audit verify ---
+// --- audit export and verify ---
+
+// So that a verifier sees that nothing is left out at the beginning of the boot.
+TEST_F(Command, AuditExportBeginsWithTheLastLineBeforeTheBoot) {
+  Trail trail;
+  trail.setBoot("00000000-2222-3333-4444-555555555555");
+  for (int i = 0; i < 3; ++i) trail.add("import", "");
+  trail.tear();
+  trail.setBoot(kBoot);
+  trail.add("import", "");
+  trail.add("policy", "");
+  trail.setBoot("99999999-2222-3333-4444-555555555555");
+  trail.add("import", "");
+  std::filesystem::create_directories(at("data/audit"));
+  place_.write("data/audit/record-000000000000.jsonl", trail.text());
+  const Outcome outcome = runAs(
+      "audit",
+      {"export", "--dir=" + at("data"), "--boot=" + std::string(kBoot), "-o", at("host.evidence")});
+  ASSERT_EQ(outcome.code, 0) << outcome.errors;
+  EXPECT_THAT(outcome.output, HasSubstr("2 line(s)"));
+  std::string wanted;
+  for (std::size_t i = 2; i < 6; ++i) wanted += trail.lines()[i] + "\n";
+  const std::string archive = place_.read("host.evidence");
+  EXPECT_THAT(readEvidence(archive)->audit, testing::Optional(std::string_view(wanted)));
+}
 
 // As cosign signs an image in a registry.
 std::string cosigned(const AuditedHost& host, const std::string& reference,

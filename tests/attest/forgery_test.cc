@@ -83,6 +83,15 @@ TEST_F(Forged, GoodEvidenceIsAcceptedByAreaAndByPem) {
   EXPECT_TRUE(verdict.appraisal.software);
 }
 
+TEST_F(Forged, WhatTheEvidenceSaysOfAKeyThatWasGivenAsPemIsItsHostsWord) {
+  const auto said = [](const std::string& key) {
+    return judgeEvidence(*good_, key).appraisal.notes;
+  };
+  const auto word = testing::Contains(HasSubstr("it was given as PEM"));
+  EXPECT_THAT(said(host_->pem()), word);
+  EXPECT_THAT(said(host_->publicArea()), testing::Not(word));
+}
+
 TEST_F(Forged, M03_ADroppedRecordIsFound) {
   EXPECT_EQ(withLog([](auto& log) { log.erase(log.begin() + 4); }).code, "E_ATTEST_LOG");
   // The last one: the log reads well, and the register knows better.
@@ -195,6 +204,14 @@ TEST_F(Forged, M04_ValuesThatWereNotQuotedAreFound) {
             "E_ATTEST_SELECTION");
 }
 
+TEST_F(Forged, M04_AValueBesideThoseThatWereQuotedIsRefused) {
+  EXPECT_EQ(with([](Files& files) {
+              files["pcrs"] = replaced(files["pcrs"], "\"14\":",
+                                       "\"12\":\"" + std::string(64, '0') + "\",\"14\":");
+            }).code,
+            "E_ATTEST_SELECTION");
+}
+
 TEST_F(Forged, M05_ForgedMagicIsRefused) {
   EXPECT_EQ(signedBySoftware([](std::string& quote) { quote[0] = '\0'; }).code, "E_ATTEST_MAGIC");
   // The same with everything else as it was is a key that we would believe: enrolment must not let
@@ -210,6 +227,10 @@ TEST_F(Forged, M05_TrailingBytesAreRefused) {
   EXPECT_EQ(signedBySoftware([](std::string& quote) { quote += '\0'; }).code, "E_ATTEST_TRAILING");
   EXPECT_EQ(with([](Files& files) { files["quote.sig"] += '\0'; }).code, "E_ATTEST_TRAILING");
   EXPECT_EQ(with([](Files& files) { files["ak.pub"] += '\0'; }).code, "E_ATTEST_TRAILING");
+}
+
+TEST_F(Forged, ASignatureOverAnotherHashIsRefused) {
+  EXPECT_EQ(with([](Files& files) { files["quote.sig"][3] = '\x0c'; }).code, "E_ATTEST_SCHEME");
 }
 
 TEST_F(Forged, M05_ACutStructureIsRefused) {
@@ -243,6 +264,13 @@ TEST_F(Forged, AKeyThatIsNoAttestationKeyIsRefused) {
   const Verdict verdict = judgeEvidence(files, area);
   EXPECT_EQ(verdict.code, "E_ATTEST_AK");
   EXPECT_THAT(verdict.text, HasSubstr("not restricted"));
+}
+
+TEST_F(Forged, TheTrustedKeyUnderOtherAttributesIsRefused) {
+  const auto edited = [](Files& files) { files["ak.pub"][8] ^= 4; };  // noDA
+  const Verdict verdict = with(edited);
+  EXPECT_EQ(verdict.code, "E_ATTEST_AK");
+  EXPECT_THAT(verdict.text, HasSubstr("as another one"));
 }
 
 TEST_F(Forged, WhatIsMissingAndWhatIsUnknownIsNamed) {

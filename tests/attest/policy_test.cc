@@ -88,12 +88,55 @@ TEST_F(Policy, LayersThatAreAskedForMustHaveBeenEnforced) {
   expect(R"("engine":{"layers":["fs-verity"]})", "E_ATTEST_POLICY_LAYER");
 }
 
+TEST(PolicyOfEngine, ALayerThatWasOffForAWhileIsSaidAndCounts) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  job.engine.layers = {{"seccomp", false, "switched off"}};
+  host.run(job);
+  job = tpm::test::podJob();
+  job.engine.layers = {{"seccomp", true, ""}};
+  host.run(job);
+  const Files files = host.quote();
+  const Verdict unasked = judgeEvidence(files, host.publicArea());
+  EXPECT_EQ(unasked.text, "");
+  EXPECT_THAT(unasked.appraisal.notes, testing::Contains("seccomp was not enforced: switched off"));
+  EXPECT_EQ(judgeEvidence(files, host.publicArea(), nonce(),
+                          R"({"airlockFleetPolicy":1,"engine":{"layers":["seccomp"]}})")
+                .code,
+            "E_ATTEST_POLICY_LAYER");
+}
+
 TEST_F(Policy, PodsAreHeldToTheirNetworkCallerAndAudit) {
   expect(R"("pods":{"networks":["none"],"callers":[0]})", "");
   expect(R"("pods":{"networks":["host"]})", "E_ATTEST_POLICY_POD");
   expect(R"("pods":{"callers":[1000]})", "E_ATTEST_POLICY_POD");
   expect(R"("pods":{"requireAudit":true})", "E_ATTEST_POLICY_AUDIT");
   expect(R"("pods":{"requireSelinux":true})", "E_ATTEST_POLICY_LAYER");
+}
+
+TEST(PolicyOfPods, WhoEntersIsHeldToCallersAndAuditAndAnAbortExcusesNothing) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  host.run(job);
+  const PodId pod = std::get<ipc::PodFacts>(*job.event).pod;
+  ipc::EnterFacts enter;
+  enter.pod = pod;
+  enter.app = "app";
+  enter.callerUid = 1000;
+  job.event = enter;
+  host.run(job);
+  job.event = ipc::AbortFacts{.pod = pod, .reason = "it did not start"};
+  host.run(job);
+  const Files files = host.quote();
+  const auto code = [&](const std::string& pods) {
+    return judgeEvidence(files, host.publicArea(), nonce(),
+                         R"({"airlockFleetPolicy":1,"pods":{)" + pods + "}}")
+        .code;
+  };
+  EXPECT_EQ(code(R"("callers":[0,1000])"), "");
+  EXPECT_EQ(code(R"("callers":[0])"), "E_ATTEST_POLICY_POD");
+  EXPECT_EQ(code(R"("callers":[1000])"), "E_ATTEST_POLICY_POD");
+  EXPECT_EQ(code(R"("networks":[])"), "E_ATTEST_POLICY_POD");
 }
 
 TEST_F(Policy, TheRegisterAndItsBanksAreThoseThatAreAskedFor) {
@@ -124,6 +167,35 @@ TEST(PolicyOfImages, UnverifiedImagesMustBeGoldenOrAllowed) {
   EXPECT_EQ(code(R"(,"images":{"allowUnverified":true})"), "");
   EXPECT_EQ(code(R"(,"images":{"golden":[{"image":")" + job.images[0].image.text() + R"("}]})"),
             "");
+}
+
+// An image that depends on others is rendered with them; who signed those is in no record, and the
+// image's own id says nothing of them.
+TEST(PolicyOfImages, WhatAnImageWasRenderedWithMustBeGoldenAsWellOrItsTreeBeGiven) {
+  QuotedHost host;
+  ipc::MeasureJob job = tpm::test::podJob();
+  const std::string base = "sha512-" + std::string(128, 'e');
+  job.images[0].dependencies = {"example.com/base " + base};
+  host.run(job);
+  const Files files = host.quote();
+  const std::string image = job.images[0].image.text();
+  const auto code = [&](const std::string& images) {
+    return judgeEvidence(files, host.publicArea(), nonce(),
+                         R"({"airlockFleetPolicy":1,"images":{)" + images + "}}")
+        .code;
+  };
+  const auto golden = [](const std::string& id, const std::string& more = "") {
+    return R"({"image":")" + id + '"' + more + '}';
+  };
+  const std::string signedBy =
+      R"("signedBy":[{"prefix":"","key":")" + std::string(kSigner) + R"("}])";
+  EXPECT_EQ(code(R"("golden":[)" + golden(image) + "]"), "E_ATTEST_POLICY_IMAGE");
+  EXPECT_EQ(code(R"("golden":[)" + golden(image) + "," + golden(base) + "]"), "");
+  EXPECT_EQ(
+      code(R"("golden":[)" + golden(image, R"(,"tree":")" + job.images[0].tree.text() + '"') + "]"),
+      "");
+  EXPECT_EQ(code(signedBy), "E_ATTEST_POLICY_IMAGE");
+  EXPECT_EQ(code(signedBy + R"(,"golden":[)" + golden(base) + "]"), "");
 }
 
 // --- the boot beneath ---
