@@ -127,7 +127,7 @@ Json toJson(const EngineRecord& engine) {
   }
   Json programs = Json::object();
   for (const auto& [name, digest] : engine.programs) programs[name] = digest;
-  return Json{{"record", engine.number}, {"version", engine.version}, {"bootId", engine.bootId},
+  return Json{{"record", engine.number}, {"version", engine.version}, {"boot_id", engine.bootId},
               {"mode", engine.mode},     {"anchor", engine.anchor},   {"tpm", engine.tpm},
               {"programs", programs},    {"layers", layers}};
 }
@@ -160,7 +160,7 @@ Json toJson(const PodRecord& pod, const Appraisal& appraisal) {
             {"pod", pod.pod},
             {"apps", pairs(pod.apps, "name", "image")},
             {"stage1", pod.stage1},
-            {"stage1Digest", pod.stage1Digest},
+            {"stage1_digest", pod.stage1Digest},
             {"network", pod.network},
             {"volumes", pod.volumes},
             {"user", pod.callerUid}};

@@ -67,7 +67,8 @@ Result<void> addDirectory(const std::string& path, const std::string& name, std:
 }
 
 Result<void> addImage(const Options& options, const store::Store& store,
-                      const ipc::CatalogRecord& image, EvidenceFiles& evidence) {
+                      const ipc::CatalogRecord& image, EvidenceFiles& evidence,
+                      std::vector<std::string>& notes) {
   const std::string above = "images/" + image.image.text() + "/";
   const Component name = store::catalogName(image.image);
   for (const auto& [folder, member] :
@@ -79,8 +80,13 @@ Result<void> addImage(const Options& options, const store::Store& store,
   }
   if (image.image.oci() == nullptr) return {};
   // Its files are root's; whoever may run it may read them.
-  HelperAnswer answer =
-      TRY(askHelper(options, ipc::OpenImageRequest{.image = image.image, .tree = false}, {}));
+  auto opened = askHelper(options, ipc::OpenImageRequest{.image = image.image, .tree = false}, {});
+  if (!opened && opened.error().kind() == ErrorKind::Denied) {
+    notes.push_back("the manifest of " + printable(image.name.text()) +
+                    " is left out: who may run an image may read it");
+    return {};
+  }
+  const HelperAnswer answer = TRY(std::move(opened));
   // In the order of Store::openFiles: manifest, config, and the index if there is one.
   constexpr std::size_t kIndex = 2;
   if (answer.fds.size() <= kIndex)
@@ -154,7 +160,7 @@ Result<void> addImages(const Options& options, const std::vector<audit::Line>& l
     const auto image =
         store ? TRY(store->find(TRY(ImageId::parse(text)))) : std::optional<ipc::CatalogRecord>();
     if (image) {
-      TRY(addImage(options, *store, *image, evidence));
+      TRY(addImage(options, *store, *image, evidence, notes));
     } else {
       notes.push_back("image " + text.substr(0, 19) + " is not in the store any more");
     }

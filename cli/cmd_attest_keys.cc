@@ -12,6 +12,7 @@
 #include "cli/helper_client.h"
 #include "cli/hierarchy_passwords.h"
 #include "cli/options.h"
+#include "cli/quote_client.h"
 #include "cli/text_output.h"
 
 namespace airlock::cli {
@@ -23,8 +24,7 @@ void print(const Options& options, const ipc::Attested& attested) {
   if (options.json) {
     image::Json document;
     document["anchor"] = kind;
-    document["facts"] = image::Json::object();
-    for (const auto& [name, value] : attested.facts) document["facts"][name] = value;
+    document["facts"] = factsJson(attested.facts);
     printJson(document);
     return;
   }

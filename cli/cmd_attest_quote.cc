@@ -40,7 +40,7 @@ image::Json toJson(const HostQuote& quote) {
   document["pcr"] = quote.log.chain.pcr;
   document["records"] = quote.log.records.size();
   document["boot_id"] = quote.log.chain.bootId;
-  for (const auto& [name, value] : quote.facts) document["facts"][name] = value;
+  document["facts"] = factsJson(quote.facts);
   document["files"] = image::Json::array();
   for (const auto& [name, content] : quote.files) document["files"].push_back(name);
   return document;

@@ -381,6 +381,8 @@ TEST_F(Program, CompletesCommandsAndFlagsInBash) {
   EXPECT_EQ(complete("image l", 2), "list\n");
   EXPECT_EQ(complete("trust \"\"", 2), "list remove why\n");
   EXPECT_EQ(complete("image list --no", 3), "--no-legend\n");
+  EXPECT_EQ(complete("attest ver", 2), "verify\n");
+  EXPECT_EQ(complete("audit verify --tru", 3), "--trust --trust-keys-from-https\n");
   EXPECT_EQ(complete("--insecure", 1), "--insecure-options\n");
 }
 TEST_F(Program, HasAManualThatNamesEveryCommandAndFlag) {

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/accounts.h"
 #include "base/digest.h"
@@ -94,6 +95,16 @@ Result<std::vector<ipc::PcrSelection>> parsePcrs(std::string_view list) {
     list.remove_prefix(plus == list.npos ? list.size() : plus + 1);
   }
   return selection;
+}
+
+image::Json factsJson(const std::vector<std::pair<std::string, std::string>>& facts) {
+  image::Json object = image::Json::object();
+  for (const auto& [name, value] : facts) {
+    std::string member = name;
+    std::ranges::replace(member, ' ', '_');
+    object[member] = value;
+  }
+  return object;
 }
 
 Result<HostQuote> obtainQuote(const Options& options, const ipc::QuoteRequest& request) {

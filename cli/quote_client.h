@@ -3,6 +3,7 @@
 // files.  CLI only.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "base/result.h"
 #include "cli/command.h"
 #include "cli/evidence_file.h"
+#include "image/json.h"
 #include "ipc/attest_messages.h"
 #include "tpm/replay.h"
 
@@ -26,6 +28,9 @@ struct HostQuote {
 // Asks the helper, again where this user's turn has not come (E_ATTEST_BUSY).  What comes back is
 // checked to belong together, so that a verifier need not be the first to find that it does not.
 Result<HostQuote> obtainQuote(const Options& options, const ipc::QuoteRequest& request);
+
+// What is told of keys, for programs: "attestation key" is the member "attestation_key".
+image::Json factsJson(const std::vector<std::pair<std::string, std::string>>& facts);
 
 // "00ff…" of 16 to 64 bytes, of a question to this host or of the answer to it.  E_USAGE
 Result<std::string> parseNonce(std::string hex);

@@ -79,6 +79,8 @@ struct AuditedHost {
     oci.image = ociDigestOf(manifest);
     oci.name = "example.com/web";
     oci.signers = {webSigner.fingerprint()};
+    oci.layers = {ociDigestOf("the bottom one"), ociDigestOf("the one above")};
+    job.images[0].dependencies = {"example.com/base " + job.images[0].image.text()};
     ipc::PodFacts first = std::get<ipc::PodFacts>(*job.event);
     ipc::PodFacts second = first;
     second.pod = PodId::random();

@@ -10,10 +10,14 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "attest/audit_trail.h"
 #include "attest/firmware_for_test.h"
 #include "attest/registers.h"
 #include "base/digest.h"
+#include "tests/attest/audited_host.h"
 #include "tests/attest/quoted_host.h"
+#include "tpm/cel_tlv.h"
+#include "tpm/replay.h"
 
 namespace airlock::attest::test {
 namespace {
@@ -81,6 +85,64 @@ TEST(Vectors, AreWhatTheDocumentSaysTheyAre) {
   }
   const auto expected = nlohmann::ordered_json::parse(readFile(kVectors / "expected.json"));
   EXPECT_EQ(expectedOf(files, readFile(kVectors / "ak.pem")), expected);
+}
+
+// The same records in TCG's other encoding.
+TEST(Vectors, TheOtherEncodingIsWrittenAsTheDocumentSays) {
+  const auto log = tpm::replayText(readFile(kVectors / "evidence" / "events.cel"));
+  ASSERT_TRUE(log);
+  std::string bytes;
+  for (const tpm::Record& record : log->records) bytes += tpm::encodeTlv(record);
+  const auto path = kVectors / "events.cel-tlv";
+  if (std::getenv("AIRLOCK_WRITE_GOLDEN") != nullptr) writeFile(path, bytes);
+  EXPECT_EQ(readFile(path), bytes);
+  const auto parsed = tpm::parseTlv(readFile(path));
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->size(), log->records.size());
+}
+
+// Of `audit export`: what the files beside the log must come to.
+nlohmann::ordered_json expectedOfExport(const Files& files, const std::string& key) {
+  const Verdict verdict = judgeExport(files, key);
+  EXPECT_EQ(verdict.text, "");
+  const History& history = *verdict.appraisal.history;
+  nlohmann::ordered_json expected;
+  for (const AuditLine& line : readAuditTrail(files.at("audit.jsonl")).value())
+    expected["lines"].push_back({{"seq", line.number}, {"digest", line.digest}});
+  const auto name = [&](std::uint64_t record, const std::string& audit) {
+    expected["named"].push_back({{"record", record}, {"line", audit}});
+  };
+  for (const PodRecord& pod : history.pods) name(pod.number, pod.audit);
+  for (const EnterRecord& enter : history.enters) name(enter.number, enter.audit);
+  expected["policy"] = history.policies.back().policy;
+  expected["trust"] = history.trusts.back().trust;
+  expected["files"] = history.trusts.back().files;
+  return expected;
+}
+
+Files filesBelow(const std::filesystem::path& directory) {
+  Files files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file()) continue;
+    files[entry.path().lexically_relative(directory).string()] = readFile(entry.path());
+  }
+  return files;
+}
+
+TEST(Vectors, AnExportIsWhatTheDocumentSaysItIs) {
+  const auto place = kVectors / "export";
+  if (std::getenv("AIRLOCK_WRITE_GOLDEN") != nullptr) {
+    AuditedHost host;
+    std::filesystem::remove_all(place);
+    for (const auto& [name, content] : host.good) {
+      std::filesystem::create_directories((place / "evidence" / name).parent_path());
+      writeFile(place / "evidence" / name, content);
+    }
+    writeFile(place / "ak.pem", host.host.pem());
+    writeFile(place / "expected.json", expectedOfExport(host.good, host.host.pem()).dump(2) + "\n");
+  }
+  const auto expected = nlohmann::ordered_json::parse(readFile(place / "expected.json"));
+  EXPECT_EQ(expectedOfExport(filesBelow(place / "evidence"), readFile(place / "ak.pem")), expected);
 }
 
 // attest/testdata/ovmf: a virtual machine with OVMF, Linux 6.1 started as an EFI program, two

@@ -297,6 +297,20 @@ TEST_F(AuditCommands, FollowASignedIndexToTheImageThatRan) {
   EXPECT_EQ(nlohmann::json::parse(bare.out)["reason"]["code"], "E_ATTEST_POLICY_SIGNER");
 }
 
+// Without the group airlock: an auditor starts nothing.
+TEST_F(AuditCommands, AMemberOfAirlockAuditExports) {
+  const std::string group = must("getent group airlock-audit | cut -d: -f3 | tr -d '\\n'");
+  std::string command = "setpriv --reuid=4243 --regid=4243 --groups=" + group + " " +
+                        AIRLOCK_BINARY_DIR "/bin/airlock";
+  for (const std::string& path : engine_->pathArguments()) command += " " + path;
+  const std::string file = at("other/host.evidence");
+  const Outcome exported = shell(command + " audit export --since-boot -o " + file);
+  EXPECT_EQ(exported.code, 0) << exported.err;
+  EXPECT_THAT(must("tar -tf " + file), AllOf(HasSubstr("audit.jsonl\n"), HasSubstr("events.cel\n"),
+                                             HasSubstr("/signature\n")));
+  EXPECT_EQ(shell(command + " run " + kImage).code, 254);
+}
+
 TEST_F(AuditCommands, AnOutputThatWasNotWrittenIsNoSuccess) {
   for (const char* command : {"audit query", "audit show 0", "tpm log", "audit query --json"}) {
     const Outcome full = airlock(Who::Root, std::string(command) + " > /dev/full");
