@@ -18,6 +18,7 @@ namespace {
 
 // Others are somebody else's, or can be reset by whoever asks (M06).
 constexpr std::array<std::uint32_t, 3> kOurRegisters{13, 14, 15};
+constexpr std::uint32_t kUsualRegister = 15;
 
 }  // namespace
 
@@ -55,11 +56,19 @@ const tpm::Bytes* Appraising::registerOf(std::uint16_t bank, std::uint32_t index
   return value == found->second.end() ? nullptr : &value->second;
 }
 
+// Root can extend those of ours that this host's engine leaves at zero by a history that it has
+// made up.  So the verifier says which one it is; policy judges where it says another.
 Result<void> Appraising::expectOurRegister() const {
-  if (std::ranges::count(kOurRegisters, chain().pcr) != 0) return {};
-  return refuseEvidence("E_ATTEST_SELECTION", "the log is about register " +
-                                                  std::to_string(chain().pcr) +
-                                                  ", which others can extend or reset");
+  const std::string about = "the log is about register " + std::to_string(chain().pcr);
+  if (std::ranges::count(kOurRegisters, chain().pcr) == 0) {
+    return refuseEvidence("E_ATTEST_SELECTION", about + ", which others can extend or reset");
+  }
+  const bool said = question_.policy != nullptr && question_.policy->pcr;
+  if (said || chain().pcr == kUsualRegister) return {};
+  return refuseEvidence(
+      "E_ATTEST_SELECTION",
+      about + ", and nobody said that this host does not use " + std::to_string(kUsualRegister),
+      "if it does not: \"pcr\": " + std::to_string(chain().pcr) + " in the fleet's policy");
 }
 
 // The banks that were extended and those that were quoted are the same: a quoted bank that the log

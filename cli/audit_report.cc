@@ -183,9 +183,12 @@ class Report {
     std::map<std::string, Key> keys;
     const auto add = [&](const Json& list, const std::string& image, bool start) {
       for (const Json& signer : list) {
-        Key& key = keys[signer["fingerprint"].get<std::string>()];
+        const auto fingerprint = signer["fingerprint"].get<std::string>();
+        Key& key = keys[fingerprint];
         key.user = signer.value("user", key.user);
-        key.kind = signer.value("kind", key.kind);
+        // Told of OCI images alone: of an ACI the name of the key tells.
+        key.kind =
+            signer.value("kind", fingerprint.starts_with("minisign-") ? "minisign" : "openpgp");
         key.images.insert(image);
         key.starts += start ? 1 : 0;
       }

@@ -90,6 +90,16 @@ constexpr Command kCommands[] = {
      "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
      "input\n",
      attestActivate},
+    {"attest challenge", "--ek=FILE --ak-pub=FILE --output=FILE --secret=FILE",
+     "make a secret that only the TPM with these two keys can read, to enrol a host",
+     "--ak-pub=\"\"\tthe attestation key: a TPM2B_PUBLIC\n"
+     "--crl=\"\"\tcertificates that TPM makers revoked, a directory or a file; may be repeated\n"
+     "--ek=\"\"\tthe endorsement key: its certificate, a TPM2B_PUBLIC or PEM\n"
+     "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file: the EK's must be one of "
+     "theirs\n"
+     "--output=\"\"\tor -o: write the challenge there\n"
+     "--secret=\"\"\twrite there what the host must answer\n",
+     attestChallenge, false},
     {"attest enroll", "--output=DIR",
      "write the public parts of the TPM's keys, and its certificate, for a verifier",
      "--endorsement-auth-file=\"\"\tthe password of the TPM's endorsement hierarchy: a file, or -\n"
@@ -114,16 +124,6 @@ constexpr Command kCommands[] = {
      "--owner-auth-file=\"\"\tthe password of the TPM's owner hierarchy: a file, or - for standard "
      "input\n",
      attestRevoke},
-    {"attest challenge", "--ek=FILE --ak-pub=FILE --output=FILE --secret=FILE",
-     "make a secret that only the TPM with these two keys can read, to enrol a host",
-     "--ak-pub=\"\"\tthe attestation key: a TPM2B_PUBLIC\n"
-     "--crl=\"\"\tcertificates that TPM makers revoked, a directory or a file; may be repeated\n"
-     "--ek=\"\"\tthe endorsement key: its certificate, a TPM2B_PUBLIC or PEM\n"
-     "--ek-roots=\"\"\tcertificates of TPM makers, a directory or a file: the EK's must be one of "
-     "theirs\n"
-     "--output=\"\"\tor -o: write the challenge there\n"
-     "--secret=\"\"\twrite there what the host must answer\n",
-     attestChallenge, false},
     {"attest verify", "--ak=FILE --nonce=HEX [--policy=FILE] EVIDENCE",
      "tell from its evidence what ran on another host, without trusting it",
      "--ak=\"\"\tthe keys that are trusted: PEM, or a TPM2B_PUBLIC\n"

@@ -107,7 +107,8 @@ nlohmann::ordered_json expectedOfExport(const Files& files, const std::string& k
   EXPECT_EQ(verdict.text, "");
   const History& history = *verdict.appraisal.history;
   nlohmann::ordered_json expected;
-  for (const AuditLine& line : readAuditTrail(files.at("audit.jsonl")).value())
+  const auto lines = readAuditTrail(files.at("audit.jsonl")).value();
+  for (const AuditLine& line : lines)
     expected["lines"].push_back({{"seq", line.number}, {"digest", line.digest}});
   const auto name = [&](std::uint64_t record, const std::string& audit) {
     expected["named"].push_back({{"record", record}, {"line", audit}});

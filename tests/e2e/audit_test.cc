@@ -180,9 +180,20 @@ TEST_F(AuditCommands, ExportWhatAnAuditorElsewhereVerifies) {
   const Outcome good = verify("host.evidence", trusted() + " --nonce=" + nonce);
   EXPECT_EQ(good.code, 0) << good.out << good.err;
   EXPECT_THAT(good.out, AllOf(HasSubstr("example.test/tools/busybox"), HasSubstr(pod_),
-                              HasSubstr(site_->signer().fingerprint()), HasSubstr("software")));
+                              HasSubstr(site_->signer().fingerprint()), HasSubstr("software"),
+                              HasSubstr("allow group:airlock run image=*")));
   EXPECT_EQ(verify("host.evidence", trusted() + " --nonce=ff" + nonce).code, 21);
-  EXPECT_EQ(verify("host.evidence", " --trust=" + at("nobody") + " --nonce=" + nonce).code, 20);
+  const Outcome unwanted =
+      verify("host.evidence", " --json --trust=" + at("nobody") + " --nonce=" + nonce);
+  EXPECT_EQ(unwanted.code, 20);
+  const auto report = nlohmann::json::parse(unwanted.out);
+  for (const auto& pod : report["history"]["pods"])
+    EXPECT_THAT(pod["rule"].get<std::string>(), HasSubstr("allow group:airlock run"));
+  for (const auto& check : report["checks"])
+    EXPECT_NE(check["detail"], "") << check["name"] << ": each says what, or why not";
+  // It is whole, and its owner does not want it: what ran is no hearsay.
+  EXPECT_THAT(verify("host.evidence", " --trust=" + at("nobody")).out,
+              AllOf(HasSubstr("what ran, in this order"), Not(HasSubstr("not to be believed"))));
   must("sed 's/\"uid\":4243/\"uid\":4242/' " + at("host.evidence") + " > " +
        at("changed.evidence"));
   EXPECT_EQ(verify("changed.evidence", trusted() + " --nonce=" + nonce).code, 16);
