@@ -436,5 +436,25 @@ TEST(ForgedHost, M11_M12_ALogOfAnotherBootIsRefused) {
   EXPECT_THAT(verdict.text, HasSubstr("another boot"));
 }
 
+TEST(ForgedHost, M11_ALogThatCountsMoreRestartsThanTheQuoteIsRefused) {
+  QuotedHost host;
+  const ipc::MeasureJob job = tpm::test::podJob();
+  const tpm::EngineContext context{
+      .mode = ipc::MeasureMode::Require,
+      .anchor = "hardware",
+      .before = {{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}},
+      .resets = resetsOf(host),
+      .restarts = 1};
+  Files files = host.quote();
+  files["events.cel"] = host.extend({tpm::engineEvent(job.engine, context),
+                                     tpm::policyEvent(job.engine), tpm::trustEvent(job.engine)});
+  for (const auto& [name, content] : host.quote()) {
+    if (name != "events.cel") files[name] = content;
+  }
+  const Verdict verdict = judgeEvidence(files, host.publicArea());
+  EXPECT_EQ(verdict.code, "E_ATTEST_BOOT");
+  EXPECT_THAT(verdict.text, HasSubstr("more restarts"));
+}
+
 }  // namespace
 }  // namespace airlock::attest::test
