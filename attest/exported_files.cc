@@ -67,6 +67,13 @@ Result<void> expectNamed(const TrustRecord& record, const std::set<KeyName>& pre
   return {};
 }
 
+// What stood before in this boot let images run as well.
+void noteEarlier(std::size_t count, const std::string& what, std::vector<std::string>& notes) {
+  if (count < 2) return;
+  notes.push_back("of " + std::to_string(count) + " " + what +
+                  " in this boot only the last can be in the evidence");
+}
+
 }  // namespace
 
 Result<std::size_t> checkManifests(const Evidence& evidence) {
@@ -138,6 +145,12 @@ Result<CheckedFiles> checkExportedFiles(const Evidence& evidence, const History&
                    std::to_string(keys.count) + " file(s) of trusted keys" +
                    (policy ? ", and the policy that was in force" : "");
   if (!policy) checked.notes.emplace_back("the policy that was in force is not in the evidence");
+  std::set<std::string> policies;
+  std::set<std::pair<std::string, std::string>> trusts;
+  for (const PolicyRecord& record : history.policies) policies.insert(record.policy);
+  for (const TrustRecord& record : history.trusts) trusts.emplace(record.trust, record.files);
+  noteEarlier(policies.size(), "policies that were in force", checked.notes);
+  noteEarlier(trusts.size(), "sets of keys that were trusted", checked.notes);
   if (keys.count == 0 || keys.contents) return checked;
   checked.notes.emplace_back(
       "of the host's trusted keys the names alone were measured, not the files");

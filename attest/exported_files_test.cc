@@ -68,5 +68,20 @@ TEST(KeyFilesOfEvidence, AreByteForByteWhatWasMeasuredLogsIncluded) {
               HasSubstr("another content"));
 }
 
+TEST(ExportedFiles, OnlyTheLastPolicyAndTheLastKeysOfABootAreLookedAtAndThatIsSaid) {
+  const auto notesOf = [](int policies, int trusts) {
+    History history;
+    for (int i = 0; i < policies; ++i) history.policies.push_back({0, std::to_string(i)});
+    for (int i = 0; i < trusts; ++i) {
+      history.trusts.push_back({.number = 0, .trust = std::to_string(i), .keys = {}, .files = ""});
+    }
+    return checkExportedFiles(Evidence(), history)->notes;
+  };
+  // A policy file that says something would have another digest than the last record: none is
+  // given.
+  EXPECT_THAT(notesOf(2, 1), testing::Contains(HasSubstr("of 2 policies")));
+  EXPECT_THAT(notesOf(1, 1), testing::Not(testing::Contains(HasSubstr("only the last"))));
+}
+
 }  // namespace
 }  // namespace airlock::attest

@@ -26,8 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const audit::Line& line : lines) {
     // No byte of a record reaches a terminal as it is.
     const std::string shown = airlock::cli::explainLine(line);
-    if (std::ranges::any_of(shown, [](char c) { return (c < ' ' && c != '\n') || c == '\x7f'; }))
-      std::abort();
+    const auto isControl = [](char c) {
+      return (static_cast<unsigned char>(c) < ' ' && c != '\n') || c == '\x7f';
+    };
+    if (std::ranges::any_of(shown, isControl)) std::abort();
     for (const auto& field : airlock::cli::auditFields()) static_cast<void>(field.value(line));
   }
   const std::string page =

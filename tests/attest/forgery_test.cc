@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
-#include "tests/attest/quoted_host.h"
+#include "tests/attest/audited_host.h"
 #include "tpm/canonical.h"
 #include "tpm/event.h"
 
@@ -164,6 +164,21 @@ TEST_F(Forged, M03_AnUnknownTypeIsFound) {
             "E_ATTEST_LOG");
 }
 
+TEST_F(Forged, M03_AFieldMoreIsFoundBeforeTheRegisterIsAsked) {
+  EXPECT_EQ(withLog([](auto& log) {
+              log[4] = rewritten(log[4], [](tpm::Event& event) {
+                event.payload = replaced(event.payload, "{\"apps\"", "{\"also\":\"x\",\"apps\"");
+              });
+            }).code,
+            "E_ATTEST_LOG");
+}
+
+// Which register a record is for stands beside what is hashed.
+TEST_F(Forged, M03_ARecordForAnotherRegisterIsFound) {
+  EXPECT_EQ(withLog([](auto& log) { log[4] = replaced(log[4], "\"pcr\":15", "\"pcr\":14"); }).code,
+            "E_ATTEST_LOG");
+}
+
 TEST_F(Forged, M04_AReplayedQuoteIsFound) {
   const std::string other = "ffeeddccbbaa99887766554433221100";
   EXPECT_EQ(judgeEvidence(*good_, host_->publicArea(), bytesOf(other)).code, "E_ATTEST_NONCE");
@@ -206,8 +221,8 @@ TEST_F(Forged, M04_ValuesThatWereNotQuotedAreFound) {
 
 TEST_F(Forged, M04_AValueBesideThoseThatWereQuotedIsRefused) {
   EXPECT_EQ(with([](Files& files) {
-              files["pcrs"] = replaced(files["pcrs"], "\"14\":",
-                                       "\"12\":\"" + std::string(64, '0') + "\",\"14\":");
+              files["pcrs"] = replaced(
+                  files["pcrs"], "\"14\":", "\"12\":\"" + std::string(64, '0') + "\",\"14\":");
             }).code,
             "E_ATTEST_SELECTION");
 }
@@ -364,6 +379,35 @@ TEST(ForgedHost, M10_AForeignExtendIsFound) {
   EXPECT_EQ(judgeEvidence(host.quote(), host.publicArea()).code, "E_ATTEST_REPLAY");
 }
 
+TEST(ForgedHost, M10_AForeignExtendOfOneBankIsFoundWhicheverItIs) {
+  QuotedHost host;
+  host.run();
+  host.tpm().tools("tpm2_pcrextend 15:sha384=" + std::string(96, '7'));
+  EXPECT_EQ(judgeEvidence(host.quote(), host.publicArea()).code, "E_ATTEST_REPLAY");
+}
+
+TEST(ForgedHost, M07_Sha1AloneIsRefused) {
+  QuotedHost host("sha1,sha256");
+  const ipc::MeasureJob job = tpm::test::podJob();
+  const tpm::EngineContext context{.mode = ipc::MeasureMode::Require,
+                                   .anchor = "hardware",
+                                   .before = {{tpm::kSha1, tpm::Bytes(20)}},
+                                   .resets = resetsOf(host)};
+  std::string log;
+  std::uint64_t number = 0;
+  for (const tpm::Event& event : {tpm::engineEvent(job.engine, context),
+                                  tpm::policyEvent(job.engine), tpm::trustEvent(job.engine)}) {
+    const tpm::Banks digests = tpm::digests({{tpm::kSha1, tpm::Bytes(20)}}, tpm::preimage(event));
+    log += tpm::encodeRecord({number++, 15, digests, event});
+    host.tpm().tools("tpm2_pcrextend 15:sha1=" + tpm::bankTexts(digests)[0].value);
+  }
+  Files files = host.quote(kNonceHex, "sha1:15");
+  files["events.cel"] = log;
+  const Verdict verdict = judgeEvidence(files, host.publicArea());
+  EXPECT_EQ(verdict.code, "E_ATTEST_BANK");
+  EXPECT_THAT(verdict.text, HasSubstr("only bank"));
+}
+
 TEST(ForgedHost, M10_ARegisterThatWasUsedBeforeTheLogIsFound) {
   QuotedHost host;
   host.tpm().tools("tpm2_pcrextend 15:sha256=" + std::string(64, '7') +
@@ -398,6 +442,26 @@ TEST(ForgedHost, M11_M12_ALogOfAnotherBootIsRefused) {
   const Verdict verdict = judgeEvidence(after, host.publicArea());
   EXPECT_EQ(verdict.code, "E_ATTEST_BOOT");
   EXPECT_THAT(verdict.text, HasSubstr("another boot"));
+}
+
+TEST(ForgedHost, M11_ALogThatCountsMoreRestartsThanTheQuoteIsRefused) {
+  QuotedHost host;
+  const ipc::MeasureJob job = tpm::test::podJob();
+  const tpm::EngineContext context{
+      .mode = ipc::MeasureMode::Require,
+      .anchor = "hardware",
+      .before = {{tpm::kSha256, tpm::Bytes(32)}, {tpm::kSha384, tpm::Bytes(48)}},
+      .resets = resetsOf(host),
+      .restarts = 1};
+  Files files = host.quote();
+  files["events.cel"] = host.extend({tpm::engineEvent(job.engine, context),
+                                     tpm::policyEvent(job.engine), tpm::trustEvent(job.engine)});
+  for (const auto& [name, content] : host.quote()) {
+    if (name != "events.cel") files[name] = content;
+  }
+  const Verdict verdict = judgeEvidence(files, host.publicArea());
+  EXPECT_EQ(verdict.code, "E_ATTEST_BOOT");
+  EXPECT_THAT(verdict.text, HasSubstr("more restarts"));
 }
 
 }  // namespace
