@@ -69,7 +69,8 @@ inline std::uint32_t resetsOf(QuotedHost& host) {
 
 // An ACI and an OCI image, two pods, and somebody who enters one.
 struct AuditedHost {
-  AuditedHost() {
+  // dependencies: of the app's image.
+  explicit AuditedHost(const std::vector<std::string>& dependencies = {}) {
     ipc::MeasureJob job = tpm::test::podJob();
     job.engine.policy =
         digestOf("50-airlock.policy" + std::string(1, '\0') + kPolicyFile + std::string(1, '\0'));
@@ -80,7 +81,7 @@ struct AuditedHost {
     oci.name = "example.com/web";
     oci.signers = {webSigner.fingerprint()};
     oci.layers = {ociDigestOf("the bottom one"), ociDigestOf("the one above")};
-    job.images[0].dependencies = {"example.com/base " + job.images[0].image.text()};
+    job.images[0].dependencies = dependencies;
     ipc::PodFacts first = std::get<ipc::PodFacts>(*job.event);
     ipc::PodFacts second = first;
     second.pod = PodId::random();
