@@ -40,7 +40,7 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
   text += image.insecure ? "NOT VERIFIED: no signature was asked for"
                          : "signed by " + joined(image.signers, "nobody") + " (" +
                                signatureOf(image, appraisal) + ")";
-  if (!image.rule.empty()) text += ", rule " + onOneSpace(image.rule);
+  if (!image.rule.empty()) text += ", rule " + printable(image.rule);
   text += ", held to its digest by " + printable(image.content);
   for (const std::string& part : image.dependencies) {
     text += "\n" + std::string(15, ' ') + "with " + printable(part);
@@ -51,7 +51,7 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
 // A line of its own below what was decided.
 std::string byWhat(const Decision* decision) {
   if (decision == nullptr || decision->rule.empty()) return {};
-  return "\n" + std::string(15, ' ') + "rule " + onOneSpace(decision->rule);
+  return "\n" + std::string(15, ' ') + "rule " + printable(decision->rule);
 }
 std::string describe(const PodRecord& pod, const Appraisal& appraisal) {
   const History& history = *appraisal.history;

@@ -79,8 +79,7 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
     const bool again = appraisal.verifiedAgain.contains(image.image);
     html += " " + page::tag(again ? Tag::Good : Tag::Warn, signatureOf(image, appraisal));
   }
-  if (!image.rule.empty())
-    html += "<br>" + page::soft("allowed by") + " " + page::code(onOneSpace(image.rule));
+  if (!image.rule.empty()) html += "<br>" + page::soft("allowed by") + " " + page::code(image.rule);
   html += "<br>" + page::soft("held to its digest by") + " " + page::text(image.content);
   for (const std::string& part : image.dependencies)
     html += "<br>" + page::soft("with") + " " + page::text(part);
@@ -90,7 +89,7 @@ std::string describe(const ImageRecord& image, const Appraisal& appraisal) {
 // A line of its own below what was decided.
 std::string byWhat(const Decision* decision) {
   if (decision == nullptr || decision->rule.empty()) return {};
-  return "<br>" + page::soft("allowed by") + " " + page::code(onOneSpace(decision->rule));
+  return "<br>" + page::soft("allowed by") + " " + page::code(decision->rule);
 }
 
 std::string describe(const PodRecord& pod, const Appraisal& appraisal) {

@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "attest/refusal.h"
-#include "base/log.h"
 
 namespace airlock::attest {
 
@@ -21,14 +20,6 @@ std::string poweredTime(const Quote& quote) {
 }
 
 }  // namespace
-
-std::string onOneSpace(std::string_view text) {
-  std::string narrow = printable(text);
-  const auto same =
-      std::ranges::unique(narrow, [](char a, char b) { return a == ' ' && b == ' '; });
-  narrow.erase(same.begin(), same.end());
-  return narrow;
-}
 
 std::string byWhom(std::uint64_t uid, const Decision* decision) {
   std::string text = "by user " + std::to_string(uid);

@@ -4,15 +4,12 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "attest/appraise.h"
 
 namespace airlock::attest {
 
 const char* outcomeName(Check::Outcome outcome);
-// A line of a policy, whose columns are its file's business; safe for a terminal.
-std::string onOneSpace(std::string_view text);
 // "by user 4242, logged in as 1000"
 std::string byWhom(std::uint64_t uid, const Decision* decision);
 // Of that record; nullptr: none is known.
